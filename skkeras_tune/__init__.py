@@ -1,0 +1,9 @@
+"""Keras networks as scikit-learn estimators, and the searches that tune them."""
+
+from skkeras_tune.estimators import KerasClassifier, KerasRegressor
+from skkeras_tune.network import build_mlp
+from skkeras_tune.search.bayes import BayesSearchCV
+
+__all__ = ["BayesSearchCV", "KerasClassifier", "KerasRegressor", "build_mlp"]
+
+__version__ = "0.1.0"

@@ -1,0 +1,66 @@
+"""Private or version-dependent parts of other libraries, reached through here alone.
+
+Each entry says which version made it needed, and when it can go.
+"""
+
+from typing import Any
+
+import keras
+from keras.src.backend.common import global_state
+from sklearn.utils._param_validation import (
+    Interval,
+    Options,
+    StrOptions,
+    validate_parameter_constraints,
+)
+from sklearn.utils.validation import _check_sample_weight
+from tensorflow.python.eager import context as eager_context
+
+__all__ = [
+    "Interval",
+    "Options",
+    "StrOptions",
+    "check_sample_weight",
+    "release_traces",
+    "stop_gradient_leak",
+    "swap_keras_generator",
+    "validate_parameter_constraints",
+]
+
+check_sample_weight = _check_sample_weight
+
+
+def swap_keras_generator(generator: Any) -> Any:
+    """Exchange the generator behind ``keras.random`` calls that name no seed.
+
+    Keras 3 has no public way to save and restore it.
+    """
+    name = "global_seed_generator"
+    previous = global_state.get_global_attribute(name)
+    global_state.set_global_attribute(name, generator)
+    return previous
+
+
+def stop_gradient_leak(model: keras.Model) -> None:
+    """Keep a compiled model's optimizer from leaking its traced training step.
+
+    Keras's TensorFlow optimizers sum gradients over replicas through a custom
+    gradient, and TensorFlow (2.21 and before) registers each custom gradient for the
+    life of the process, with the graph it was traced in: 4 MB a model. With one
+    replica the sum is the gradient itself.
+    """
+    if model.distribute_strategy.num_replicas_in_sync == 1:
+        model.optimizer._all_reduce_sum_gradients = _drop_missing_gradients
+
+
+def _drop_missing_gradients(grads_and_vars: Any) -> list[Any]:
+    return [(grad, var) for grad, var in grads_and_vars if grad is not None]
+
+
+def release_traces() -> None:
+    """Free the kernels of traced functions that no longer exist.
+
+    TensorFlow (2.21 and before) caches the kernels of every function ever run, about
+    0.5 MB for each model that was trained.
+    """
+    eager_context.context().clear_kernel_cache()

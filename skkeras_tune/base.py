@@ -1,0 +1,602 @@
+"""What both estimators share: data and parameters in, a trained network out.
+
+`fit` reads as its steps; the arithmetic is in the modules that it calls.
+"""
+
+import inspect
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import keras
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import Tags
+from sklearn.utils.multiclass import type_of_target
+
+from skkeras_tune._compat import validate_parameter_constraints
+from skkeras_tune._scikeras import BaseWrapper
+from skkeras_tune.frozen import freeze
+from skkeras_tune.model_function import build_network, takes_parameter
+from skkeras_tune.network import MLPArchitecture, resolve_hidden_units
+from skkeras_tune.parameters import (
+    COMPILE_EXTRAS,
+    CONSTRAINTS,
+    FIT_EXTRAS,
+    ROUTES,
+    build_losses,
+    loss_options,
+    model_options,
+    resolve_batch_size,
+    resolve_compilation,
+    resolve_fit_options,
+    resolve_predict_options,
+    score_options,
+    validate_names,
+)
+from skkeras_tune.randomness import resolve_seed
+from skkeras_tune.rows import (
+    Rows,
+    assign_roles,
+    validate_features,
+    validate_rows,
+    validation_set,
+)
+from skkeras_tune.trained_model import TrainedModel
+from skkeras_tune.training import (
+    Compilation,
+    ModelState,
+    StoppingRule,
+    TrainingData,
+    TrainingPlan,
+    train,
+)
+from skkeras_tune.training.holdout import hold_out
+
+_EXTRAS = FIT_EXTRAS | COMPILE_EXTRAS
+
+
+@dataclass(frozen=True)
+class _Settled:
+    """The parameters of one call of `fit`, checked and merged."""
+
+    params: dict[str, Any]
+    options: dict[str, Any]
+    seed: int
+    continues: bool
+
+
+class KerasEstimator(BaseWrapper):  # type: ignore[misc]  # scikeras is untyped
+    """Base of `KerasClassifier` and `KerasRegressor`."""
+
+    _parameter_constraints: dict[str, list[Any]] = CONSTRAINTS
+    _numeric_target = False
+    _given: frozenset[str] = frozenset()
+    _trained: TrainedModel | None = None
+    _n_epochs_seen = 0
+
+    def __new__(cls, *args: Any, **params: Any) -> Self:
+        self: Self = super().__new__(cls)
+        self._given = frozenset(params)
+        return self
+
+    def _store(self, arguments: dict[str, Any]) -> None:
+        """Store the constructor's arguments as they are."""
+        named = {n: v for n, v in arguments.items() if n not in ("self", "__class__")}
+        extras = named.pop("kwargs")
+        vars(self).update(named, **extras)
+
+    # --- parameters
+
+    def _get_param_names(self) -> list[str]:
+        return sorted(n for n in vars(self) if n[0] != "_" and n[-1] != "_")
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, routed ones and those of the model function included.
+
+        Parameters
+        ----------
+        **params : dict
+            Any constructor parameter, ``route__parameter`` with one of the routes
+            model, optimizer, loss, metrics, callbacks, fit, predict, compile and
+            score, or a parameter that the function given as `model` takes.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If the estimator has no such parameter.
+        """
+        model = params.get("model", self._model_source())
+        known = {*self._get_param_names(), *_EXTRAS}
+        for name, value in params.items():
+            routed = name.partition("__")[0] in ROUTES and "__" in name
+            if not (name in known or routed or takes_parameter(model, name)):
+                message = (
+                    f"Invalid parameter {name!r} for estimator {self}. Valid "
+                    f"parameters are: {sorted(known)!r}, and routed ones such as "
+                    "'optimizer__momentum'."
+                )
+                raise ValueError(message)
+            setattr(self, name, value)
+        self._given = self._given | set(params)
+        return self
+
+    def __sklearn_clone__(self) -> Self:
+        copy: Self = super().__sklearn_clone__()
+        copy._given = self._given
+        return copy
+
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        return str(BaseEstimator.__repr__(self, N_CHAR_MAX))
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def _model_source(self) -> Any:
+        """Return `model`, or the method by which a subclass builds its own."""
+        if self.model is not None:
+            return self.model
+        return getattr(self, "_keras_build_fn", None)
+
+    def _own_parameters(self) -> set[str]:
+        """Return the constructor parameters of the class and its bases."""
+        classes = [c for c in type(self).__mro__ if issubclass(c, KerasEstimator)]
+        inits = [vars(c)["__init__"] for c in classes if "__init__" in vars(c)]
+        return {n for init in inits for n in inspect.signature(init).parameters}
+
+    # --- encoders
+
+    @property
+    def target_encoder(self) -> Any:
+        """A new transformer of the target; override it for other kinds of target."""
+        raise NotImplementedError
+
+    def _fit_encoders(self, rows: Rows) -> None:
+        self.X_shape_, self.X_dtype_ = rows.x.shape, rows.x.dtype
+        self.y_dtype_, self.y_ndim_ = rows.y.dtype, rows.y.ndim
+        self.target_type_ = type_of_target(rows.y, input_name="y")
+        self.target_encoder_ = self.target_encoder.fit(rows.y)
+        self.feature_encoder_ = self.feature_encoder.fit(rows.x)
+        for encoder in (self.target_encoder_, self.feature_encoder_):
+            vars(self).update(getattr(encoder, "get_metadata", dict)())
+
+    def _encode(self, rows: Rows) -> Rows:
+        return replace(
+            rows,
+            x=self.feature_encoder_.transform(rows.x),
+            y=self.target_encoder_.transform(rows.y),
+        )
+
+    # --- fitting
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        validation_data: Any = None,
+        callbacks: Any = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        **options: Any,
+    ) -> Self:
+        """Train a network.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features; arrays of more axes, such as images, are taken too. Sparse rows
+            become dense one batch at a time.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Labels for the classifier, numbers for the regressor.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows; a weight of two is the same as having the row twice.
+        X_val, y_val, sample_weight_val : array-like, default=None
+            A validation set, used in place of held-out rows.
+        groups : array-like of shape (n_samples,), default=None
+            Rows of one group are held out together.
+        validation_data : tuple of (X, y) or (X, y, sample_weight), default=None
+            Keras's spelling of a validation set.
+        callbacks : keras.callbacks.Callback or list, default=None
+            More callbacks for this fit.
+        epochs, batch_size : int, default=None
+            Used in place of the parameters.
+        **options
+            Other arguments of `keras.Model.fit`: `shuffle`, `verbose`,
+            `validation_split`, `validation_batch_size`, `validation_freq`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data is out of range, or the loss becomes NaN.
+        """
+        training = (X, y, sample_weight, groups)
+        validation = validation_set(validation_data, X_val, y_val, sample_weight_val)
+        given = {"callbacks": callbacks, "epochs": epochs, "batch_size": batch_size}
+        return self._fit_rows(training, validation, {**given, **options})
+
+    def _fit_rows(
+        self,
+        training: tuple[Any, Any, Any, Any],
+        validation: tuple[Any, Any, Any] | None,
+        given: dict[str, Any],
+    ) -> Self:
+        """Fit on ``(X, y, sample_weight, groups)``; `given` are `fit`'s options."""
+        settled = self._settle(given, continues=self.warm_start and self._is_fitted)
+        rows = self._read_rows(*training, settled=settled, reset=not settled.continues)
+        held_out = self._read_validation(validation, settled)
+        data = self._assign_roles(rows, held_out, settled)
+        plan = self._plan(data, settled)
+        start = self._trained.state if settled.continues else None  # type: ignore[union-attr]
+        result = train(plan, data, start=start, callbacks=settled.options["callbacks"])
+        state = result.state
+        if self.refit_full and plan.stopping is not None:
+            state = self._refit(plan, rows, result.best_epoch)
+        self._keep(plan, state, len(result.history["loss"]))
+        self.history_, self.best_epoch_ = result.history, result.best_epoch
+        self.n_epochs_ = len(result.history["loss"])
+        self.callbacks_ = result.callbacks
+        return self
+
+    def _fit_one_epoch(self, X: Any, y: Any, sample_weight: Any) -> Self:
+        """Train one epoch more on all rows given, as `partial_fit` does."""
+        continues = self._is_fitted
+        settled = self._settle({"epochs": 1}, continues=continues)
+        rows = self._read_rows(
+            X, y, sample_weight, None, settled=settled, reset=not continues
+        )
+        data = assign_roles(rows, None, None)
+        plan = replace(self._plan(data, settled), stopping=None)
+        start = self._trained.state if continues else None  # type: ignore[union-attr]
+        result = train(plan, data, start=start, callbacks=settled.options["callbacks"])
+        self._keep(plan, result.state, 1)
+        earlier = self.history_ if continues else {}
+        self.history_ = {
+            name: earlier.get(name, []) + values
+            for name, values in result.history.items()
+        }
+        self.n_epochs_ = self.best_epoch_ = len(self.history_["loss"])
+        self.callbacks_ = result.callbacks
+        return self
+
+    def _settle(self, given: dict[str, Any], *, continues: bool) -> _Settled:
+        """Check all parameters and merge those that may come from several places."""
+        caller = type(self).__name__
+        params = self.get_params(deep=False)
+        self._refuse_unused(params)
+        options = resolve_fit_options(params, given, caller)
+        merged = {**params, **options, "callbacks": params["callbacks"]}
+        validate_parameter_constraints(self._parameter_constraints, merged, caller)
+        validate_names(params, caller)
+        return _Settled(params, options, resolve_seed(self.random_state), continues)
+
+    def _refuse_unused(self, params: dict[str, Any]) -> None:
+        """Refuse a parameter that nothing would read."""
+        known, source = self._own_parameters() | _EXTRAS, self._model_source()
+        unused = {
+            name: value
+            for name, value in params.items()
+            if not (name in known or "__" in name or takes_parameter(source, name))
+        }
+        if unused:
+            message = (
+                f"{type(self).__name__} got parameters that neither it nor its model "
+                f"function takes: {unused!r}."
+            )
+            raise TypeError(message)
+
+    def _read_rows(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        groups: Any,
+        *,
+        settled: _Settled,
+        reset: bool,
+    ) -> Rows:
+        rows = self._validate_rows(X, y, sample_weight, groups, settled, reset)
+        if reset:
+            self._fit_encoders(rows)
+        return self._encode(rows)
+
+    def _read_validation(
+        self, validation: tuple[Any, Any, Any] | None, settled: _Settled
+    ) -> Rows | None:
+        if validation is None:
+            return None
+        X, y, weight = validation
+        return self._encode(
+            self._validate_rows(X, y, weight, None, settled, reset=False)
+        )
+
+    def _validate_rows(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        groups: Any,
+        settled: _Settled,
+        reset: bool,
+    ) -> Rows:
+        return validate_rows(
+            self,
+            X,
+            y,
+            sample_weight,
+            groups,
+            class_weight=settled.options.get("class_weight"),
+            numeric=self._numeric_target,
+            reset=reset,
+        )
+
+    def _assign_roles(
+        self, rows: Rows, validation: Rows | None, settled: _Settled
+    ) -> TrainingData:
+        """Hold out rows to stop on, unless there is a validation set."""
+        fraction = settled.options["validation_split"]
+        asked = self.early_stopping or "fit__validation_split" in settled.params
+        if validation is not None or not (asked and fraction):
+            return assign_roles(rows, validation, None)
+        is_coded = isinstance(rows.y, np.ndarray) and rows.y.dtype.kind in "iu"
+        split = hold_out(
+            len(rows),
+            fraction,
+            settled.seed,
+            labels=rows.y if is_coded else None,
+            groups=rows.groups,
+        )
+        if split is None:
+            self._warn_too_few(len(rows), fraction)
+        return assign_roles(rows, None, split)
+
+    def _warn_too_few(self, n_rows: int, fraction: float) -> None:
+        warnings.warn(
+            f"{n_rows} rows (or their groups) are too few for {type(self).__name__} to "
+            f"hold out validation_split={fraction} of each class, so it trains on all "
+            f"of them for all epochs, without early stopping. Pass X_val and y_val, "
+            "raise validation_split, or set early_stopping=False.",
+            UserWarning,
+            stacklevel=5,
+        )
+
+    def _plan(self, data: TrainingData, settled: _Settled) -> TrainingPlan:
+        options = settled.options
+        compilation, network = self._network(settled)
+        return TrainingPlan(
+            network=network,
+            compilation=compilation,
+            seed=settled.seed,
+            epochs=options["epochs"],
+            batch_size=resolve_batch_size(options["batch_size"], len(data.train_rows)),
+            first_epoch=self._n_epochs_seen if settled.continues else 0,
+            shuffle=options.get("shuffle", True),
+            stopping=self._stopping_rule(data, settled),
+            validation_batch_size=options.get("validation_batch_size"),
+            validation_freq=options.get("validation_freq", 1),
+            verbose=options["verbose"],
+        )
+
+    def _stopping_rule(
+        self, data: TrainingData, settled: _Settled
+    ) -> StoppingRule | None:
+        """Return when to stop; an EarlyStopping callback of the user's takes over."""
+        callbacks = settled.options["callbacks"]
+        taken = any(isinstance(c, keras.callbacks.EarlyStopping) for c in callbacks)
+        if not self.early_stopping or taken:
+            return None
+        if self.monitor.startswith("val_") and not len(data.validation_rows):
+            if not settled.options["validation_split"]:
+                message = (
+                    f"early_stopping=True monitors {self.monitor!r}, but "
+                    "validation_split=0 holds out no rows. Raise validation_split, "
+                    "pass X_val and y_val, or set early_stopping=False."
+                )
+                raise ValueError(message)
+            return None
+        return StoppingRule(
+            monitor=self.monitor,
+            patience=self.patience,
+            min_delta=self.min_delta,
+            restore_best_weights=self.restore_best_weights,
+        )
+
+    def _network(self, settled: _Settled) -> tuple[Compilation, Any]:
+        """Return how to compile the network, and the network itself."""
+        params, source = settled.params, self._model_source()
+        head = self._resolve_head(params)
+        compilation = resolve_compilation(params, self._given, head.loss)
+        if source is None:
+            return compilation, self._architecture(head)
+        named = self.loss if isinstance(self.loss, str) and self.loss != "auto" else None
+        provided = {"meta": self._get_metadata(), "params": self.get_params()}
+        own = {
+            name: value
+            for name, value in params.items()
+            if (name in self._given or name not in self._own_parameters() | _EXTRAS)
+            and takes_parameter(source, name)
+            and "__" not in name
+        }
+        own |= model_options(params)
+        return compilation, build_network(source, own, provided, compilation, named)
+
+    def _resolve_head(self, params: dict[str, Any]) -> Any:
+        """Return the output layer and loss; a model of the user's brings its own."""
+        options = loss_options(params)
+        resolve = getattr(self.target_encoder_, "resolve_head", None)
+        loss = "auto" if self.loss is None else self.loss
+        simple = loss == "auto" if isinstance(loss, str) else False
+        if resolve is not None and (simple or self._model_source() is None):
+            return resolve(loss, options)
+        return _GivenLoss(build_losses(None if simple else loss, options))
+
+    def _architecture(self, head: Any) -> MLPArchitecture:
+        return MLPArchitecture(
+            input_shape=tuple(self.X_shape_[1:]),
+            hidden_units=resolve_hidden_units(
+                self.hidden_layer_sizes, self.n_hidden, self.units
+            ),
+            activation=self.activation,
+            dropout=float(self.dropout),
+            normalization=self.normalization,
+            l1=float(self.l1),
+            l2=float(self.l2),
+            wide=bool(self.wide),
+            kernel_initializer=freeze(self.kernel_initializer),
+            output_units=head.units,
+            output_activation=head.activation,
+        )
+
+    def _refit(self, plan: TrainingPlan, rows: Rows, best_epoch: int) -> ModelState:
+        """Train again on all rows, for the best number of epochs times `refit_full`."""
+        epochs = max(1, round(float(self.refit_full) * best_epoch))
+        plan = replace(plan, epochs=epochs, stopping=None)
+        result = train(plan, assign_roles(rows, None, None))
+        self.refit_history_ = result.history
+        return result.state
+
+    def _keep(self, plan: TrainingPlan, state: ModelState, n_epochs: int) -> None:
+        self._trained = TrainedModel(plan.network, plan.compilation, plan.seed, state)
+        self._n_epochs_seen = plan.first_epoch + n_epochs
+
+    def initialize(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
+        """Build the model without training, to predict with weights it came with.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets, from which the estimator learns the labels.
+
+        Returns
+        -------
+        self
+        """
+        settled = self._settle({}, continues=False)
+        rows = self._read_rows(X, y, None, None, settled=settled, reset=True)
+        data = assign_roles(rows, None, None)
+        plan = replace(self._plan(data, settled), stopping=None)
+        self._trained = TrainedModel.untrained(plan, data)
+        self._n_epochs_seen = 0
+        self.history_ = {"loss": []}
+        self.n_epochs_ = self.best_epoch_ = 0
+        return self
+
+    # --- fitted state
+
+    @property
+    def _is_fitted(self) -> bool:
+        return self._trained is not None
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self._is_fitted
+
+    @property
+    def initialized_(self) -> bool:
+        """Whether there is a model to predict with."""
+        return self._is_fitted
+
+    @property
+    def current_epoch(self) -> int:
+        """Number of epochs in `history_`."""
+        return len(self.history_["loss"]) if self._is_fitted else 0
+
+    @property
+    def model_(self) -> keras.Model:
+        """The trained Keras model, built on first use."""
+        return self._fitted_model().model
+
+    @property
+    def weights_(self) -> list[NDArray[Any]]:
+        """The trained weights, in the order of ``model_.get_weights()``."""
+        return self._fitted_model().state.weights
+
+    def _fitted_model(self) -> TrainedModel:
+        if self._trained is None:
+            message = (
+                f"This {type(self).__name__} instance is not fitted yet. Call 'fit' "
+                "with appropriate arguments before using this estimator."
+            )
+            raise NotFittedError(message)
+        return self._trained
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = dict(super().__getstate__())
+        state.pop("callbacks_", None)
+        return state
+
+    # --- predicting
+
+    def _predict_outputs(self, X: Any, given: dict[str, Any]) -> Any:
+        """Return the network's outputs for X."""
+        trained = self._fitted_model()
+        x = self.feature_encoder_.transform(validate_features(self, X, reset=False))
+        options = resolve_predict_options(self.get_params(deep=False), given)
+        batch_size = options.pop("batch_size", None)
+        if batch_size == -1:
+            batch_size = X.shape[0] if hasattr(X, "shape") else len(X)
+        return trained.predict(x, batch_size, options)
+
+    def predict(self, X: ArrayLike, **options: Any) -> NDArray[Any]:
+        """Return the most probable label, or the predicted numbers, of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        **options
+            Arguments of `keras.Model.predict`, such as `batch_size`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Shaped as `y` in `fit`; a regressor's predictions have the type of a `y` of
+            floats.
+        """
+        outputs = self._predict_outputs(X, options)
+        predictions: NDArray[Any] = self.target_encoder_.inverse_transform(outputs)
+        return predictions
+
+    def score(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Return what `scorer` says: the accuracy, or R squared.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        float
+        """
+        options = score_options(self.get_params(deep=False))
+        predictions = self.predict(X)
+        return float(
+            self.scorer(y, predictions, sample_weight=sample_weight, **options)
+        )
+
+
+@dataclass(frozen=True)
+class _GivenLoss:
+    """The loss of a model whose output layer the user made."""
+
+    loss: Any

@@ -1,0 +1,129 @@
+"""Keras objects as immutable values: `freeze` turns them in, `thaw` turns them out.
+
+A frozen value is hashable when its parts are, picklable, and thawed into a new object
+each time, so that no state passes from one fit to the next.
+"""
+
+import json
+import pickle
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import joblib
+import keras
+
+
+@dataclass(frozen=True)
+class FrozenObject:
+    """A Keras object (optimizer, loss, metric, initializer, schedule) as its config."""
+
+    config: str
+    custom_objects: tuple[tuple[str, Any], ...]
+
+    def thaw(self) -> Any:
+        return keras.saving.deserialize_keras_object(
+            json.loads(self.config), custom_objects=dict(self.custom_objects)
+        )
+
+
+@dataclass(frozen=True)
+class FrozenModel:
+    """A Keras model, with its weights and the way it was compiled, as bytes."""
+
+    archive: bytes
+    custom_objects: tuple[tuple[str, Any], ...]
+
+    def thaw(self) -> keras.Model:
+        with keras.saving.custom_object_scope(dict(self.custom_objects)):
+            return pickle.loads(self.archive)
+
+
+@dataclass(frozen=True)
+class FrozenList:
+    """A list or tuple of frozen values."""
+
+    items: tuple[Any, ...]
+
+    def thaw(self) -> list[Any]:
+        return [thaw(item) for item in self.items]
+
+
+@dataclass(frozen=True)
+class FrozenMapping:
+    """A mapping of frozen values."""
+
+    items: tuple[tuple[Any, Any], ...]
+
+    def thaw(self) -> dict[Any, Any]:
+        return {key: thaw(value) for key, value in self.items}
+
+
+class Arguments:
+    """Arbitrary keyword arguments, compared and hashed by content."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.values = dict(values)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Arguments) and self._digest() == other._digest()
+
+    def __hash__(self) -> int:
+        return hash(self._digest())
+
+    def __repr__(self) -> str:
+        return f"Arguments({self.values!r})"
+
+    def _digest(self) -> str:
+        digest: str = joblib.hash(self.values)
+        return digest
+
+
+def freeze(value: Any) -> Any:
+    """Return an immutable value from which `thaw` makes an equal, new object.
+
+    Classes, functions and plain values are immutable already and pass through.
+    """
+    if isinstance(value, keras.Model):
+        return _freeze_model(value)
+    if isinstance(value, list | tuple):
+        return FrozenList(tuple(freeze(item) for item in value))
+    if isinstance(value, Mapping):
+        return FrozenMapping(tuple((key, freeze(item)) for key, item in value.items()))
+    if hasattr(value, "get_config") and not isinstance(value, type):
+        return _freeze_object(value)
+    return value
+
+
+def thaw(value: Any) -> Any:
+    """Return a new object equal to the one that was frozen."""
+    return value.thaw() if hasattr(value, "thaw") else value
+
+
+def _freeze_object(value: Any) -> FrozenObject:
+    config = json.dumps(keras.saving.serialize_keras_object(value), sort_keys=True)
+    return FrozenObject(config, _custom_objects([type(value)]))
+
+
+def _freeze_model(model: keras.Model) -> FrozenModel:
+    parts = [model, *_sublayers(model), getattr(model, "optimizer", None)]
+    custom = _custom_objects([type(part) for part in parts if part is not None])
+    loss = getattr(model, "loss", None)
+    if callable(loss):
+        custom += _custom_objects([loss if hasattr(loss, "__name__") else type(loss)])
+    return FrozenModel(pickle.dumps(model), custom)
+
+
+def _sublayers(layer: Any) -> list[Any]:
+    children = getattr(layer, "layers", [])
+    return [*children, *(below for child in children for below in _sublayers(child))]
+
+
+def _custom_objects(objects: list[Callable[..., Any]]) -> tuple[tuple[str, Any], ...]:
+    """Name what Keras could not find by itself when it reads a config."""
+    found = {
+        item.__name__: item
+        for item in objects
+        if not (getattr(item, "__module__", None) or "").startswith("keras.")
+    }
+    return tuple(found.items())

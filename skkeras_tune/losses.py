@@ -1,0 +1,111 @@
+"""What a loss asks of the output layer and of the targets it compares with."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+Family = Literal["binary", "sparse", "categorical", "hinge", "regression", "custom"]
+
+_FAMILIES: dict[str, Family] = {
+    "binary_crossentropy": "binary",
+    "binary_focal_crossentropy": "binary",
+    "sparse_categorical_crossentropy": "sparse",
+    "categorical_crossentropy": "categorical",
+    "categorical_focal_crossentropy": "categorical",
+    "kl_divergence": "categorical",
+    "hinge": "hinge",
+    "squared_hinge": "hinge",
+    "categorical_hinge": "hinge",
+    "mean_squared_error": "regression",
+    "mean_absolute_error": "regression",
+    "mean_absolute_percentage_error": "regression",
+    "mean_squared_logarithmic_error": "regression",
+    "huber": "regression",
+    "log_cosh": "regression",
+    "poisson": "regression",
+    "cosine_similarity": "regression",
+}
+
+
+def loss_name(loss: Any) -> str:
+    """Return a loss's full name in snake case: "mse" is "mean_squared_error".
+
+    Raises
+    ------
+    ValueError
+        If `loss` is a string that Keras does not know.
+    """
+    if isinstance(loss, str):
+        loss = keras.losses.get(loss)
+    if isinstance(loss, keras.losses.Loss):
+        loss = type(loss)
+    name = getattr(loss, "__name__", type(loss).__name__)
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
+def loss_family(loss: Any) -> Family:
+    """Return which kind of target the loss compares with."""
+    name = loss_name(loss)
+    return _FAMILIES.get({"kldivergence": "kl_divergence"}.get(name, name), "custom")
+
+
+def takes_logits(loss: Any) -> bool:
+    """Tell whether the loss applies the last activation itself."""
+    if isinstance(loss, keras.losses.Loss):
+        return bool(loss.get_config().get("from_logits", False))
+    return False
+
+
+def build_loss(loss: Any, options: Mapping[str, Any]) -> Any:
+    """Return the loss with its routed options, such as ``loss__label_smoothing``."""
+    if not options:
+        return loss
+    cls = _loss_class(loss)
+    if cls is None:
+        message = (
+            f"The options {sorted(options)} are for a loss named by a string or given "
+            f"as a class. Got loss={loss!r} instead."
+        )
+        raise ValueError(message)
+    return cls(**options)
+
+
+def _loss_class(loss: Any) -> type | None:
+    if isinstance(loss, type):
+        return loss
+    if not isinstance(loss, str):
+        return None
+    found = keras.losses.get(loss)
+    if isinstance(found, keras.losses.Loss):
+        return type(found)
+    camel = "".join(word.title() for word in found.__name__.split("_"))
+    cls: type | None = getattr(keras.losses, camel, None)
+    return cls
+
+
+def adapt_targets(targets: NDArray[Any], loss: Any, units: int | None) -> Any:
+    """Bring class numbers into the form that a loss compares with `units` outputs.
+
+    Numbers and indicators pass through.
+    """
+    if targets.dtype.kind not in "iu":
+        return targets
+    if units == 1:
+        return targets.astype(keras.config.floatx())[:, np.newaxis]
+    family = loss_family(loss)
+    if family in ("sparse", "custom") or units is None:
+        return targets
+    return np.eye(units, dtype=keras.config.floatx())[targets]
+
+
+def to_probabilities(outputs: NDArray[Any], loss: Any) -> NDArray[Any]:
+    """Apply the activation that a loss with ``from_logits=True`` keeps to itself."""
+    if not takes_logits(loss):
+        return outputs
+    if loss_family(loss) == "binary":
+        return keras.ops.convert_to_numpy(keras.ops.sigmoid(outputs))
+    return keras.ops.convert_to_numpy(keras.ops.softmax(outputs))

@@ -1,0 +1,138 @@
+"""The user's own model (`model=`) as a value that builds a Keras model.
+
+Takes scikeras's conventions: the function may ask for ``meta`` (what the data is
+like), ``compile_kwargs`` (optimizer, loss and metrics, ready for ``compile``),
+``params`` (all parameters of the estimator) and any parameters of its own.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from skkeras_tune._scikeras import accepts_kwargs, has_param
+from skkeras_tune.frozen import Arguments, FrozenModel, freeze, thaw
+from skkeras_tune.losses import loss_name
+from skkeras_tune.randomness import isolated_randomness
+from skkeras_tune.training.plan import Compilation
+
+_PROVIDED = ("meta", "compile_kwargs", "params")
+
+
+@dataclass(frozen=True)
+class ModelFunction:
+    """A function that returns a Keras model, with its arguments.
+
+    Attributes
+    ----------
+    function : callable
+    arguments : Arguments
+    compile_kwargs : Compilation or None
+        Handed to a function that asks for ``compile_kwargs``.
+    named_loss : str or None
+        The loss that the user named, which a compiled model must agree with.
+    """
+
+    function: Callable[..., Any]
+    arguments: Arguments
+    compile_kwargs: Compilation | None = None
+    named_loss: str | None = None
+
+    def build(self, seed: int) -> keras.Model:
+        """Call the function; the same seed gives the same weights.
+
+        Raises
+        ------
+        TypeError
+            If the function does not return a Keras model.
+        ValueError
+            If it compiles the model with another loss than the one named.
+        """
+        with isolated_randomness(seed):
+            model = self.function(**self.arguments.values, **self._compile_arguments())
+        if not isinstance(model, keras.Model):
+            message = (
+                "The 'model' function must return a keras.Model. "
+                f"Got {model!r} of type {type(model).__name__} instead."
+            )
+            raise TypeError(message)
+        _refuse_other_loss(self.named_loss, model)
+        return model
+
+    def _compile_arguments(self) -> dict[str, Any]:
+        if self.compile_kwargs is None:
+            return {}
+        values = {
+            "optimizer": thaw(self.compile_kwargs.optimizer),
+            "loss": thaw(self.compile_kwargs.loss),
+            "metrics": thaw(self.compile_kwargs.metrics),
+            **(thaw(self.compile_kwargs.options) or {}),
+        }
+        return {"compile_kwargs": values}
+
+
+@dataclass(frozen=True)
+class ModelCopy:
+    """A Keras model given by the user, copied with its weights for each fit."""
+
+    archive: FrozenModel
+    named_loss: str | None = None
+
+    def build(self, seed: int) -> keras.Model:
+        """Return a copy; the seed is for what the copy draws by itself."""
+        with isolated_randomness(seed):
+            model = self.archive.thaw()
+        _refuse_other_loss(self.named_loss, model)
+        return model
+
+
+def build_network(
+    model: Callable[..., Any] | keras.Model,
+    own: Mapping[str, Any],
+    provided: Mapping[str, Any],
+    compilation: Compilation,
+    named_loss: str | None,
+) -> ModelFunction | ModelCopy:
+    """Return the network behind ``model=``.
+
+    Parameters
+    ----------
+    model : callable or keras.Model
+    own : mapping
+        The arguments that the user meant for the function.
+    provided : mapping
+        What the function may ask for by the names ``meta`` and ``params``.
+    compilation : Compilation
+    named_loss : str or None
+    """
+    if isinstance(model, keras.Model):
+        return ModelCopy(freeze(model), named_loss)
+    asked = {name for name in _PROVIDED if _takes(model, name)}
+    arguments = {name: provided[name] for name in asked if name in provided} | dict(own)
+    compile_kwargs = compilation if "compile_kwargs" in asked else None
+    return ModelFunction(model, Arguments(arguments), compile_kwargs, named_loss)
+
+
+def takes_parameter(model: Any, name: str) -> bool:
+    """Tell whether a model function takes a parameter of that name from the user."""
+    if not callable(model) or isinstance(model, keras.Model) or name in _PROVIDED:
+        return False
+    return _takes(model, name)
+
+
+def _takes(model: Callable[..., Any], name: str) -> bool:
+    return bool(has_param(model, name) or accepts_kwargs(model))
+
+
+def _refuse_other_loss(named: str | None, model: keras.Model) -> None:
+    simple = isinstance(getattr(model, "loss", None), str | keras.losses.Loss)
+    if named is None or not model.compiled or not simple:
+        return
+    if loss_name(named) != loss_name(model.loss):
+        message = (
+            f"loss={named!r}, but the model was compiled with "
+            f"loss={loss_name(model.loss)!r}. Name one of them only."
+        )
+        raise ValueError(message)

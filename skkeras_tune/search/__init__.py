@@ -1,0 +1,1 @@
+"""Which networks to train: searches, search spaces and their results."""

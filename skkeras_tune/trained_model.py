@@ -1,0 +1,122 @@
+"""The weights of a fitted estimator, and the Keras model made of them on first use."""
+
+import threading
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from skkeras_tune.losses import to_probabilities
+from skkeras_tune.training.batches import count_rows, take_rows
+from skkeras_tune.training.keras_loop import build_model, read_state, restore_state
+from skkeras_tune.training.plan import Compilation, ModelState, Network, TrainingData, TrainingPlan
+
+_MAX_BATCH_ROWS = 4096
+_MAX_BATCH_VALUES = 2**20
+
+
+class TrainedModel:
+    """A network with its trained state.
+
+    Parameters
+    ----------
+    network : Network
+        Builds the Keras model again, here or in another process.
+    compilation : Compilation
+    seed : int
+    state : ModelState
+    """
+
+    def __init__(
+        self, network: Network, compilation: Compilation, seed: int, state: ModelState
+    ) -> None:
+        self._network = network
+        self._compilation = compilation
+        self._seed = seed
+        self._state = state
+        self._lock = threading.Lock()
+
+    @classmethod
+    def untrained(cls, plan: TrainingPlan, data: TrainingData) -> "TrainedModel":
+        """Return the network with the weights it starts, or came, with."""
+        model = build_model(plan.network, plan.compilation, plan.seed, data)
+        state = read_state(model)
+        state.model = model
+        return cls(plan.network, plan.compilation, plan.seed, state)
+
+    @property
+    def model(self) -> keras.Model:
+        """The Keras model; predictions follow any change made to it."""
+        with self._lock:
+            if self._state.model is None:
+                model = build_model(self._network, self._compilation, self._seed, None)
+                restore_state(model, self._state)
+                self._state.model = model
+        return self._state.model
+
+    @property
+    def state(self) -> ModelState:
+        """The weights and the optimizer's state, to go on training from."""
+        if self._state.model is None:
+            return self._state
+        state = read_state(self._state.model)
+        state.model = self._state.model
+        return state
+
+    def predict(self, x: Any, batch_size: int | None, options: dict[str, Any]) -> Any:
+        """Return the outputs for `x` as arrays; logits become probabilities.
+
+        Parameters
+        ----------
+        x : array, sparse matrix, or nested lists and dicts of arrays
+        batch_size : int or None
+            Rows at a time; None bounds the memory by itself.
+        options : dict
+            Arguments for Keras's own `predict`, which is used when there are any.
+        """
+        model = self.model
+        batch_size = batch_size or _choose_batch_rows(x)
+        if options or type(model).predict_step is not keras.Model.predict_step:
+            dense = take_rows(x, slice(None))
+            outputs = model.predict(
+                dense, batch_size=batch_size, **{"verbose": 0, **options}
+            )
+        else:
+            outputs = _call_in_batches(model, x, batch_size)
+        if isinstance(outputs, np.ndarray):
+            return to_probabilities(outputs, model.loss)
+        return outputs
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {**vars(self), "_state": self.state}
+        del state["_lock"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.Lock())
+
+
+def _choose_batch_rows(x: Any) -> int:
+    values = sum(int(np.prod(leaf.shape[1:])) for leaf in keras.tree.flatten(x))
+    return min(_MAX_BATCH_ROWS, max(32, _MAX_BATCH_VALUES // max(values, 1)))
+
+
+def _call_in_batches(model: keras.Model, x: Any, batch_size: int) -> Any:
+    """Call the model eagerly: for a network that is used a few times, tracing costs
+    more than it saves."""
+    starts = range(0, count_rows(x), batch_size)
+    parts = [
+        keras.tree.map_structure(
+            keras.ops.convert_to_numpy,
+            model(take_rows(x, slice(start, start + batch_size)), training=False),
+        )
+        for start in starts
+    ]
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts)
+    return keras.tree.map_structure(lambda *leaves: _join(leaves), *parts)
+
+
+def _join(leaves: tuple[NDArray[Any], ...]) -> NDArray[Any]:
+    return np.concatenate(leaves)

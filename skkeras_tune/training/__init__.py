@@ -1,0 +1,21 @@
+"""Training as a pure function: `train(plan, data)` gives a `TrainingResult`."""
+
+from skkeras_tune.training.keras_loop import train
+from skkeras_tune.training.plan import (
+    Compilation,
+    ModelState,
+    StoppingRule,
+    TrainingData,
+    TrainingPlan,
+    TrainingResult,
+)
+
+__all__ = [
+    "Compilation",
+    "ModelState",
+    "StoppingRule",
+    "TrainingData",
+    "TrainingPlan",
+    "TrainingResult",
+    "train",
+]

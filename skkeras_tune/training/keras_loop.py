@@ -1,0 +1,300 @@
+"""Training through Keras's own `fit`, for any model that Keras can train."""
+
+import gc
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from skkeras_tune._compat import release_traces, stop_gradient_leak
+from skkeras_tune.frozen import thaw
+from skkeras_tune.losses import adapt_targets, loss_family
+from skkeras_tune.network import MLPArchitecture
+from skkeras_tune.randomness import epoch_order
+from skkeras_tune.training.batches import (
+    EpochOrder,
+    build_batches,
+    take_rows,
+)
+from skkeras_tune.training.model_pool import ModelPool
+from skkeras_tune.training.plan import (
+    Compilation,
+    ModelState,
+    StoppingRule,
+    TrainingData,
+    TrainingPlan,
+    TrainingResult,
+)
+
+_VALIDATION_BATCH_SIZE = 1024
+_pool = ModelPool()
+
+
+def train(
+    plan: TrainingPlan,
+    data: TrainingData,
+    *,
+    start: ModelState | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> TrainingResult:
+    """Train a model as the plan says.
+
+    Parameters
+    ----------
+    plan : TrainingPlan
+    data : TrainingData
+    start : ModelState, default=None
+        Go on from these weights and this optimizer state; None starts afresh.
+    callbacks : sequence of keras.callbacks.Callback, default=()
+        Belong to this run alone.
+
+    Raises
+    ------
+    ValueError
+        If the loss is not finite, or the model does not fit the targets.
+    """
+    if isinstance(plan.network, MLPArchitecture) and not callbacks:
+        return _train_pooled(plan, plan.network, data, start)
+    model = start.model if start is not None else None
+    if model is None:
+        model = build_model(plan.network, plan.compilation, plan.seed, data)
+        if start is not None:
+            restore_state(model, start)
+    before = read_state(model)
+    try:
+        history, best_epoch = _fit(model, plan, data, callbacks)
+    except BaseException:
+        restore_state(model, before)
+        raise
+    finally:
+        _detach(callbacks)
+        release_traces()
+    keep = None if isinstance(plan.network, MLPArchitecture) else model
+    return _read_result(model, history, best_epoch, list(callbacks), keep)
+
+
+def build_model(
+    network: Any, compilation: Compilation, seed: int, sample: TrainingData | None
+) -> keras.Model:
+    """Build and compile a model, with its variables and its optimizer's created.
+
+    Parameters
+    ----------
+    network : Network
+    compilation : Compilation
+        Used unless the model is compiled already.
+    seed : int
+    sample : TrainingData or None
+        Data whose shape builds a model that does not know its own.
+    """
+    model = network.build(seed)
+    if not model.compiled:
+        options = thaw(compilation.options) or {}
+        model.compile(
+            optimizer=thaw(compilation.optimizer),
+            loss=thaw(compilation.loss),
+            metrics=_as_metrics(thaw(compilation.metrics)),
+            **options,
+        )
+    _refuse_uncompiled(model)
+    if not model.built and sample is not None:
+        model(take_rows(sample.x, slice(0, 1)))
+    if model.built and not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    stop_gradient_leak(model)
+    return model
+
+
+def read_state(model: keras.Model) -> ModelState:
+    """Return a copy of a model's weights and its optimizer's state."""
+    optimizer_state = [np.array(value) for value in model.optimizer.variables]
+    return ModelState(model.get_weights(), optimizer_state)
+
+
+def restore_state(model: keras.Model, state: ModelState) -> None:
+    """Put weights and optimizer state back into a model of the same shape."""
+    model.set_weights(state.weights)
+    if len(state.optimizer_state) == len(model.optimizer.variables):
+        for variable, value in zip(
+            model.optimizer.variables, state.optimizer_state, strict=True
+        ):
+            variable.assign(value)
+
+
+def _train_pooled(
+    plan: TrainingPlan,
+    network: MLPArchitecture,
+    data: TrainingData,
+    start: ModelState | None,
+) -> TrainingResult:
+    """Train the built-in network on a model that was traced before, if there is one."""
+    key = (network, plan.compilation)
+    model = _pool.take(key)
+    if model is None:
+        model = build_model(network, plan.compilation, plan.seed, data)
+        model.fresh_optimizer_state = read_state(model).optimizer_state
+    fresh = ModelState(network.initial_weights(plan.seed), model.fresh_optimizer_state)
+    restore_state(model, start or fresh)
+    _reseed_dropout(model, network.dropout_seeds(plan.seed + plan.first_epoch))
+    history, best_epoch = _fit(model, plan, data, ())
+    result = _read_result(model, history, best_epoch, [], None)
+    if _pool.give_back(key, model):
+        gc.collect()
+        release_traces()
+    return result
+
+
+def _reseed_dropout(model: keras.Model, seeds: list[int]) -> None:
+    layers = [layer for layer in model.layers if hasattr(layer, "seed_generator")]
+    for layer, seed in zip(layers, seeds, strict=False):
+        layer.seed_generator.state.assign([seed, 0])
+
+
+def _fit(
+    model: keras.Model,
+    plan: TrainingPlan,
+    data: TrainingData,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> tuple[dict[str, list[float]], int]:
+    targets = _fit_targets(model, data)
+    order = EpochOrder(lambda epoch: _order(plan, data.train_rows, epoch))
+    batches = build_batches(
+        data.x, targets, data.weight, order.variable, plan.batch_size
+    )
+    stopping = _build_stopping(plan.stopping, callbacks)
+    own = [order, _FiniteLoss(model)] + ([stopping] if plan.stopping else [])
+    history = model.fit(
+        batches,
+        initial_epoch=plan.first_epoch,
+        epochs=plan.first_epoch + plan.epochs,
+        validation_data=_validation_batches(plan, data, targets),
+        validation_freq=plan.validation_freq,
+        callbacks=own + list(callbacks),
+        verbose=plan.verbose,
+        shuffle=False,  # the batches come shuffled
+    ).history
+    epochs = len(history["loss"])
+    best = stopping.best_epoch - plan.first_epoch + 1 if stopping else epochs
+    return history, min(max(best, 1), epochs)
+
+
+def _order(plan: TrainingPlan, rows: NDArray[Any], epoch: int) -> NDArray[np.int64]:
+    if not plan.shuffle:
+        return rows
+    return rows[epoch_order(plan.seed, epoch, len(rows))]
+
+
+def _validation_batches(plan: TrainingPlan, data: TrainingData, targets: Any) -> Any:
+    if not len(data.validation_rows):
+        return None
+    order = tf.Variable(data.validation_rows, trainable=False, dtype=tf.int64)
+    size = plan.validation_batch_size or max(plan.batch_size, _VALIDATION_BATCH_SIZE)
+    return build_batches(data.x, targets, data.weight, order, size)
+
+
+def _build_stopping(
+    rule: StoppingRule | None, callbacks: Sequence[keras.callbacks.Callback]
+) -> Any:
+    """Return the callback that ends training: the plan's, or else the user's."""
+    if rule is None:
+        given = [c for c in callbacks if isinstance(c, keras.callbacks.EarlyStopping)]
+        return given[0] if given and given[0].restore_best_weights else None
+    return keras.callbacks.EarlyStopping(
+        monitor=rule.monitor,
+        patience=rule.patience,
+        min_delta=rule.min_delta,
+        restore_best_weights=rule.restore_best_weights,
+    )
+
+
+def _read_result(
+    model: keras.Model,
+    history: dict[str, list[float]],
+    best_epoch: int,
+    callbacks: list[Any],
+    keep: keras.Model | None,
+) -> TrainingResult:
+    state = read_state(model)
+    state.model = keep
+    plain = {name: [float(v) for v in values] for name, values in history.items()}
+    return TrainingResult(state, plain, best_epoch, callbacks)
+
+
+def _detach(callbacks: Sequence[keras.callbacks.Callback]) -> None:
+    """Let go of the model, so that no callback keeps it alive or is copied with it."""
+    for callback in callbacks:
+        callback.set_model(None)
+
+
+class _FiniteLoss(keras.callbacks.Callback):
+    """Ends training with an error when the loss is NaN or infinite."""
+
+    def __init__(self, model: keras.Model) -> None:
+        super().__init__()
+        self._trained = model
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        loss = (logs or {}).get("loss", 0.0)
+        if np.isfinite(loss):
+            return
+        rate = float(np.array(self._trained.optimizer.learning_rate))
+        message = (
+            f"The training loss became {loss} in epoch {epoch + 1}. Lower the learning "
+            f"rate (now {rate:g}), scale X and y, or clip the gradients "
+            "(optimizer__clipnorm=1.0)."
+        )
+        raise ValueError(message)
+
+
+def _as_metrics(metrics: Any) -> Any:
+    return metrics if metrics is None or isinstance(metrics, list | dict) else [metrics]
+
+
+def _refuse_uncompiled(model: keras.Model) -> None:
+    for name in ("loss", "optimizer"):
+        if getattr(model, name, None) is None:
+            message = (
+                f"The model has no {name}. Give {name}= to the estimator, or compile "
+                "the model in the function that builds it."
+            )
+            raise ValueError(message)
+
+
+def _fit_targets(model: keras.Model, data: TrainingData) -> Any:
+    """Return the targets in the form that the model's loss and outputs need."""
+    units = _output_units(model, data.x)
+    if units is None or not isinstance(data.y, np.ndarray):
+        return data.y
+    _refuse_misfit(units, model.loss, data.y)
+    return adapt_targets(data.y, model.loss, units)
+
+
+def _output_units(model: keras.Model, x: Any) -> int | None:
+    """Return the width of the last layer, or None where there are several."""
+    outputs = getattr(model, "outputs", None)
+    if outputs is None:
+        outputs = keras.tree.flatten(model(take_rows(x, slice(0, 1))))
+    return int(outputs[0].shape[-1]) if len(outputs) == 1 else None
+
+
+def _refuse_misfit(units: int, loss: Any, y: NDArray[Any]) -> None:
+    """Refuse an output layer of the wrong width for class numbers or for numbers."""
+    if isinstance(loss, list | dict):
+        return
+    if y.dtype.kind in "iu":
+        needed = int(y.max()) + 1
+        fits = units >= needed or (units == 1 and needed <= 2)
+        wanted = f"{needed} classes"
+    else:
+        fits = units == y.shape[-1] or loss_family(loss) == "custom"
+        wanted = f"{y.shape[-1]} columns"
+    if not fits:
+        message = (
+            f"The model has an output layer of {units} unit(s), but y has {wanted}. "
+            "Let the model function size its last layer from meta['n_classes_'] or "
+            "meta['n_outputs_']."
+        )
+        raise ValueError(message)

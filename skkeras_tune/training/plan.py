@@ -1,0 +1,130 @@
+"""What goes into training and what comes out: values, with nothing of Keras alive.
+
+`train(plan, data)` is a pure function of these, so it can be compiled, repeated,
+cached and sent elsewhere.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import keras
+from numpy.typing import NDArray
+
+
+class Network(Protocol):
+    """Something that builds a Keras model, the same for the same seed."""
+
+    def build(self, seed: int) -> keras.Model:
+        """Return a new model, compiled or not."""
+        ...
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """How a model is compiled, as frozen values."""
+
+    optimizer: Any
+    loss: Any
+    metrics: Any = None
+    options: Any = None
+
+
+@dataclass(frozen=True)
+class StoppingRule:
+    """When training stops early, and whether it goes back to the best epoch."""
+
+    monitor: str
+    patience: int
+    min_delta: float
+    restore_best_weights: bool
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What to train: architecture, compilation, schedule, stopping rule and seed.
+
+    Attributes
+    ----------
+    network : Network
+        Builds the model.
+    compilation : Compilation
+        Used for a model that is not compiled yet.
+    seed : int
+        Decides initial weights, batch order and dropout.
+    epochs, batch_size : int
+        Epochs trained at most, and rows per gradient step.
+    first_epoch : int
+        Number of epochs trained before, so that a continued fit draws new orders.
+    """
+
+    network: Network
+    compilation: Compilation
+    seed: int
+    epochs: int
+    batch_size: int
+    first_epoch: int = 0
+    shuffle: bool = True
+    stopping: StoppingRule | None = None
+    validation_batch_size: int | None = None
+    validation_freq: int = 1
+    verbose: Any = 0
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """The rows and their roles.
+
+    Attributes
+    ----------
+    x, y : array, sparse matrix, or nested lists and dicts of arrays
+        All rows, training and validation alike.
+    weight : ndarray of shape (n_rows,) or None
+        Weight of each row, averaging one within each role.
+    train_rows, validation_rows : ndarray of int
+        Which rows are trained on, and which are only evaluated.
+    """
+
+    x: Any
+    y: Any
+    weight: NDArray[Any] | None
+    train_rows: NDArray[Any]
+    validation_rows: NDArray[Any]
+
+
+@dataclass(eq=False)
+class ModelState:
+    """The weights of a model and the state of its optimizer, as arrays.
+
+    `model` is the Keras model that holds them, where it could not be built again; it
+    is left out of pickles.
+    """
+
+    weights: list[NDArray[Any]]
+    optimizer_state: list[NDArray[Any]]
+    model: keras.Model | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "model": None}
+
+
+@dataclass(eq=False)
+class TrainingResult:
+    """What training gives.
+
+    Attributes
+    ----------
+    state : ModelState
+        The weights to predict with (of the best epoch, when they were restored) and
+        the optimizer's state.
+    history : dict of str to list of float
+        The value of the loss and of each metric after each epoch.
+    best_epoch : int
+        The epoch of the weights, counted from 1 over the whole history of the model.
+    callbacks : list of keras.callbacks.Callback
+        The callbacks as they are after training, detached from the model.
+    """
+
+    state: ModelState
+    history: dict[str, list[float]]
+    best_epoch: int
+    callbacks: list[Any] = field(default_factory=list)
