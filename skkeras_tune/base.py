@@ -4,12 +4,10 @@
 """
 
 import inspect
-import warnings
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from dataclasses import replace
+from typing import Any, ClassVar, Self
 
 import keras
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
@@ -18,24 +16,18 @@ from sklearn.utils.multiclass import type_of_target
 
 from skkeras_tune._compat import validate_parameter_constraints
 from skkeras_tune._scikeras import BaseWrapper
-from skkeras_tune.frozen import freeze
-from skkeras_tune.model_function import build_network, takes_parameter
-from skkeras_tune.network import MLPArchitecture, resolve_hidden_units
+from skkeras_tune.model_function import takes_parameter
 from skkeras_tune.parameters import (
     COMPILE_EXTRAS,
     CONSTRAINTS,
     FIT_EXTRAS,
-    ROUTES,
-    build_losses,
-    loss_options,
-    model_options,
-    resolve_batch_size,
-    resolve_compilation,
+    is_routed,
     resolve_fit_options,
     resolve_predict_options,
     score_options,
     validate_names,
 )
+from skkeras_tune.planning import Settings, TargetFacts, build_data, build_plan
 from skkeras_tune.randomness import resolve_seed
 from skkeras_tune.rows import (
     Rows,
@@ -46,32 +38,20 @@ from skkeras_tune.rows import (
 )
 from skkeras_tune.trained_model import TrainedModel
 from skkeras_tune.training import (
-    Compilation,
     ModelState,
-    StoppingRule,
     TrainingData,
     TrainingPlan,
+    TrainingResult,
     train,
 )
-from skkeras_tune.training.holdout import hold_out
 
 _EXTRAS = FIT_EXTRAS | COMPILE_EXTRAS
 
 
-@dataclass(frozen=True)
-class _Settled:
-    """The parameters of one call of `fit`, checked and merged."""
-
-    params: dict[str, Any]
-    options: dict[str, Any]
-    seed: int
-    continues: bool
-
-
-class KerasEstimator(BaseWrapper):  # type: ignore[misc]  # scikeras is untyped
+class KerasEstimator(BaseWrapper):
     """Base of `KerasClassifier` and `KerasRegressor`."""
 
-    _parameter_constraints: dict[str, list[Any]] = CONSTRAINTS
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
     _numeric_target = False
     _given: frozenset[str] = frozenset()
     _trained: TrainedModel | None = None
@@ -86,7 +66,7 @@ class KerasEstimator(BaseWrapper):  # type: ignore[misc]  # scikeras is untyped
         """Store the constructor's arguments as they are."""
         named = {n: v for n, v in arguments.items() if n not in ("self", "__class__")}
         extras = named.pop("kwargs")
-        vars(self).update(named, **extras)
+        self.__dict__.update(named, **extras)
 
     # --- parameters
 
@@ -115,8 +95,7 @@ class KerasEstimator(BaseWrapper):  # type: ignore[misc]  # scikeras is untyped
         model = params.get("model", self._model_source())
         known = {*self._get_param_names(), *_EXTRAS}
         for name, value in params.items():
-            routed = name.partition("__")[0] in ROUTES and "__" in name
-            if not (name in known or routed or takes_parameter(model, name)):
+            if not (name in known or is_routed(name) or takes_parameter(model, name)):
                 message = (
                     f"Invalid parameter {name!r} for estimator {self}. Valid "
                     f"parameters are: {sorted(known)!r}, and routed ones such as "
@@ -132,7 +111,7 @@ class KerasEstimator(BaseWrapper):  # type: ignore[misc]  # scikeras is untyped
         copy._given = self._given
         return copy
 
-    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:  # noqa: N803  scikit-learn's
         return str(BaseEstimator.__repr__(self, N_CHAR_MAX))
 
     def __sklearn_tags__(self) -> Tags:
@@ -166,7 +145,7 @@ class KerasEstimator(BaseWrapper):  # type: ignore[misc]  # scikeras is untyped
         self.target_encoder_ = self.target_encoder.fit(rows.y)
         self.feature_encoder_ = self.feature_encoder.fit(rows.x)
         for encoder in (self.target_encoder_, self.feature_encoder_):
-            vars(self).update(getattr(encoder, "get_metadata", dict)())
+            self.__dict__.update(getattr(encoder, "get_metadata", dict)())
 
     def _encode(self, rows: Rows) -> Rows:
         return replace(
@@ -239,44 +218,41 @@ class KerasEstimator(BaseWrapper):  # type: ignore[misc]  # scikeras is untyped
         given: dict[str, Any],
     ) -> Self:
         """Fit on ``(X, y, sample_weight, groups)``; `given` are `fit`'s options."""
-        settled = self._settle(given, continues=self.warm_start and self._is_fitted)
-        rows = self._read_rows(*training, settled=settled, reset=not settled.continues)
-        held_out = self._read_validation(validation, settled)
-        data = self._assign_roles(rows, held_out, settled)
-        plan = self._plan(data, settled)
-        start = self._trained.state if settled.continues else None  # type: ignore[union-attr]
-        result = train(plan, data, start=start, callbacks=settled.options["callbacks"])
+        settings = self._settle(given, continues=self.warm_start and self._is_fitted)
+        rows = self._read_rows(training, settings, reset=not settings.continues)
+        held_out = None
+        if validation is not None:
+            held_out = self._read_rows((*validation, None), settings, reset=False)
+        data = build_data(settings, rows, held_out)
+        plan = build_plan(settings, self._facts(), data)
+        result = self._train(plan, data, settings)
         state = result.state
         if self.refit_full and plan.stopping is not None:
             state = self._refit(plan, rows, result.best_epoch)
-        self._keep(plan, state, len(result.history["loss"]))
+        self._keep(plan, state, result)
         self.history_, self.best_epoch_ = result.history, result.best_epoch
         self.n_epochs_ = len(result.history["loss"])
-        self.callbacks_ = result.callbacks
         return self
 
     def _fit_one_epoch(self, X: Any, y: Any, sample_weight: Any) -> Self:
         """Train one epoch more on all rows given, as `partial_fit` does."""
         continues = self._is_fitted
-        settled = self._settle({"epochs": 1}, continues=continues)
-        rows = self._read_rows(
-            X, y, sample_weight, None, settled=settled, reset=not continues
-        )
+        settings = self._settle({"epochs": 1}, continues=continues)
+        training = (X, y, sample_weight, None)
+        rows = self._read_rows(training, settings, reset=not continues)
         data = assign_roles(rows, None, None)
-        plan = replace(self._plan(data, settled), stopping=None)
-        start = self._trained.state if continues else None  # type: ignore[union-attr]
-        result = train(plan, data, start=start, callbacks=settled.options["callbacks"])
-        self._keep(plan, result.state, 1)
+        plan = replace(build_plan(settings, self._facts(), data), stopping=None)
+        result = self._train(plan, data, settings)
+        self._keep(plan, result.state, result)
         earlier = self.history_ if continues else {}
         self.history_ = {
             name: earlier.get(name, []) + values
             for name, values in result.history.items()
         }
         self.n_epochs_ = self.best_epoch_ = len(self.history_["loss"])
-        self.callbacks_ = result.callbacks
         return self
 
-    def _settle(self, given: dict[str, Any], *, continues: bool) -> _Settled:
+    def _settle(self, given: dict[str, Any], *, continues: bool) -> Settings:
         """Check all parameters and merge those that may come from several places."""
         caller = type(self).__name__
         params = self.get_params(deep=False)
@@ -285,7 +261,17 @@ class KerasEstimator(BaseWrapper):  # type: ignore[misc]  # scikeras is untyped
         merged = {**params, **options, "callbacks": params["callbacks"]}
         validate_parameter_constraints(self._parameter_constraints, merged, caller)
         validate_names(params, caller)
-        return _Settled(params, options, resolve_seed(self.random_state), continues)
+        return Settings(
+            caller=caller,
+            params=params,
+            given=self._given,
+            named=frozenset(self._own_parameters() | _EXTRAS),
+            options=options,
+            source=self._model_source(),
+            seed=resolve_seed(self.random_state),
+            continues=continues,
+            first_epoch=self._n_epochs_seen if continues else 0,
+        )
 
     def _refuse_unused(self, params: dict[str, Any]) -> None:
         """Refuse a parameter that nothing would read."""
@@ -293,7 +279,7 @@ class KerasEstimator(BaseWrapper):  # type: ignore[misc]  # scikeras is untyped
         unused = {
             name: value
             for name, value in params.items()
-            if not (name in known or "__" in name or takes_parameter(source, name))
+            if not (name in known or is_routed(name) or takes_parameter(source, name))
         }
         if unused:
             message = (
@@ -303,166 +289,30 @@ class KerasEstimator(BaseWrapper):  # type: ignore[misc]  # scikeras is untyped
             raise TypeError(message)
 
     def _read_rows(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        groups: Any,
-        *,
-        settled: _Settled,
-        reset: bool,
+        self, data: tuple[Any, Any, Any, Any], settings: Settings, *, reset: bool
     ) -> Rows:
-        rows = self._validate_rows(X, y, sample_weight, groups, settled, reset)
+        """Check and encode ``(X, y, sample_weight, groups)``."""
+        rows = validate_rows(
+            self,
+            *data,
+            class_weight=settings.options.get("class_weight"),
+            numeric=self._numeric_target,
+            reset=reset,
+        )
         if reset:
             self._fit_encoders(rows)
         return self._encode(rows)
 
-    def _read_validation(
-        self, validation: tuple[Any, Any, Any] | None, settled: _Settled
-    ) -> Rows | None:
-        if validation is None:
-            return None
-        X, y, weight = validation
-        return self._encode(
-            self._validate_rows(X, y, weight, None, settled, reset=False)
+    def _facts(self) -> TargetFacts:
+        return TargetFacts(
+            tuple(self.X_shape_[1:]), self.target_encoder_, self._get_metadata()
         )
 
-    def _validate_rows(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        groups: Any,
-        settled: _Settled,
-        reset: bool,
-    ) -> Rows:
-        return validate_rows(
-            self,
-            X,
-            y,
-            sample_weight,
-            groups,
-            class_weight=settled.options.get("class_weight"),
-            numeric=self._numeric_target,
-            reset=reset,
-        )
-
-    def _assign_roles(
-        self, rows: Rows, validation: Rows | None, settled: _Settled
-    ) -> TrainingData:
-        """Hold out rows to stop on, unless there is a validation set."""
-        fraction = settled.options["validation_split"]
-        asked = self.early_stopping or "fit__validation_split" in settled.params
-        if validation is not None or not (asked and fraction):
-            return assign_roles(rows, validation, None)
-        is_coded = isinstance(rows.y, np.ndarray) and rows.y.dtype.kind in "iu"
-        split = hold_out(
-            len(rows),
-            fraction,
-            settled.seed,
-            labels=rows.y if is_coded else None,
-            groups=rows.groups,
-        )
-        if split is None:
-            self._warn_too_few(len(rows), fraction)
-        return assign_roles(rows, None, split)
-
-    def _warn_too_few(self, n_rows: int, fraction: float) -> None:
-        warnings.warn(
-            f"{n_rows} rows (or their groups) are too few for {type(self).__name__} to "
-            f"hold out validation_split={fraction} of each class, so it trains on all "
-            f"of them for all epochs, without early stopping. Pass X_val and y_val, "
-            "raise validation_split, or set early_stopping=False.",
-            UserWarning,
-            stacklevel=5,
-        )
-
-    def _plan(self, data: TrainingData, settled: _Settled) -> TrainingPlan:
-        options = settled.options
-        compilation, network = self._network(settled)
-        return TrainingPlan(
-            network=network,
-            compilation=compilation,
-            seed=settled.seed,
-            epochs=options["epochs"],
-            batch_size=resolve_batch_size(options["batch_size"], len(data.train_rows)),
-            first_epoch=self._n_epochs_seen if settled.continues else 0,
-            shuffle=options.get("shuffle", True),
-            stopping=self._stopping_rule(data, settled),
-            validation_batch_size=options.get("validation_batch_size"),
-            validation_freq=options.get("validation_freq", 1),
-            verbose=options["verbose"],
-        )
-
-    def _stopping_rule(
-        self, data: TrainingData, settled: _Settled
-    ) -> StoppingRule | None:
-        """Return when to stop; an EarlyStopping callback of the user's takes over."""
-        callbacks = settled.options["callbacks"]
-        taken = any(isinstance(c, keras.callbacks.EarlyStopping) for c in callbacks)
-        if not self.early_stopping or taken:
-            return None
-        if self.monitor.startswith("val_") and not len(data.validation_rows):
-            if not settled.options["validation_split"]:
-                message = (
-                    f"early_stopping=True monitors {self.monitor!r}, but "
-                    "validation_split=0 holds out no rows. Raise validation_split, "
-                    "pass X_val and y_val, or set early_stopping=False."
-                )
-                raise ValueError(message)
-            return None
-        return StoppingRule(
-            monitor=self.monitor,
-            patience=self.patience,
-            min_delta=self.min_delta,
-            restore_best_weights=self.restore_best_weights,
-        )
-
-    def _network(self, settled: _Settled) -> tuple[Compilation, Any]:
-        """Return how to compile the network, and the network itself."""
-        params, source = settled.params, self._model_source()
-        head = self._resolve_head(params)
-        compilation = resolve_compilation(params, self._given, head.loss)
-        if source is None:
-            return compilation, self._architecture(head)
-        named = self.loss if isinstance(self.loss, str) and self.loss != "auto" else None
-        provided = {"meta": self._get_metadata(), "params": self.get_params()}
-        own = {
-            name: value
-            for name, value in params.items()
-            if (name in self._given or name not in self._own_parameters() | _EXTRAS)
-            and takes_parameter(source, name)
-            and "__" not in name
-        }
-        own |= model_options(params)
-        return compilation, build_network(source, own, provided, compilation, named)
-
-    def _resolve_head(self, params: dict[str, Any]) -> Any:
-        """Return the output layer and loss; a model of the user's brings its own."""
-        options = loss_options(params)
-        resolve = getattr(self.target_encoder_, "resolve_head", None)
-        loss = "auto" if self.loss is None else self.loss
-        simple = loss == "auto" if isinstance(loss, str) else False
-        if resolve is not None and (simple or self._model_source() is None):
-            return resolve(loss, options)
-        return _GivenLoss(build_losses(None if simple else loss, options))
-
-    def _architecture(self, head: Any) -> MLPArchitecture:
-        return MLPArchitecture(
-            input_shape=tuple(self.X_shape_[1:]),
-            hidden_units=resolve_hidden_units(
-                self.hidden_layer_sizes, self.n_hidden, self.units
-            ),
-            activation=self.activation,
-            dropout=float(self.dropout),
-            normalization=self.normalization,
-            l1=float(self.l1),
-            l2=float(self.l2),
-            wide=bool(self.wide),
-            kernel_initializer=freeze(self.kernel_initializer),
-            output_units=head.units,
-            output_activation=head.activation,
-        )
+    def _train(
+        self, plan: TrainingPlan, data: TrainingData, settings: Settings
+    ) -> TrainingResult:
+        start = self._fitted_model().state if settings.continues else None
+        return train(plan, data, start=start, callbacks=settings.options["callbacks"])
 
     def _refit(self, plan: TrainingPlan, rows: Rows, best_epoch: int) -> ModelState:
         """Train again on all rows, for the best number of epochs times `refit_full`."""
@@ -472,9 +322,12 @@ class KerasEstimator(BaseWrapper):  # type: ignore[misc]  # scikeras is untyped
         self.refit_history_ = result.history
         return result.state
 
-    def _keep(self, plan: TrainingPlan, state: ModelState, n_epochs: int) -> None:
+    def _keep(
+        self, plan: TrainingPlan, state: ModelState, result: TrainingResult
+    ) -> None:
         self._trained = TrainedModel(plan.network, plan.compilation, plan.seed, state)
-        self._n_epochs_seen = plan.first_epoch + n_epochs
+        self._n_epochs_seen = plan.first_epoch + len(result.history["loss"])
+        self.callbacks_ = result.callbacks
 
     def initialize(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
         """Build the model without training, to predict with weights it came with.
@@ -489,10 +342,10 @@ class KerasEstimator(BaseWrapper):  # type: ignore[misc]  # scikeras is untyped
         -------
         self
         """
-        settled = self._settle({}, continues=False)
-        rows = self._read_rows(X, y, None, None, settled=settled, reset=True)
+        settings = self._settle({}, continues=False)
+        rows = self._read_rows((X, y, None, None), settings, reset=True)
         data = assign_roles(rows, None, None)
-        plan = replace(self._plan(data, settled), stopping=None)
+        plan = replace(build_plan(settings, self._facts(), data), stopping=None)
         self._trained = TrainedModel.untrained(plan, data)
         self._n_epochs_seen = 0
         self.history_ = {"loss": []}
@@ -593,10 +446,3 @@ class KerasEstimator(BaseWrapper):  # type: ignore[misc]  # scikeras is untyped
         return float(
             self.scorer(y, predictions, sample_weight=sample_weight, **options)
         )
-
-
-@dataclass(frozen=True)
-class _GivenLoss:
-    """The loss of a model whose output layer the user made."""
-
-    loss: Any

@@ -1,6 +1,6 @@
 """`KerasClassifier` and `KerasRegressor`: what users touch, and no arithmetic."""
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, RegressorMixin
@@ -143,7 +143,7 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
     True
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **CONSTRAINTS,
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }

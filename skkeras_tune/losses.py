@@ -106,6 +106,7 @@ def to_probabilities(outputs: NDArray[Any], loss: Any) -> NDArray[Any]:
     """Apply the activation that a loss with ``from_logits=True`` keeps to itself."""
     if not takes_logits(loss):
         return outputs
-    if loss_family(loss) == "binary":
-        return keras.ops.convert_to_numpy(keras.ops.sigmoid(outputs))
-    return keras.ops.convert_to_numpy(keras.ops.softmax(outputs))
+    is_binary = loss_family(loss) == "binary"
+    activate = keras.ops.sigmoid if is_binary else keras.ops.softmax
+    probabilities: NDArray[Any] = keras.ops.convert_to_numpy(activate(outputs))
+    return probabilities

@@ -5,7 +5,6 @@ like), ``compile_kwargs`` (optimizer, loss and metrics, ready for ``compile``),
 ``params`` (all parameters of the estimator) and any parameters of its own.
 """
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -202,7 +202,9 @@ def _initial_normalization(kind: Normalization, units: int) -> list[NDArray[Any]
 
 def _assemble(architecture: MLPArchitecture, seed: int) -> keras.Model:
     inputs = keras.Input(architecture.input_shape)
-    flat = keras.layers.Flatten()(inputs) if len(architecture.input_shape) > 1 else inputs
+    flat = (
+        keras.layers.Flatten()(inputs) if len(architecture.input_shape) > 1 else inputs
+    )
     outputs = flat
     for units, dropout_seed in zip(
         architecture.hidden_units, architecture.dropout_seeds(seed), strict=True

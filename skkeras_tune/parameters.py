@@ -96,6 +96,12 @@ _NAMED_SETS: dict[str, Callable[[str], Any]] = {
 _OWN_NAMES = {"kernel_initializer": {"auto"}, "loss": {"auto"}}
 
 
+def is_routed(name: str) -> bool:
+    """Tell whether a parameter's name begins with one of the routes."""
+    route, separator, _ = name.partition("__")
+    return bool(separator) and route in ROUTES
+
+
 def validate_names(params: Mapping[str, Any], caller: str) -> None:
     """Check names that Keras must know, and the widths of hidden layers.
 
@@ -109,8 +115,8 @@ def validate_names(params: Mapping[str, Any], caller: str) -> None:
         if isinstance(value, str) and value not in _OWN_NAMES.get(parameter, ()):
             _find(find, parameter, value, caller)
     sizes = params.get("hidden_layer_sizes")
-    widths = [] if sizes is None else np.ravel(np.asarray(sizes, dtype=object))
-    if any(not isinstance(width, Integral) or width < 1 for width in widths):
+    widths = [] if sizes is None else list(np.atleast_1d(np.asarray(sizes, object)))
+    if not all(_is_width(width) for width in widths):
         message = (
             f"The 'hidden_layer_sizes' parameter of {caller} must be a sequence of "
             f"ints in the range [1, inf). Got {sizes!r} instead."
@@ -118,9 +124,12 @@ def validate_names(params: Mapping[str, Any], caller: str) -> None:
         raise ValueError(message)
 
 
-def _find(
-    find: Callable[[str], Any], parameter: str, value: str, caller: str
-) -> None:
+def _is_width(value: Any) -> bool:
+    is_integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return is_integer and value >= 1
+
+
+def _find(find: Callable[[str], Any], parameter: str, value: str, caller: str) -> None:
     try:
         find(value)
     except (ValueError, TypeError) as error:

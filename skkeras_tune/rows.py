@@ -112,7 +112,9 @@ def validation_set(
     return None if X_val is None else (X_val, y_val, weight)
 
 
-def assign_roles(rows: Rows, validation: Rows | None, split: Split | None) -> TrainingData:
+def assign_roles(
+    rows: Rows, validation: Rows | None, split: Split | None
+) -> TrainingData:
     """Say which rows are trained on and which are held out.
 
     Parameters
@@ -147,20 +149,19 @@ def _resolve_weight(
 ) -> NDArray[Any] | None:
     if sample_weight is None and class_weight is None:
         return None
-    weight = check_sample_weight(
+    weight: NDArray[Any] = check_sample_weight(
         sample_weight, x, dtype=np.float64, ensure_non_negative=True, copy=True
     )
+    kept = weight > 0
+    if class_weight is not None and kept.any():
+        labels = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+        weight[kept] *= compute_sample_weight(class_weight, labels[kept])
     if not weight.any():
         message = (
             "All sample weights are zero, so there is nothing to train on. "
             f"Got {len(weight)} weights, all 0."
         )
         raise ValueError(message)
-    if class_weight is None:
-        return weight
-    labels = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
-    kept = weight > 0
-    weight[kept] *= compute_sample_weight(class_weight, labels[kept])
     return weight
 
 
@@ -193,14 +194,15 @@ def _stack_leaves(upper: Any, lower: Any) -> Any:
     if issparse(upper) and issparse(lower):
         return vstack([upper, lower], format="csr")
     everything = slice(None)
-    return np.concatenate(
-        [take_rows(upper, everything), take_rows(lower, everything)]
-    )
+    return np.concatenate([take_rows(upper, everything), take_rows(lower, everything)])
 
 
 def _average_one(weight: NDArray[Any] | None, split: Split) -> NDArray[Any] | None:
-    """Scale weights to average one in each role, so that weighting a row by two is
-    the same as having it twice, whatever the batch size counts."""
+    """Scale weights to average one in each role.
+
+    So weighting a row by two is the same as having it twice: Keras divides the loss of
+    a batch by its number of rows.
+    """
     if weight is None:
         return None
     scaled = weight.astype(np.float64)

@@ -110,7 +110,8 @@ class ClassTargetEncoder(TransformerMixin, BaseEstimator):
                     f"{self.n_classes_} label columns."
                 )
                 raise ValueError(message)
-            return (y != 0).astype(keras.config.floatx())
+            indicators: NDArray[Any] = (y != 0).astype(keras.config.floatx())
+            return indicators
         y = column_or_1d(y, warn=True)
         _refuse_unknown_labels(np.unique(y), self.classes_)
         return np.searchsorted(self.classes_, y).astype(np.int32)
@@ -134,11 +135,12 @@ class ClassTargetEncoder(TransformerMixin, BaseEstimator):
         if return_proba:
             return outputs
         if self.target_type_ == "multilabel-indicator":
-            return (outputs > 0.5).astype(int)
+            indicators: NDArray[Any] = (outputs > 0.5).astype(int)
+            return indicators
         winners = np.argmax(outputs, axis=1)
-        if self.target_type_ == "multiclass-onehot":
-            return np.eye(self.n_classes_, dtype=int)[winners]
-        labels: NDArray[Any] = self.classes_[winners]
+        one_hot = self.target_type_ == "multiclass-onehot"
+        rows = np.eye(self.n_classes_, dtype=int) if one_hot else self.classes_
+        labels: NDArray[Any] = rows[winners]
         return labels
 
     def get_metadata(self) -> dict[str, Any]:
@@ -208,7 +210,9 @@ class NumberTargetEncoder(TransformerMixin, BaseEstimator):
         self.row_shape_ = y.shape[1:]
         self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
         self.target_type_ = type_of_target(y, input_name="y")
-        self.dtype_ = y.dtype if y.dtype.kind == "f" else np.dtype(keras.config.floatx())
+        self.dtype_ = (
+            y.dtype if y.dtype.kind == "f" else np.dtype(keras.config.floatx())
+        )
         return self
 
     def transform(self, y: NDArray[Any]) -> NDArray[Any]:

@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 from skkeras_tune.losses import to_probabilities
 from skkeras_tune.training.batches import count_rows, take_rows
 from skkeras_tune.training.keras_loop import build_model, read_state, restore_state
-from skkeras_tune.training.plan import Compilation, ModelState, Network, TrainingData, TrainingPlan
+from skkeras_tune.training.plan import (
+    Compilation,
+    ModelState,
+    Network,
+    TrainingData,
+    TrainingPlan,
+)
 
 _MAX_BATCH_ROWS = 4096
 _MAX_BATCH_VALUES = 2**20
@@ -103,8 +109,10 @@ def _choose_batch_rows(x: Any) -> int:
 
 
 def _call_in_batches(model: keras.Model, x: Any, batch_size: int) -> Any:
-    """Call the model eagerly: for a network that is used a few times, tracing costs
-    more than it saves."""
+    """Call the model eagerly.
+
+    For a network that predicts a few times, tracing costs more than it saves.
+    """
     starts = range(0, count_rows(x), batch_size)
     parts = [
         keras.tree.map_structure(

@@ -94,8 +94,10 @@ def _dense(leaf: Any) -> NDArray[Any]:
 
 
 def _light_options() -> tf.data.Options:
-    """Skip tf.data's graph optimisation and tuning: for small batches they cost more
-    than they save, 30 ms at the start of each epoch."""
+    """Skip tf.data's graph optimisation and tuning.
+
+    For small batches they cost more than they save, 30 ms at the start of each epoch.
+    """
     options = tf.data.Options()
     options.experimental_optimization.apply_default_optimizations = False
     options.autotune.enabled = False

@@ -86,7 +86,7 @@ def _share_out(
 ) -> NDArray[np.int64]:
     """Share out rows by largest remainder, ties at random, one row left to each."""
     exact = n_held * counts / counts.sum()
-    quotas = np.minimum(np.floor(exact), counts - 1).astype(np.int64)
+    quotas: NDArray[np.int64] = np.minimum(np.floor(exact), counts - 1).astype(np.int64)
     while (missing := n_held - quotas.sum()) > 0:
         room = counts - 1 - quotas
         open_classes = np.flatnonzero(room > 0)

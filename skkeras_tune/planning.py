@@ -1,0 +1,235 @@
+"""Checked parameters and rows in, a `TrainingPlan` and the rows' roles out."""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from skkeras_tune.frozen import freeze
+from skkeras_tune.model_function import build_network, takes_parameter
+from skkeras_tune.network import MLPArchitecture, resolve_hidden_units
+from skkeras_tune.parameters import (
+    build_losses,
+    loss_options,
+    model_options,
+    resolve_batch_size,
+    resolve_compilation,
+)
+from skkeras_tune.rows import Rows, assign_roles
+from skkeras_tune.training import (
+    Compilation,
+    StoppingRule,
+    TrainingData,
+    TrainingPlan,
+)
+from skkeras_tune.training.holdout import hold_out
+from skkeras_tune.training.plan import Network
+
+
+@dataclass(frozen=True, eq=False)
+class Settings:
+    """The parameters of one call of `fit`, checked and merged.
+
+    Attributes
+    ----------
+    caller : str
+        Name of the estimator's class, for messages.
+    params : dict
+        All parameters of the estimator.
+    given : frozenset of str
+        Names of the parameters that the user set.
+    named : frozenset of str
+        Names of the parameters that the estimator itself takes.
+    options : dict
+        Arguments of Keras's `fit`, from the constructor, the routes and `fit`.
+    source : callable, keras.Model or None
+        The user's own model.
+    seed : int
+    continues : bool
+        Whether training goes on from an earlier fit.
+    first_epoch : int
+        Number of epochs trained before.
+    """
+
+    caller: str
+    params: dict[str, Any]
+    given: frozenset[str]
+    named: frozenset[str]
+    options: dict[str, Any]
+    source: Any
+    seed: int
+    continues: bool
+    first_epoch: int
+
+    @property
+    def holds_out(self) -> bool:
+        """Whether rows are to be held out, where there is no validation set."""
+        asked = "fit__validation_split" in self.params
+        return bool(
+            (self.params["early_stopping"] or asked)
+            and self.options["validation_split"]
+        )
+
+
+@dataclass(frozen=True)
+class TargetFacts:
+    """What the data says of the network: its inputs, its head, and what it may ask.
+
+    Attributes
+    ----------
+    input_shape : tuple of int
+        Shape of one row.
+    encoder : transformer
+        The fitted target encoder, whose `resolve_head` chooses the output layer.
+    meta : dict
+        What a model function may ask for.
+    """
+
+    input_shape: tuple[int, ...]
+    encoder: Any
+    meta: Mapping[str, Any]
+
+
+def build_plan(
+    settings: Settings, facts: TargetFacts, data: TrainingData
+) -> TrainingPlan:
+    """Return what to train, on rows whose roles are known."""
+    options = settings.options
+    loss, head = _resolve_loss(settings, facts.encoder)
+    compilation = resolve_compilation(settings.params, settings.given, loss)
+    network: Network
+    if settings.source is None:
+        network = _build_architecture(settings.params, facts.input_shape, head)
+    else:
+        network = _wrap_model(settings, facts, compilation)
+    return TrainingPlan(
+        network=network,
+        compilation=compilation,
+        seed=settings.seed,
+        epochs=options["epochs"],
+        batch_size=resolve_batch_size(options["batch_size"], len(data.train_rows)),
+        first_epoch=settings.first_epoch,
+        shuffle=options.get("shuffle", True),
+        stopping=_resolve_stopping(settings, data),
+        validation_batch_size=options.get("validation_batch_size"),
+        validation_freq=options.get("validation_freq", 1),
+        verbose=options["verbose"],
+    )
+
+
+def build_data(settings: Settings, rows: Rows, validation: Rows | None) -> TrainingData:
+    """Hold out rows to stop on, unless there is a validation set."""
+    if validation is not None or not settings.holds_out:
+        return assign_roles(rows, validation, None)
+    fraction = settings.options["validation_split"]
+    is_coded = isinstance(rows.y, np.ndarray) and rows.y.dtype.kind in "iu"
+    split = hold_out(
+        len(rows),
+        fraction,
+        settings.seed,
+        labels=rows.y if is_coded else None,
+        groups=rows.groups,
+    )
+    if split is None:
+        warnings.warn(
+            f"{len(rows)} rows (or their groups) are too few for {settings.caller} to "
+            f"hold out validation_split={fraction} of each class, so it trains on all "
+            "of them for all epochs, without early stopping. Pass X_val and y_val, "
+            "raise validation_split, or set early_stopping=False.",
+            UserWarning,
+            stacklevel=4,  # the caller of fit
+        )
+    return assign_roles(rows, None, split)
+
+
+def _resolve_stopping(settings: Settings, data: TrainingData) -> StoppingRule | None:
+    """Return when to stop; an EarlyStopping callback of the user's takes over."""
+    params, callbacks = settings.params, settings.options["callbacks"]
+    taken = any(isinstance(c, keras.callbacks.EarlyStopping) for c in callbacks)
+    if not params["early_stopping"] or taken:
+        return None
+    monitor = params["monitor"]
+    if monitor.startswith("val_") and not len(data.validation_rows):
+        if not settings.holds_out:
+            message = (
+                f"early_stopping=True monitors {monitor!r}, but validation_split=0 "
+                "holds out no rows. Raise validation_split, pass X_val and y_val, or "
+                "set early_stopping=False."
+            )
+            raise ValueError(message)
+        return None
+    return StoppingRule(
+        monitor=monitor,
+        patience=params["patience"],
+        min_delta=params["min_delta"],
+        restore_best_weights=params["restore_best_weights"],
+    )
+
+
+def _resolve_loss(settings: Settings, encoder: Any) -> tuple[Any, Any]:
+    """Return the loss, and the head of the built-in network.
+
+    A model of the user's brings its own head, and may bring its own loss.
+    """
+    options = loss_options(settings.params)
+    loss = settings.params["loss"]
+    is_auto = loss is None or (isinstance(loss, str) and loss == "auto")
+    resolve = getattr(encoder, "resolve_head", None)
+    if resolve is not None and (is_auto or settings.source is None):
+        head = resolve("auto" if is_auto else loss, options)
+        return head.loss, head
+    return build_losses(None if is_auto else loss, options), None
+
+
+def _build_architecture(
+    params: Mapping[str, Any], input_shape: tuple[int, ...], head: Any
+) -> MLPArchitecture:
+    if head is None:
+        message = (
+            "The built-in network (model=None) needs a target_encoder with a "
+            "resolve_head method. Pass model=, or extend the encoders of skkeras_tune."
+        )
+        raise ValueError(message)
+    return MLPArchitecture(
+        input_shape=input_shape,
+        hidden_units=resolve_hidden_units(
+            params["hidden_layer_sizes"], params["n_hidden"], params["units"]
+        ),
+        activation=params["activation"],
+        dropout=float(params["dropout"]),
+        normalization=params["normalization"],
+        l1=float(params["l1"]),
+        l2=float(params["l2"]),
+        wide=bool(params["wide"]),
+        kernel_initializer=freeze(params["kernel_initializer"]),
+        output_units=head.units,
+        output_activation=head.activation,
+    )
+
+
+def _wrap_model(
+    settings: Settings, facts: TargetFacts, compilation: Compilation
+) -> Network:
+    """Return the user's model, with the parameters meant for it.
+
+    A parameter that the estimator and the function both take goes to the function only
+    when the user set it: otherwise the function's own default holds.
+    """
+    params, source, loss = settings.params, settings.source, settings.params["loss"]
+    own = {
+        name: value
+        for name, value in params.items()
+        if (name in settings.given or name not in settings.named)
+        and takes_parameter(source, name)
+        and "__" not in name
+    }
+    return build_network(
+        source,
+        own | model_options(params),
+        {"meta": facts.meta, "params": params},
+        compilation,
+        loss if isinstance(loss, str) and loss != "auto" else None,
+    )
