@@ -3,6 +3,9 @@
 Each entry says which version made it needed, and when it can go.
 """
 
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -21,6 +24,7 @@ __all__ = [
     "Options",
     "StrOptions",
     "check_sample_weight",
+    "fresh_names",
     "release_traces",
     "stop_gradient_leak",
     "swap_keras_generator",
@@ -35,9 +39,25 @@ def swap_keras_generator(generator: Any) -> Any:
 
     Keras 3 has no public way to save and restore it.
     """
-    name = "global_seed_generator"
+    return _swap_global("global_seed_generator", generator)
+
+
+@contextmanager
+def fresh_names() -> Iterator[None]:
+    """Let Keras name objects as if they were the first in the process.
+
+    Otherwise the tenth optimizer is "adam_9", and no two compilations are equal.
+    """
+    previous = _swap_global("object_name_uids", defaultdict(int))
+    try:
+        yield
+    finally:
+        _swap_global("object_name_uids", previous)
+
+
+def _swap_global(name: str, value: Any) -> Any:
     previous = global_state.get_global_attribute(name)
-    global_state.set_global_attribute(name, generator)
+    global_state.set_global_attribute(name, value)
     return previous
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from skkeras_tune._compat import Interval, Options, StrOptions
+from skkeras_tune._compat import Interval, Options, StrOptions, fresh_names
 from skkeras_tune._scikeras import route_params, unflatten_params
 from skkeras_tune.frozen import freeze, thaw
 from skkeras_tune.losses import build_loss
@@ -208,13 +208,14 @@ def resolve_compilation(
     """
     extras = {name: params[name] for name in COMPILE_EXTRAS if name in params}
     options = {**extras, **_route(params, "compile")}
-    optimizer = _build_optimizer(
-        params["optimizer"],
-        params["learning_rate"],
-        "learning_rate" in given,
-        _route(params, "optimizer"),
-    )
-    metrics = _build_metrics(params["metrics"], _route(params, "metrics"))
+    with fresh_names():
+        optimizer = _build_optimizer(
+            params["optimizer"],
+            params["learning_rate"],
+            "learning_rate" in given,
+            _route(params, "optimizer"),
+        )
+        metrics = _build_metrics(params["metrics"], _route(params, "metrics"))
     return Compilation(
         optimizer=freeze(optimizer),
         loss=freeze(loss),
@@ -277,9 +278,9 @@ def _copy_optimizer(
 
 
 def _build_metrics(metrics: Any, options: Mapping[str, Any]) -> Any:
-    if not options:
-        return metrics
-    return unflatten_params(_names_to_classes(metrics, keras.metrics.get), options)
+    if options:
+        metrics = _names_to_classes(metrics, keras.metrics.get)
+    return unflatten_params(metrics, options)  # which makes objects of classes
 
 
 def _names_to_classes(items: Any, find: Callable[[str], Any]) -> Any:

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from skkeras_tune._compat import swap_keras_generator
@@ -38,17 +37,17 @@ def derive_seed(seed: int, purpose: str, index: int = 0) -> int:
     return int(np.random.SeedSequence(key).generate_state(1)[0] % _MAX_SEED)
 
 
-def epoch_order(seed: int, epoch: int, n_rows: int) -> NDArray[np.int64]:
+def epoch_order(seed: int, epoch: tf.Tensor, n_rows: int) -> tf.Tensor:
     """Return the order in which the rows of one epoch are visited.
 
-    The order is a stable sort of counter-based random numbers, which an XLA program
-    can repeat on the device.
+    The order is a stable sort of counter-based random numbers, a function of seed and
+    epoch that also runs inside a traced or compiled program.
     """
-    keys = tf.random.stateless_uniform(
-        [n_rows], [seed, epoch], None, None, tf.int32, alg="philox"
+    key = tf.stack([tf.constant(seed, tf.int64), tf.cast(epoch, tf.int64)])
+    numbers = tf.random.stateless_uniform(
+        [n_rows], key, None, None, tf.int32, alg="philox"
     )
-    order: NDArray[np.int64] = tf.argsort(keys, stable=True).numpy()
-    return order.astype(np.int64)
+    return tf.argsort(numbers, stable=True)
 
 
 @contextmanager

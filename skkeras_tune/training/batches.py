@@ -1,9 +1,10 @@
 """Rows in, a `tf.data` pipeline of batches out.
 
-The order of each epoch is read from a variable when the epoch begins, so one
-pipeline serves all epochs. Sparse rows become dense one batch at a time.
+The order of each epoch is computed inside the pipeline, so one serves all epochs.
+Sparse rows become dense one batch at a time.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -15,46 +16,53 @@ from scipy.sparse import issparse
 _tree = keras.tree
 
 
-class EpochOrder(keras.callbacks.Callback):
-    """Visits the rows of each epoch in the order that a function of the epoch gives."""
-
-    def __init__(self, order_of: Any) -> None:
-        super().__init__()
-        self._order_of = order_of
-        self.variable = tf.Variable(order_of(0), trainable=False, dtype=tf.int64)
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.variable.assign(self._order_of(epoch))
-
-
 def build_batches(
-    x: Any, y: Any, weight: NDArray[Any] | None, order: tf.Variable, batch_size: int
+    x: Any,
+    y: Any,
+    weight: NDArray[Any] | None,
+    order_of: Callable[[tf.Tensor], tf.Tensor],
+    batch_size: int,
+    first_epoch: int = 0,
 ) -> tf.data.Dataset:
-    """Return batches of ``(x, y)`` or ``(x, y, weight)``, rows in the order given.
+    """Return the batches of one epoch after the other, without end.
+
+    One iterator over all epochs: Keras makes two for each epoch of a pipeline that
+    ends, at 10 ms each.
 
     Parameters
     ----------
     x, y : array, CSR matrix, or nested lists, tuples and dicts of these
     weight : ndarray of shape (n_rows,) or None
-    order : tf.Variable of int64
-        Row numbers of one epoch, read each time the pipeline is iterated over.
+    order_of : callable
+        Takes the epoch's number, a tensor of int64, and returns the numbers of its rows
+        in their order; runs inside the pipeline.
     batch_size : int
+    first_epoch : int, default=0
+
+    Returns
+    -------
+    tf.data.Dataset
+        Of ``(x, y)`` or ``(x, y, weight)``.
     """
     parts = [_as_tuples(x), _as_tuples(y)]
     if weight is not None:
         parts.append(_tree.map_structure(lambda _: weight, parts[1]))
     gathers = _tree.map_structure(_gather_from, tuple(parts))
 
-    def rows_in_order(_: Any) -> tf.data.Dataset:
-        return tf.data.Dataset.from_tensor_slices(order.read_value()).batch(batch_size)
+    def rows_of(epoch: tf.Tensor) -> tf.data.Dataset:
+        return tf.data.Dataset.from_tensor_slices(order_of(epoch)).batch(batch_size)
 
     def gather(rows: tf.Tensor) -> Any:
         return _tree.map_structure(lambda take: take(rows), gathers)
 
-    n_batches = -(-order.shape[0] // batch_size)
-    dataset = tf.data.Dataset.range(1).flat_map(rows_in_order).map(gather)
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(n_batches))
-    return dataset.prefetch(2).with_options(_light_options())
+    epochs = tf.data.Dataset.counter(first_epoch)
+    batches = epochs.flat_map(rows_of).map(gather).prefetch(2)
+    return batches.with_options(_light_options())
+
+
+def count_batches(n_rows: int, batch_size: int) -> int:
+    """Return the number of batches in an epoch, the last of which may be smaller."""
+    return -(-n_rows // batch_size)
 
 
 def take_rows(values: Any, rows: Any) -> Any:

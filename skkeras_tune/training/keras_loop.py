@@ -14,11 +14,8 @@ from skkeras_tune.frozen import thaw
 from skkeras_tune.losses import adapt_targets, loss_family
 from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.randomness import epoch_order
-from skkeras_tune.training.batches import (
-    EpochOrder,
-    build_batches,
-    take_rows,
-)
+from skkeras_tune.training.batches import build_batches, count_batches, take_rows
+from skkeras_tune.training.callbacks import FiniteLoss, ValidatedStopping
 from skkeras_tune.training.model_pool import ModelPool
 from skkeras_tune.training.plan import (
     Compilation,
@@ -110,8 +107,12 @@ def build_model(
 
 def read_state(model: keras.Model) -> ModelState:
     """Return a copy of a model's weights and its optimizer's state."""
-    optimizer_state = [np.array(value) for value in model.optimizer.variables]
-    return ModelState(model.get_weights(), optimizer_state)
+    optimizer_state = [_copy_value(v) for v in model.optimizer.variables]
+    return ModelState([_copy_value(v) for v in model.weights], optimizer_state)
+
+
+def _copy_value(variable: Any) -> NDArray[Any]:
+    return np.array(keras.ops.convert_to_numpy(variable))
 
 
 def restore_state(model: keras.Model, state: ModelState) -> None:
@@ -160,39 +161,51 @@ def _fit(
     callbacks: Sequence[keras.callbacks.Callback],
 ) -> tuple[dict[str, list[float]], int]:
     targets = _fit_targets(model, data)
-    order = EpochOrder(lambda epoch: _order(plan, data.train_rows, epoch))
-    batches = build_batches(
-        data.x, targets, data.weight, order.variable, plan.batch_size
-    )
     stopping = _build_stopping(plan.stopping, callbacks)
-    own = [order, _FiniteLoss(model)] + ([stopping] if plan.stopping else [])
+    own = [FiniteLoss()] + ([stopping] if plan.stopping else [])
     history = model.fit(
-        batches,
+        _training_batches(plan, data, targets),
         initial_epoch=plan.first_epoch,
         epochs=plan.first_epoch + plan.epochs,
-        validation_data=_validation_batches(plan, data, targets),
-        validation_freq=plan.validation_freq,
+        steps_per_epoch=count_batches(len(data.train_rows), plan.batch_size),
         callbacks=own + list(callbacks),
         verbose=plan.verbose,
         shuffle=False,  # the batches come shuffled
+        **_validation_arguments(plan, data, targets),
     ).history
     epochs = len(history["loss"])
     best = stopping.best_epoch - plan.first_epoch + 1 if stopping else epochs
     return history, min(max(best, 1), epochs)
 
 
-def _order(plan: TrainingPlan, rows: NDArray[Any], epoch: int) -> NDArray[np.int64]:
-    if not plan.shuffle:
-        return rows
-    return rows[epoch_order(plan.seed, epoch, len(rows))]
+def _training_batches(plan: TrainingPlan, data: TrainingData, targets: Any) -> Any:
+    rows = tf.constant(data.train_rows)
+
+    def order_of(epoch: tf.Tensor) -> tf.Tensor:
+        if not plan.shuffle:
+            return rows
+        return tf.gather(rows, epoch_order(plan.seed, epoch, len(data.train_rows)))
+
+    return build_batches(
+        data.x, targets, data.weight, order_of, plan.batch_size, plan.first_epoch
+    )
 
 
-def _validation_batches(plan: TrainingPlan, data: TrainingData, targets: Any) -> Any:
-    if not len(data.validation_rows):
-        return None
-    order = tf.Variable(data.validation_rows, trainable=False, dtype=tf.int64)
+def _validation_arguments(
+    plan: TrainingPlan, data: TrainingData, targets: Any
+) -> dict[str, Any]:
+    """Return the arguments of Keras's `fit` that concern validation."""
+    rows = data.validation_rows
+    if not len(rows):
+        return {}
     size = plan.validation_batch_size or max(plan.batch_size, _VALIDATION_BATCH_SIZE)
-    return build_batches(data.x, targets, data.weight, order, size)
+    return {
+        "validation_data": build_batches(
+            data.x, targets, data.weight, lambda _: tf.constant(rows), size
+        ),
+        "validation_steps": count_batches(len(rows), size),
+        "validation_freq": plan.validation_freq,
+    }
 
 
 def _build_stopping(
@@ -202,7 +215,7 @@ def _build_stopping(
     if rule is None:
         given = [c for c in callbacks if isinstance(c, keras.callbacks.EarlyStopping)]
         return given[0] if given and given[0].restore_best_weights else None
-    return keras.callbacks.EarlyStopping(
+    return ValidatedStopping(
         monitor=rule.monitor,
         patience=rule.patience,
         min_delta=rule.min_delta,
@@ -227,26 +240,6 @@ def _detach(callbacks: Sequence[keras.callbacks.Callback]) -> None:
     """Let go of the model, so that no callback keeps it alive or is copied with it."""
     for callback in callbacks:
         callback.set_model(None)
-
-
-class _FiniteLoss(keras.callbacks.Callback):
-    """Ends training with an error when the loss is NaN or infinite."""
-
-    def __init__(self, model: keras.Model) -> None:
-        super().__init__()
-        self._trained = model
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        loss = (logs or {}).get("loss", 0.0)
-        if np.isfinite(loss):
-            return
-        rate = float(np.array(self._trained.optimizer.learning_rate))
-        message = (
-            f"The training loss became {loss} in epoch {epoch + 1}. Lower the learning "
-            f"rate (now {rate:g}), scale X and y, or clip the gradients "
-            "(optimizer__clipnorm=1.0)."
-        )
-        raise ValueError(message)
 
 
 def _as_metrics(metrics: Any) -> Any:

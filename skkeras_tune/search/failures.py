@@ -1,0 +1,130 @@
+"""Candidates that failed in every fold, at which scikit-learn ends a search.
+
+Its error comes in; a record that keeps their rows in ``cv_results_`` goes out.
+"""
+
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sklearn.exceptions import FitFailedWarning
+
+# The start of the message that scikit-learn (1.7 to 1.9) raises when every fit of a
+# step failed, and the line before the tracebacks in it. The ValueError has no type or
+# attribute of its own to tell it by.
+_ALL_FAILED = re.compile(r"\s*All the (\d+) fits failed")
+_BEFORE_DETAILS = "details about the failures:\n"
+
+
+@dataclass(frozen=True)
+class FailedBatch:
+    """A step of a search whose candidates failed in every fold.
+
+    Attributes
+    ----------
+    row : int
+        Row of the first candidate in ``cv_results_``.
+    candidates : list of dict
+        The candidates.
+    n_fits : int
+        Number of fits, of all candidates in all folds.
+    details : str
+        The tracebacks, with how often each occurred.
+    seconds : float
+        Time that the step took; the time of each fit is lost.
+    """
+
+    row: int
+    candidates: list[dict[str, Any]]
+    n_fits: int
+    details: str
+    seconds: float
+
+    def build_records(
+        self, template: dict[str, Any], error_score: float
+    ) -> list[dict[str, Any]]:
+        """Return what scikit-learn would have recorded, one dict for each fit."""
+        record = {
+            **template,
+            "fit_time": self.seconds / self.n_fits,
+            "score_time": 0.0,
+        }
+        for key in template.keys() & {"test_scores", "train_scores"}:
+            scores = template[key]
+            record[key] = (
+                dict.fromkeys(scores, error_score)
+                if isinstance(scores, dict)
+                else error_score
+            )
+        return [record] * self.n_fits
+
+
+def read_failures(error: ValueError) -> tuple[int, str] | None:
+    """Return number and details of the failed fits; None for any other error."""
+    match = _ALL_FAILED.match(str(error))
+    if match is None:
+        return None
+    return int(match[1]), str(error).partition(_BEFORE_DETAILS)[2]
+
+
+def warn_of_failures(batch: FailedBatch, error_score: float) -> None:
+    """Say that candidates failed, in scikit-learn's words for a single fold."""
+    warnings.warn(
+        f"\nAll the {batch.n_fits} fits with {batch.candidates} failed.\n"
+        f"Their scores will be set to {error_score}, and the search goes on.\n"
+        "If these failures are not expected, you can try to debug them by setting "
+        "error_score='raise'.\n\n"
+        f"Below are more {_BEFORE_DETAILS}{batch.details}",
+        FitFailedWarning,
+        stacklevel=2,
+    )
+
+
+def raise_if_all_failed(batches: Sequence[FailedBatch], n_rows: int) -> None:
+    """Raise when none of a search's candidates was fitted in any fold.
+
+    Raises
+    ------
+    ValueError
+        With the details of the last failures.
+    """
+    if sum(len(batch.candidates) for batch in batches) < n_rows:
+        return
+    n_fits = sum(batch.n_fits for batch in batches)
+    message = (
+        f"\nAll the {n_fits} fits failed.\n"
+        "It is very likely that your model is misconfigured.\n"
+        "You can try to debug the error by setting error_score='raise'.\n\n"
+        f"Below are {_BEFORE_DETAILS}{batches[-1].details}"
+    )
+    raise ValueError(message)
+
+
+def insert_failures(
+    batches: Sequence[FailedBatch],
+    candidates: Sequence[dict[str, Any]],
+    records: Sequence[dict[str, Any]],
+    error_score: float,
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return all candidates and records, the failed ones in their places.
+
+    Parameters
+    ----------
+    batches : sequence of FailedBatch
+        The failures, in the order of their rows.
+    candidates : sequence of dict
+        The candidates that were fitted in some fold.
+    records : sequence of dict
+        What scikit-learn recorded of them, one dict for each candidate and fold.
+    error_score : float
+        The score of a failed fit.
+    """
+    n_splits = len(records) // len(candidates)
+    all_candidates, all_records = list(candidates), list(records)
+    for batch in batches:
+        fit = batch.row * n_splits
+        all_candidates[batch.row : batch.row] = batch.candidates
+        all_records[fit:fit] = batch.build_records(records[0], error_score)
+    return all_candidates, all_records

@@ -1,0 +1,113 @@
+"""Which candidates a Bayesian search tries next: none twice, failures or not.
+
+Scores of past points come in; new points go out.
+"""
+
+import itertools
+import math
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import skopt
+from scipy.optimize import OptimizeResult
+from skopt.space import Dimension, Integer
+
+from skkeras_tune.search.choice import Choice
+
+#: Points drawn at random before those of a finite space are gone through in order.
+N_DRAWS = 100
+
+#: Points gone through in order, so that a constrained space cannot take for ever.
+MAX_ENUMERATED = 100_000
+
+
+class DistinctOptimizer:
+    """A skopt optimizer that survives failures and asks for no point twice.
+
+    A failed point, whose score is nan or infinite, is told to the surrogate as the
+    worst finite score so far, and is told anew when the worst changes. While there is
+    no finite score, there is nothing to fit a surrogate to, and points are random.
+
+    Parameters
+    ----------
+    optimizer : skopt.Optimizer
+        The optimizer, whose categorical dimensions are `Choice`.
+    """
+
+    def __init__(self, optimizer: skopt.Optimizer) -> None:
+        self.optimizer = optimizer
+        self.scores: list[float] = []
+        self.asked: set[tuple[Any, ...]] = set()
+
+    def ask(self, n_points: int) -> list[list[Any]]:
+        """Return new points: n_points of them, or all that the space has left."""
+        points = []
+        for proposal in self._propose(n_points):
+            for candidate in itertools.chain([proposal], self._draw_others()):
+                point = self._to_python(candidate)
+                key = self._to_key(point)
+                if key not in self.asked:
+                    self.asked.add(key)
+                    points.append(point)
+                    break
+        return points
+
+    def tell(self, points: list[list[Any]], scores: Iterable[float]) -> OptimizeResult:
+        """Record the scores of points; higher is better."""
+        self.scores.extend(scores)
+        worst = min(filter(math.isfinite, self.scores), default=None)
+        penalty = -(worst or 0.0)
+        losses = [-s if math.isfinite(s) else penalty for s in self.scores]
+        n_told = len(losses) - len(points)
+        self.optimizer.yi[:] = losses[:n_told]
+        return self.optimizer.tell(points, losses[n_told:], fit=worst is not None)
+
+    def _propose(self, n_points: int) -> list[list[Any]]:
+        optimizer = self.optimizer
+        is_initial = len(self.scores) < optimizer.n_initial_points_
+        if not is_initial and not any(map(math.isfinite, self.scores)):
+            drawn: list[list[Any]] = optimizer.space.rvs(n_points, optimizer.rng)
+            return drawn
+        with warnings.catch_warnings():
+            # It says that a known point was exchanged for a random one, which may be
+            # known too; `ask` sees to both.
+            warnings.filterwarnings(
+                "ignore", "The objective has been evaluated at", UserWarning
+            )
+            # ask(1) would fit two more surrogates, to copies: three times the time.
+            return [optimizer.ask()] if n_points == 1 else optimizer.ask(n_points)
+
+    def _draw_others(self) -> Iterator[list[Any]]:
+        space = self.optimizer.space
+        yield from space.rvs(N_DRAWS, random_state=self.optimizer.rng)
+        columns = [_list_values(dimension) for dimension in space]
+        points = map(list, itertools.product(*columns))
+        for point in itertools.islice(points, MAX_ENUMERATED):
+            if point in space:
+                yield point
+
+    def _to_python(self, point: list[Any]) -> list[Any]:
+        return [
+            value if isinstance(dimension, Choice) else np.asarray(value).item()
+            for dimension, value in zip(self.optimizer.space, point, strict=True)
+        ]
+
+    def _to_key(self, point: list[Any]) -> tuple[Any, ...]:
+        return tuple(
+            dimension.find_positions([value])[0]
+            if isinstance(dimension, Choice)
+            else value
+            for dimension, value in zip(self.optimizer.space, point, strict=True)
+        )
+
+
+def _list_values(dimension: Dimension) -> Sequence[Any]:
+    """Return the values that can be drawn from a dimension; none if too many."""
+    if isinstance(dimension, Choice):
+        pairs = zip(dimension.categories, dimension.prior_, strict=True)
+        return [value for value, prior in pairs if prior > 0]
+    if isinstance(dimension, Integer):
+        return range(dimension.low, dimension.high + 1)
+    return []
