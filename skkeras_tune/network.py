@@ -4,7 +4,7 @@ Building is pure: the same architecture and seed give the same model and weights
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import keras
@@ -25,6 +25,10 @@ _HE_ACTIVATIONS = frozenset(
 )  # fmt: skip
 
 
+def _global_policy() -> str:
+    return str(keras.config.dtype_policy().name)
+
+
 @dataclass(frozen=True)
 class MLPArchitecture:
     """The shape of a multilayer perceptron: everything but its weights."""
@@ -40,6 +44,7 @@ class MLPArchitecture:
     kernel_initializer: Any
     output_units: int
     output_activation: Activation | None
+    dtype_policy: str = field(default_factory=_global_policy)
 
     @property
     def n_inputs(self) -> int:
@@ -216,6 +221,7 @@ def _assemble(architecture: MLPArchitecture, seed: int) -> keras.Model:
         architecture.output_units,
         activation=architecture.output_activation,
         kernel_regularizer=_regularizer(architecture),
+        dtype=architecture.dtype_policy,
     )(outputs)
     return keras.Model(inputs, outputs, name="mlp")
 
@@ -223,16 +229,25 @@ def _assemble(architecture: MLPArchitecture, seed: int) -> keras.Model:
 def _hidden_layer(
     architecture: MLPArchitecture, inputs: Any, units: int, dropout_seed: int
 ) -> Any:
-    dense = keras.layers.Dense(units, kernel_regularizer=_regularizer(architecture))
-    outputs = dense(inputs)
+    dtype = architecture.dtype_policy
+    layers = [
+        keras.layers.Dense(
+            units, kernel_regularizer=_regularizer(architecture), dtype=dtype
+        )
+    ]
     if architecture.normalization == "batch":
-        outputs = keras.layers.BatchNormalization()(outputs)
+        layers.append(keras.layers.BatchNormalization(dtype=dtype))
     elif architecture.normalization == "layer":
-        outputs = keras.layers.LayerNormalization()(outputs)
-    outputs = keras.layers.Activation(architecture.activation or "linear")(outputs)
+        layers.append(keras.layers.LayerNormalization(dtype=dtype))
+    activation = architecture.activation or "linear"
+    layers.append(keras.layers.Activation(activation, dtype=dtype))
     if architecture.dropout:
-        outputs = keras.layers.Dropout(architecture.dropout, seed=dropout_seed)(outputs)
-    return outputs
+        layers.append(
+            keras.layers.Dropout(architecture.dropout, seed=dropout_seed, dtype=dtype)
+        )
+    for layer in layers:
+        inputs = layer(inputs)
+    return inputs
 
 
 def _regularizer(architecture: MLPArchitecture) -> Any:

@@ -14,7 +14,7 @@ from skkeras_tune import KerasClassifier, KerasRegressor
 SETTINGS = {
     "early_stopping": False,
     "batch_size": -1,
-    "epochs": 12,
+    "epochs": 20,
     "learning_rate": 0.05,
 }
 
@@ -26,9 +26,14 @@ def precision(request: pytest.FixtureRequest) -> Iterator[None]:
     Only the checks that compare weighting a row with repeating it do.
     """
     exact = "sample_weight_equivalence" in request.node.name
-    keras.config.set_floatx("float64" if exact else "float32")
+    _set_precision("float64" if exact else "float32")
     yield
-    keras.config.set_floatx("float32")
+    _set_precision("float32")
+
+
+def _set_precision(dtype: str) -> None:
+    keras.config.set_floatx(dtype)
+    keras.config.set_dtype_policy(dtype)
 
 
 @pytest.mark.usefixtures("precision")

@@ -61,6 +61,8 @@ class BayesSearchCV(skopt.BayesSearchCV):
 
     - categories may be any objects, such as tuples for ``hidden_layer_sizes``, lists
       and None, and candidates hold the very objects that were given;
+    - a list holds categories, two numbers or not, as in scikit-learn's searches, where
+      scikit-optimize 0.10 takes two numbers for bounds;
     - candidates that fail do not end the search. The surrogate is told the worst finite
       score so far in their place, while ``cv_results_`` shows ``error_score``;
     - no candidate is evaluated twice. When a space has no others left, its search ends

@@ -102,7 +102,7 @@ def build_dimension(name: str, value: Any) -> Dimension:
 
 
 def _read_dimension(value: Any) -> Dimension:
-    if _holds_objects(value):
+    if _is_categories(value):
         value = Choice(value)
     # A copy, since skopt sets the names and transformers of its dimensions.
     dimension = copy.copy(check_dimension(value))
@@ -117,9 +117,12 @@ def _read_dimension(value: Any) -> Dimension:
     return dimension
 
 
-def _holds_objects(value: Any) -> bool:
-    # skopt would take a pair of them for bounds, and refuse it.
-    return isinstance(value, list | tuple) and not all(
+def _is_categories(value: Any) -> bool:
+    # skopt 0.10 takes a list of two numbers for bounds, with a warning that it will
+    # not do so for ever, and refuses a pair of tuples.
+    if isinstance(value, list | np.ndarray):
+        return len(value) > 0
+    return isinstance(value, tuple) and not all(
         isinstance(item, str | Number | np.generic) for item in value
     )
 

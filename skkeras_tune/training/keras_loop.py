@@ -132,7 +132,7 @@ def _train_pooled(
     start: ModelState | None,
 ) -> TrainingResult:
     """Train the built-in network on a model that was traced before, if there is one."""
-    key = (network, plan.compilation)
+    key = (network, plan.compilation, keras.config.floatx())
     model = _pool.take(key)
     if model is None:
         model = build_model(network, plan.compilation, plan.seed, data)
