@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import keras
+import numpy as np
 from keras.src.backend.common import global_state
+from numpy.typing import NDArray
 from sklearn.utils._param_validation import (
     Interval,
     Options,
@@ -28,6 +30,7 @@ __all__ = [
     "release_traces",
     "stop_gradient_leak",
     "swap_keras_generator",
+    "to_numpy",
     "validate_parameter_constraints",
 ]
 
@@ -59,6 +62,15 @@ def _swap_global(name: str, value: Any) -> Any:
     previous = global_state.get_global_attribute(name)
     global_state.set_global_attribute(name, value)
     return previous
+
+
+def to_numpy(value: Any) -> NDArray[Any]:
+    """Return a copy of a variable or tensor as an array.
+
+    Keras's own `convert_to_numpy` (3.15 and before) calls NumPy in a way that NumPy 2
+    deprecates, with a warning for each variable.
+    """
+    return np.array(keras.ops.convert_to_tensor(value).numpy())
 
 
 def stop_gradient_leak(model: keras.Model) -> None:

@@ -327,7 +327,7 @@ class KerasEstimator(BaseWrapper):
     ) -> None:
         self._trained = TrainedModel(plan.network, plan.compilation, plan.seed, state)
         self._n_epochs_seen = plan.first_epoch + len(result.history["loss"])
-        self.callbacks_ = result.callbacks
+        self.callbacks_, self.seed_ = result.callbacks, plan.seed
 
     def initialize(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
         """Build the model without training, to predict with weights it came with.

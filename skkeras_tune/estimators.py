@@ -115,6 +115,9 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         Number of epochs in `history_`.
     refit_history_ : dict of str to list of float
         History of the second training, with `refit_full`.
+    seed_ : int
+        What all of the fit's randomness came from: as `random_state` it repeats a fit
+        that had none.
     callbacks_ : list of keras.callbacks.Callback
         The callbacks as they were after the fit. Not pickled.
     classes_ : ndarray of shape (n_classes,)
@@ -359,6 +362,9 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         Number of epochs in `history_`.
     refit_history_ : dict of str to list of float
         History of the second training, with `refit_full`.
+    seed_ : int
+        What all of the fit's randomness came from: as `random_state` it repeats a fit
+        that had none.
     callbacks_ : list of keras.callbacks.Callback
         The callbacks as they were after the fit. Not pickled.
     n_features_in_ : int

@@ -8,6 +8,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from skkeras_tune._compat import to_numpy
+
 Family = Literal["binary", "sparse", "categorical", "hinge", "regression", "custom"]
 
 _FAMILIES: dict[str, Family] = {
@@ -108,5 +110,4 @@ def to_probabilities(outputs: NDArray[Any], loss: Any) -> NDArray[Any]:
         return outputs
     is_binary = loss_family(loss) == "binary"
     activate = keras.ops.sigmoid if is_binary else keras.ops.softmax
-    probabilities: NDArray[Any] = keras.ops.convert_to_numpy(activate(outputs))
-    return probabilities
+    return to_numpy(activate(outputs))

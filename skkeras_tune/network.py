@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from skkeras_tune._compat import to_numpy
 from skkeras_tune.frozen import freeze, thaw
 from skkeras_tune.randomness import derive_seed, isolated_randomness
 
@@ -192,7 +193,7 @@ def _draw_dense(
 ) -> list[NDArray[Any]]:
     with isolated_randomness(derive_seed(seed, "weights", layer + 1)):
         draw = keras.initializers.get(thaw(initializer))
-        kernel = keras.ops.convert_to_numpy(draw(shape, dtype=keras.config.floatx()))
+        kernel = to_numpy(draw(shape, dtype=keras.config.floatx()))
     return [kernel, np.zeros(shape[1], kernel.dtype)]
 
 

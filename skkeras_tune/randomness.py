@@ -8,6 +8,7 @@ import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,14 @@ _isolation = threading.RLock()
 def resolve_seed(random_state: Any) -> int:
     """Turn a ``random_state`` into one integer seed.
 
-    A ``RandomState`` instance is advanced, as everywhere in scikit-learn. ``None``
-    draws fresh entropy rather than advancing NumPy's global generator.
+    An integer is the seed. A ``RandomState`` instance is advanced, as everywhere in
+    scikit-learn. ``None`` draws fresh entropy rather than advancing NumPy's global
+    generator.
     """
     if random_state is None:
         return int(np.random.default_rng().integers(_MAX_SEED))
+    if isinstance(random_state, Integral):
+        return int(random_state)
     return int(check_random_state(random_state).randint(_MAX_SEED))
 
 

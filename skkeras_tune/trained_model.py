@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from skkeras_tune._compat import to_numpy
 from skkeras_tune.losses import to_probabilities
 from skkeras_tune.training.batches import count_rows, take_rows
 from skkeras_tune.training.keras_loop import build_model, read_state, restore_state
@@ -116,7 +117,7 @@ def _call_in_batches(model: keras.Model, x: Any, batch_size: int) -> Any:
     starts = range(0, count_rows(x), batch_size)
     parts = [
         keras.tree.map_structure(
-            keras.ops.convert_to_numpy,
+            to_numpy,
             model(take_rows(x, slice(start, start + batch_size)), training=False),
         )
         for start in starts

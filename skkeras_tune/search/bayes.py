@@ -129,22 +129,23 @@ class BayesSearchCV(skopt.BayesSearchCV):
     Examples
     --------
     >>> from sklearn.datasets import load_iris
-    >>> from sklearn.neural_network import MLPClassifier
-    >>> from skkeras_tune import BayesSearchCV
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skkeras_tune import BayesSearchCV, KerasClassifier
     >>> X, y = load_iris(return_X_y=True)
     >>> search = BayesSearchCV(
-    ...     MLPClassifier(solver="lbfgs", max_iter=1000, random_state=0),
+    ...     make_pipeline(StandardScaler(), KerasClassifier(epochs=20, random_state=0)),
     ...     {
-    ...         "hidden_layer_sizes": [(8,), (16, 8)],
-    ...         "alpha": (1e-2, 1e1, "log-uniform"),
+    ...         "kerasclassifier__hidden_layer_sizes": [(8,), (16, 8)],
+    ...         "kerasclassifier__learning_rate": (1e-3, 1e-1, "log-uniform"),
     ...     },
-    ...     n_iter=5,
+    ...     n_iter=3,
     ...     cv=3,
     ...     random_state=0,
     ... )
-    >>> search.fit(X, y).best_score_ > 0.9
-    True
-    >>> search.best_params_["hidden_layer_sizes"] in [(8,), (16, 8)]
+    >>> search.fit(X, y).best_params_["kerasclassifier__hidden_layer_sizes"]
+    (16, 8)
+    >>> print(search.best_score_ > 0.9)
     True
     """
 

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from skkeras_tune._compat import to_numpy
+
 
 class FiniteLoss(keras.callbacks.Callback):
     """Ends training with an error when the loss is NaN or infinite."""
@@ -13,7 +15,7 @@ class FiniteLoss(keras.callbacks.Callback):
         loss = (logs or {}).get("loss", 0.0)
         if np.isfinite(loss):
             return
-        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        rate = float(to_numpy(self.model.optimizer.learning_rate))
         message = (
             f"The training loss became {loss} in epoch {epoch + 1}. Lower the learning "
             f"rate (now {rate:g}), scale X and y, or clip the gradients "

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from skkeras_tune._compat import release_traces, stop_gradient_leak
+from skkeras_tune._compat import release_traces, stop_gradient_leak, to_numpy
 from skkeras_tune.frozen import thaw
 from skkeras_tune.losses import adapt_targets, loss_family
 from skkeras_tune.network import MLPArchitecture
@@ -107,12 +107,8 @@ def build_model(
 
 def read_state(model: keras.Model) -> ModelState:
     """Return a copy of a model's weights and its optimizer's state."""
-    optimizer_state = [_copy_value(v) for v in model.optimizer.variables]
-    return ModelState([_copy_value(v) for v in model.weights], optimizer_state)
-
-
-def _copy_value(variable: Any) -> NDArray[Any]:
-    return np.array(keras.ops.convert_to_numpy(variable))
+    optimizer_state = [to_numpy(v) for v in model.optimizer.variables]
+    return ModelState([to_numpy(v) for v in model.weights], optimizer_state)
 
 
 def restore_state(model: keras.Model, state: ModelState) -> None:

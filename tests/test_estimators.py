@@ -1,0 +1,373 @@
+"""What the estimators learn and predict: tasks, targets, weights, data formats."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array, csr_matrix
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.datasets import make_multilabel_classification, make_regression
+from sklearn.metrics import roc_auc_score
+from sklearn.utils.class_weight import compute_sample_weight
+
+from skkeras_tune import KerasClassifier, KerasRegressor
+
+QUICK = {"epochs": 2, "early_stopping": False, "random_state": 0}
+STEADY = {"epochs": 15, "learning_rate": 0.02, "early_stopping": False}
+
+
+def fit_classifier(X, y, **params):
+    return KerasClassifier(**{**STEADY, "random_state": 0, **params}).fit(X, y)
+
+
+def test_scikit_learn_knows_the_kind():
+    """The classifier is a classifier to scikit-learn, and the regressor a regressor."""
+    assert is_classifier(KerasClassifier()) and not is_regressor(KerasClassifier())
+    assert is_regressor(KerasRegressor()) and not is_classifier(KerasRegressor())
+
+
+# --- tasks
+
+
+def test_binary(cancer):
+    """Two classes end in one sigmoid unit and binary cross-entropy."""
+    model = fit_classifier(*cancer)
+    assert model.score(*cancer) > 0.97
+    assert model.model_.output_shape == (None, 1)
+    assert model.model_.loss == "binary_crossentropy"
+    probabilities = model.predict_proba(cancer[0])
+    assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    assert roc_auc_score(cancer[1], probabilities[:, 1]) > 0.99
+
+
+def test_multiclass(iris):
+    """Three classes end in three softmax units and sparse cross-entropy."""
+    model = fit_classifier(*iris)
+    assert model.score(*iris) > 0.93
+    assert model.model_.output_shape == (None, 3)
+    assert model.model_.loss == "sparse_categorical_crossentropy"
+    assert model.n_classes_ == 3
+
+
+def test_multilabel():
+    """Indicators end in one sigmoid unit a label, and are predicted as indicators."""
+    X, y = make_multilabel_classification(200, n_classes=4, random_state=0)
+    model = fit_classifier(X, y, epochs=40)
+    assert model.predict(X).shape == y.shape
+    assert set(np.unique(model.predict(X))) <= {0, 1}
+    assert (model.predict(X) == y).mean() > 0.85
+    assert model.predict_proba(X).shape == y.shape
+    assert model.model_.loss == "binary_crossentropy"
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_regression(n_outputs):
+    """Predictions have the shape of y, for one output or several."""
+    X, y = make_regression(150, 6, n_targets=n_outputs, random_state=0)
+    y = y / y.std(axis=0)
+    model = KerasRegressor(**STEADY, random_state=0).fit(X, y)
+    assert model.predict(X).shape == y.shape
+    assert model.score(X, y) > 0.9
+
+
+def test_a_column_vector_is_a_single_output(diabetes):
+    """A target of one column is predicted as one column by the regressor."""
+    X, y = diabetes
+    assert KerasRegressor(**QUICK).fit(X, y[:, None]).predict(X).shape == (442, 1)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array(["no", "yes", "perhaps"]),
+        np.array(["no", "yes", "perhaps"], dtype=object),
+        np.array([-7, 3, 1000]),
+        np.array([1.0, 2.0, 5.0]),
+        np.array([False, True]),
+        pd.Categorical(["low", "mid", "high"]),
+    ],
+    ids=["str", "object", "int", "float", "bool", "categorical"],
+)
+def test_labels_of_any_type(iris, labels):
+    """Labels of any type come back as they were, and `classes_` holds them sorted."""
+    X, codes = iris
+    y = labels[codes % len(labels)]
+    rows = np.isin(codes, range(len(labels)))
+    X, y = X[rows], y[rows]
+    model = fit_classifier(X, y)
+    assert_array_equal(model.classes_, np.unique(y))
+    assert np.mean(np.asarray(model.predict(X)) == np.asarray(y)) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("loss", "units"),
+    [
+        ("binary_crossentropy", 1),
+        ("sparse_categorical_crossentropy", 2),
+        ("categorical_crossentropy", 2),
+        ("mse", 1),
+    ],
+)
+def test_the_loss_decides_the_head(cancer, loss, units):
+    """A loss that is named decides the last layer and how labels are encoded."""
+    model = fit_classifier(*cancer, loss=loss)
+    assert model.model_.output_shape == (None, units)
+    assert model.predict_proba(cancer[0]).shape == (569, 2)
+    assert model.score(*cancer) > 0.95
+
+
+@pytest.mark.parametrize("loss", ["mae", "huber", "log_cosh"])
+def test_regression_losses(diabetes, loss):
+    """The regressor takes Keras's losses for numbers."""
+    X, y = diabetes
+    model = KerasRegressor(loss=loss, **STEADY, random_state=0).fit(X, y)
+    assert model.score(X, y) > 0.4
+
+
+def test_poisson_predicts_positive_counts():
+    """Poisson regression predicts positive means."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 3))
+    y = rng.poisson(np.exp(X[:, 0]))
+    model = KerasRegressor(loss="poisson", **STEADY, random_state=0).fit(X, y)
+    assert (model.predict(X) > 0).all()
+    assert model.score(X, y) > 0.4
+
+
+def test_logits_become_probabilities(iris):
+    """With a loss on logits, `predict_proba` still gives probabilities."""
+    params = {"loss": "sparse_categorical_crossentropy", "loss__from_logits": True}
+    model = fit_classifier(*iris, **params)
+    assert_allclose(model.predict_proba(iris[0]).sum(axis=1), 1, rtol=1e-5)
+    assert model.score(*iris) > 0.93
+
+
+def test_label_smoothing(iris):
+    """Options are routed to a loss that is named by a string, "auto" included."""
+    plain = fit_classifier(*iris)
+    smooth = fit_classifier(*iris, loss__label_smoothing=0.3)
+    assert smooth.model_.loss.label_smoothing == 0.3
+    assert smooth.predict_proba(iris[0]).max() < plain.predict_proba(iris[0]).max()
+
+
+def test_images():
+    """Inputs of more than two axes are taken, and flattened by the built-in network."""
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(60, 4, 5))
+    y = (images.mean(axis=(1, 2)) > 0).astype(int)
+    model = fit_classifier(images, y)
+    assert model.model_.input_shape == (None, 4, 5)
+    assert model.score(images, y) > 0.9
+
+
+# --- hyper-parameters
+
+
+def test_hidden_layers_follow_the_parameters(iris):
+    """`hidden_layer_sizes` wins over `n_hidden` and `units`."""
+
+    def widths(**params):
+        model = KerasClassifier(**QUICK, **params).fit(*iris)
+        return [w.shape[1] for w in model.weights_ if w.ndim == 2]
+
+    assert widths() == [100, 3]
+    assert widths(n_hidden=2, units=7) == [7, 7, 3]
+    assert widths(hidden_layer_sizes=(5, 4), n_hidden=9) == [5, 4, 3]
+    assert widths(hidden_layer_sizes=6) == [6, 3]
+    assert widths(n_hidden=0) == [3]
+
+
+@pytest.mark.parametrize(
+    "optimizer", ["sgd", "rmsprop", "adagrad", "adam", "adamw", "nadam", "lion"]
+)
+def test_optimizers_take_their_options(iris, optimizer):
+    """Any of Keras's optimizers is taken by name, with its routed options."""
+    params = {"optimizer": optimizer, "optimizer__clipnorm": 1.5}
+    model = KerasClassifier(**QUICK, learning_rate=0.03, **params).fit(*iris)
+    assert type(model.model_.optimizer).__name__.lower() == optimizer
+    assert model.model_.optimizer.clipnorm == 1.5
+    assert_allclose(float(model.model_.optimizer.learning_rate.numpy()), 0.03)
+
+
+def test_shuffling_and_batches_change_the_training(iris):
+    """Shuffling and the batch size change the weights; all rows are one batch at -1."""
+    weights = [
+        KerasClassifier(**QUICK, **params).fit(*iris).weights_[0]
+        for params in ({}, {"fit__shuffle": False}, {"batch_size": -1})
+    ]
+    assert not np.allclose(weights[0], weights[1])
+    assert not np.allclose(weights[0], weights[2])
+    whole = KerasClassifier(**QUICK, batch_size=150).fit(*iris).weights_[0]
+    assert_array_equal(weights[2], whole)
+
+
+# --- weights
+
+
+def test_a_weight_of_two_is_a_row_twice(diabetes):
+    """Weighting a row is the same as repeating it."""
+    X, y = diabetes
+    weight = np.random.default_rng(0).integers(0, 3, len(y))
+    params = {**QUICK, "batch_size": -1, "optimizer": "sgd"}
+    weighted = KerasRegressor(**params).fit(X, y, sample_weight=weight)
+    repeated = KerasRegressor(**params).fit(np.repeat(X, weight, 0), y.repeat(weight))
+    assert_allclose(weighted.predict(X), repeated.predict(X), rtol=1e-4, atol=1e-5)
+
+
+def test_class_weight_equals_sample_weight(cancer):
+    """`class_weight` is a sample weight by class, and "balanced" by frequency."""
+    X, y = cancer
+    for class_weight in ("balanced", {0: 5.0, 1: 1.0}):
+        by_class = fit_classifier(X, y, class_weight=class_weight)
+        weight = compute_sample_weight(class_weight, y)
+        by_row = KerasClassifier(**STEADY, random_state=0).fit(X, y, weight)
+        assert_allclose(by_class.predict_proba(X), by_row.predict_proba(X), rtol=1e-5)
+
+
+def test_class_weight_moves_the_predictions(cancer):
+    """A class that weighs more is predicted more often."""
+    X, y = cancer
+    labels = np.where(y == 1, "benign", "malignant")
+    shares = [
+        np.mean(
+            fit_classifier(X, labels, class_weight=weight, n_hidden=0).predict(X)
+            == "malignant"
+        )
+        for weight in (None, {"malignant": 50.0, "benign": 1.0})
+    ]
+    assert shares[1] > shares[0]
+
+
+def test_weights_are_not_written_into(cancer):
+    """The caller's arrays are as they were, and integer weights are taken."""
+    X, y = cancer
+    weight = np.ones(len(y), dtype=int)
+    before = X.copy(), y.copy(), weight.copy()
+    KerasClassifier(**QUICK, class_weight={0: 3, 1: 1}).fit(X, y, weight)
+    for kept, now in zip(before, (X, y, weight), strict=True):
+        assert_array_equal(kept, now)
+
+
+def test_score_takes_weights(cancer):
+    """`score` weighs the rows it is told to."""
+    X, y = cancer
+    model = fit_classifier(X, y)
+    right = model.predict(X) == y
+    assert model.score(X, y, sample_weight=right.astype(float)) == 1.0
+
+
+# --- data formats
+
+
+def test_data_frames_and_their_names(iris):
+    """Column names are learnt and compared, as everywhere in scikit-learn."""
+    X, y = iris
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    model = KerasClassifier(**QUICK).fit(frame, pd.Series(y))
+    assert list(model.feature_names_in_) == list("abcd")
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(frame[list("badc")])
+
+
+def test_number_of_features_is_checked(iris):
+    """Rows of another width are refused, with both numbers."""
+    X, y = iris
+    model = KerasClassifier(**QUICK).fit(X, y)
+    with pytest.raises(ValueError, match="X has 3 features, but KerasClassifier is"):
+        model.predict(X[:, :3])
+
+
+@pytest.mark.parametrize("container", [csr_array, csr_matrix])
+def test_sparse_equals_dense(cancer, container):
+    """Sparse rows train and predict as dense ones do."""
+    X, y = cancer
+    X = np.where(np.abs(X) > 1, X, 0)
+    dense = KerasClassifier(**QUICK).fit(X, y)
+    sparse = KerasClassifier(**QUICK).fit(container(X), y)
+    expected = dense.predict_proba(X)
+    assert_allclose(sparse.predict_proba(container(X)), expected, rtol=1e-4)
+    assert_allclose(sparse.predict_proba(X), expected, rtol=1e-4)
+
+
+def test_number_types_mix(iris):
+    """Float32, float64, integers and lists mix between fit and predict."""
+    X, y = iris
+    X = X.round()
+    model = KerasClassifier(**QUICK).fit(X.astype(np.float32), y)
+    expected = model.predict_proba(X)
+    for same in (X.astype(np.float32), X.astype(int), X.tolist()):
+        assert_array_equal(model.predict_proba(same), expected)
+    assert_array_equal(
+        KerasClassifier(**QUICK).fit(X.astype(int), y).predict_proba(X), expected
+    )
+
+
+def test_predictions_do_not_depend_on_the_batch(cancer):
+    """A row's prediction is the same alone, in a batch, and among all rows."""
+    X, y = cancer
+    model = KerasClassifier(**QUICK).fit(X, y)
+    everything = model.predict_proba(X)
+    assert_allclose(model.predict_proba(X[:1]), everything[:1], rtol=1e-5)
+    assert_allclose(model.predict_proba(X, batch_size=7), everything, rtol=1e-5)
+
+
+# --- parameters
+
+
+def test_clone_keeps_every_parameter():
+    """A clone has the same parameters, also of a fitted estimator, and is not fitted."""
+    model = KerasClassifier(
+        hidden_layer_sizes=(3, 4),
+        optimizer__beta_1=0.8,
+        callbacks__patience=3,
+        random_state=np.random.RandomState(0),
+    )
+    copy = clone(model)
+    params, copied = model.get_params(), copy.get_params()
+    assert params.pop("random_state") is not copied.pop("random_state")
+    assert copied == params
+
+
+def test_fit_leaves_the_parameters_alone(iris):
+    """`fit` changes no parameter, whatever its arguments."""
+    model = KerasClassifier(**QUICK, metrics=["accuracy"])
+    before = model.get_params()
+    model.fit(*iris, epochs=3, batch_size=64)
+    assert model.get_params() == before
+    assert model.n_epochs_ == 3
+
+
+def test_repr_shows_what_was_changed():
+    """The representation names the parameters that differ from their defaults."""
+    assert repr(KerasClassifier(units=7)) == "KerasClassifier(units=7)"
+
+
+def test_set_params_refuses_an_unknown_name():
+    """A misspelt parameter is refused, with the valid ones."""
+    with pytest.raises(ValueError, match="Invalid parameter 'unit' for estimator"):
+        KerasClassifier().set_params(unit=3)
+
+
+def test_fit_refuses_an_unknown_constructor_argument(iris):
+    """A parameter that nothing would read is refused in `fit`, with its value."""
+    with pytest.raises(TypeError, match=r"neither it nor its model.*'unit': 3"):
+        KerasClassifier(unit=3).fit(*iris)
+    with pytest.raises(TypeError, match="optimiser__momentum"):
+        KerasClassifier(optimiser__momentum=0.9).fit(*iris)
+
+
+def test_history_has_a_value_for_each_epoch(cancer):
+    """`history_` holds the loss and each metric, for training and held-out rows."""
+    model = KerasClassifier(epochs=3, metrics=["accuracy", "AUC"]).fit(*cancer)
+    names = {"loss", "accuracy", "AUC"}
+    assert set(model.history_) == names | {f"val_{name}" for name in names}
+    assert {len(values) for values in model.history_.values()} == {3}
+
+
+def test_metric_names_do_not_count_up(cancer):
+    """The tenth fit names its metrics as the first did, so that monitors find them."""
+    import keras
+
+    model = KerasClassifier(epochs=1, metrics=[keras.metrics.AUC])
+    names = [sorted(model.fit(*cancer).history_) for _ in range(2)]
+    assert names[0] == names[1] == ["auc", "loss", "val_auc", "val_loss"]
