@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags
-from sklearn.utils.multiclass import type_of_target
 
 from skkeras_tune._compat import validate_parameter_constraints
 from skkeras_tune._scikeras import BaseWrapper
@@ -36,6 +35,7 @@ from skkeras_tune.rows import (
     validate_rows,
     validation_set,
 )
+from skkeras_tune.targets import describe_target
 from skkeras_tune.trained_model import TrainedModel
 from skkeras_tune.training import (
     ModelState,
@@ -141,7 +141,7 @@ class KerasEstimator(BaseWrapper):
     def _fit_encoders(self, rows: Rows) -> None:
         self.X_shape_, self.X_dtype_ = rows.x.shape, rows.x.dtype
         self.y_dtype_, self.y_ndim_ = rows.y.dtype, rows.y.ndim
-        self.target_type_ = type_of_target(rows.y, input_name="y")
+        self.target_type_ = describe_target(rows.y)
         self.target_encoder_ = self.target_encoder.fit(rows.y)
         self.feature_encoder_ = self.feature_encoder.fit(rows.x)
         for encoder in (self.target_encoder_, self.feature_encoder_):
@@ -257,10 +257,10 @@ class KerasEstimator(BaseWrapper):
         caller = type(self).__name__
         params = self.get_params(deep=False)
         self._refuse_unused(params)
-        options = resolve_fit_options(params, given, caller)
-        merged = {**params, **options, "callbacks": params["callbacks"]}
-        validate_parameter_constraints(self._parameter_constraints, merged, caller)
+        validate_parameter_constraints(self._parameter_constraints, params, caller)
         validate_names(params, caller)
+        options = resolve_fit_options(params, given, caller)
+        validate_parameter_constraints(self._parameter_constraints, options, caller)
         return Settings(
             caller=caller,
             params=params,

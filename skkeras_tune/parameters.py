@@ -93,7 +93,11 @@ _NAMED_SETS: dict[str, Callable[[str], Any]] = {
     "optimizer": keras.optimizers.get,
     "loss": keras.losses.get,
 }
-_OWN_NAMES = {"kernel_initializer": {"auto"}, "loss": {"auto"}}
+_OWN_NAMES = {
+    "kernel_initializer": {"auto"},
+    "loss": {"auto"},
+    "metrics": {"acc", "accuracy", "ce", "crossentropy"},  # resolved by the output
+}
 
 
 def is_routed(name: str) -> bool:
@@ -114,6 +118,9 @@ def validate_names(params: Mapping[str, Any], caller: str) -> None:
         value = params.get(parameter)
         if isinstance(value, str) and value not in _OWN_NAMES.get(parameter, ()):
             _find(find, parameter, value, caller)
+    for metric in keras.tree.flatten(params.get("metrics")):
+        if isinstance(metric, str) and metric not in _OWN_NAMES["metrics"]:
+            _find(keras.metrics.get, "metrics", metric, caller)
     sizes = params.get("hidden_layer_sizes")
     widths = [] if sizes is None else list(np.atleast_1d(np.asarray(sizes, object)))
     if not all(_is_width(width) for width in widths):

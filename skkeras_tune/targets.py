@@ -61,7 +61,7 @@ class ClassTargetEncoder(TransformerMixin, BaseEstimator):
         ValueError
             If the target is continuous, or holds fewer than two classes.
         """
-        kind = type_of_target(y, input_name="y", raise_unknown=True)
+        kind = describe_target(y)
         if kind in ("binary", "multiclass"):
             self._fit_labels(column_or_1d(y, warn=True))
         elif kind == "multilabel-indicator":
@@ -209,7 +209,7 @@ class NumberTargetEncoder(TransformerMixin, BaseEstimator):
         """Learn the shape and type of `y`, of shape (n_samples,) or (n_samples, k)."""
         self.row_shape_ = y.shape[1:]
         self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
-        self.target_type_ = type_of_target(y, input_name="y")
+        self.target_type_ = describe_target(y)
         self.dtype_ = (
             y.dtype if y.dtype.kind == "f" else np.dtype(keras.config.floatx())
         )
@@ -264,6 +264,12 @@ class NumberTargetEncoder(TransformerMixin, BaseEstimator):
             raise ValueError(message)
         activation = "exponential" if loss_name(loss) == "poisson" else None
         return Head(self.n_outputs_, activation, loss)
+
+
+def describe_target(y: NDArray[Any]) -> str:
+    """Return scikit-learn's word for the kind of target, such as "multiclass"."""
+    with np.errstate(invalid="ignore"):  # large numbers do not fit its integers
+        return str(type_of_target(y, input_name="y", raise_unknown=True))
 
 
 def _refuse_unknown_labels(seen: NDArray[Any], classes: NDArray[Any]) -> None:

@@ -59,7 +59,8 @@ def train(
     if model is None:
         model = build_model(plan.network, plan.compilation, plan.seed, data)
         if start is not None:
-            restore_state(model, start)
+            is_built_in = isinstance(plan.network, MLPArchitecture)
+            restore_state(model, start, with_rate=not is_built_in)
     before = read_state(model)
     try:
         history, best_epoch = _fit(model, plan, data, callbacks)
@@ -111,13 +112,19 @@ def read_state(model: keras.Model) -> ModelState:
     return ModelState([to_numpy(v) for v in model.weights], optimizer_state)
 
 
-def restore_state(model: keras.Model, state: ModelState) -> None:
-    """Put weights and optimizer state back into a model of the same shape."""
+def restore_state(
+    model: keras.Model, state: ModelState, *, with_rate: bool = True
+) -> None:
+    """Put weights and optimizer state back into a model of the same shape.
+
+    Without `with_rate` the model keeps its own learning rate.
+    """
     model.set_weights(state.weights)
-    if len(state.optimizer_state) == len(model.optimizer.variables):
-        for variable, value in zip(
-            model.optimizer.variables, state.optimizer_state, strict=True
-        ):
+    variables = model.optimizer.variables
+    if len(state.optimizer_state) != len(variables):
+        return
+    for variable, value in zip(variables, state.optimizer_state, strict=True):
+        if with_rate or variable.name != "learning_rate":
             variable.assign(value)
 
 
@@ -134,7 +141,7 @@ def _train_pooled(
         model = build_model(network, plan.compilation, plan.seed, data)
         model.fresh_optimizer_state = read_state(model).optimizer_state
     fresh = ModelState(network.initial_weights(plan.seed), model.fresh_optimizer_state)
-    restore_state(model, start or fresh)
+    restore_state(model, start or fresh, with_rate=False)
     _reseed_dropout(model, network.dropout_seeds(plan.seed + plan.first_epoch))
     history, best_epoch = _fit(model, plan, data, ())
     result = _read_result(model, history, best_epoch, [], None)

@@ -1,0 +1,292 @@
+"""Bad input gets an error that names the parameter or the data, and shows the value."""
+
+import keras
+import numpy as np
+import pytest
+from sklearn.exceptions import NotFittedError
+
+from skkeras_tune import KerasClassifier, KerasRegressor
+
+QUICK = {"epochs": 2, "early_stopping": False}
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"dropout": 1.5}, r"'dropout' .*\[0.0, 1.0\).* Got 1.5"),
+        ({"dropout": "lots"}, "'dropout' .* Got 'lots'"),
+        ({"units": 0}, r"'units' .*\[1, inf\).* Got 0"),
+        ({"units": 2.5}, "'units' .* Got 2.5"),
+        ({"n_hidden": -1}, "'n_hidden' .* Got -1"),
+        ({"hidden_layer_sizes": (3, 0)}, r"'hidden_layer_sizes' .* Got \(3, 0\)"),
+        ({"hidden_layer_sizes": (3, "x")}, "'hidden_layer_sizes' .* Got"),
+        ({"hidden_layer_sizes": [[3]]}, "'hidden_layer_sizes' .* Got"),
+        ({"activation": "rel"}, "'activation' .* Got 'rel'"),
+        ({"normalization": "group"}, "'normalization' .* Got 'group'"),
+        ({"l1": -0.1}, "'l1' .* Got -0.1"),
+        ({"l2": np.nan}, "'l2' .* Got nan"),
+        ({"wide": "no"}, "'wide' .* Got 'no'"),
+        ({"kernel_initializer": "he"}, "'kernel_initializer' .* Got 'he'"),
+        ({"optimizer": "adamant"}, "'optimizer' .* Got 'adamant'"),
+        ({"optimizer": 3}, "'optimizer' .* Got 3"),
+        ({"learning_rate": 0}, "'learning_rate' .* Got 0"),
+        ({"learning_rate": -1e-3}, "'learning_rate' .* Got -0.001"),
+        ({"batch_size": 0}, "'batch_size' .* Got 0"),
+        ({"batch_size": 1.5}, "'batch_size' .* Got 1.5"),
+        ({"epochs": 0}, "'epochs' .* Got 0"),
+        ({"loss": "crossentropi"}, "'loss' .* Got 'crossentropi'"),
+        ({"metrics": 3}, "'metrics' .* Got 3"),
+        ({"metrics": ["acuracy"]}, "'metrics' .* Got 'acuracy'"),
+        ({"class_weight": "even"}, "'class_weight' .* Got 'even'"),
+        ({"early_stopping": "yes"}, "'early_stopping' .* Got 'yes'"),
+        ({"validation_split": 1.0}, "'validation_split' .* Got 1.0"),
+        ({"patience": -1}, "'patience' .* Got -1"),
+        ({"min_delta": -1}, "'min_delta' .* Got -1"),
+        ({"monitor": 3}, "'monitor' .* Got 3"),
+        ({"restore_best_weights": None}, "'restore_best_weights' .* Got None"),
+        ({"refit_full": -1.2}, "'refit_full' .* Got -1.2"),
+        ({"callbacks": 3}, "'callbacks' .* Got 3"),
+        ({"random_state": "zero"}, "'random_state' .* Got 'zero'"),
+        ({"warm_start": "yes"}, "'warm_start' .* Got 'yes'"),
+        ({"model": 3}, "'model' .* Got 3"),
+        ({"fit__epochs": -2}, "'epochs' .* Got -2"),
+    ],
+)
+def test_parameters_out_of_range(iris, params, message):
+    """A parameter of the wrong type or range is named, with its value."""
+    with pytest.raises(ValueError, match=message):
+        KerasClassifier(**{**QUICK, **params}).fit(*iris)
+
+
+def test_arguments_of_fit_are_checked(iris):
+    """Arguments of `fit` are held to the same rules as the parameters."""
+    with pytest.raises(ValueError, match="'epochs' .* Got 0"):
+        KerasClassifier().fit(*iris, epochs=0)
+    with pytest.raises(TypeError, match="unexpected argument 'epoch'.*'epochs'"):
+        KerasClassifier().fit(*iris, epoch=3)
+
+
+@pytest.mark.parametrize(
+    ("params", "option"),
+    [
+        ({"optimizer__momentun": 0.9}, "momentun"),
+        ({"loss": "mse", "loss__smoothing": 0.9}, "smoothing"),
+    ],
+)
+def test_misspelt_routed_options(diabetes, params, option):
+    """An option that an optimizer or loss does not take is named in the error."""
+    with pytest.raises((TypeError, ValueError), match=option):
+        KerasRegressor(**QUICK, **params).fit(*diabetes)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_features_must_be_finite(iris, bad):
+    """NaN and infinity in X are refused, in fit and in predict."""
+    X, y = iris
+    broken = X.copy()
+    broken[3, 1] = bad
+    with pytest.raises(ValueError, match="Input X contains (NaN|infinity)"):
+        KerasClassifier(**QUICK).fit(broken, y)
+    model = KerasClassifier(**QUICK).fit(X, y)
+    with pytest.raises(ValueError, match="Input X contains (NaN|infinity)"):
+        model.predict(broken)
+
+
+def test_features_must_fit_into_the_networks_precision(iris):
+    """A value that overflows float32 is refused as infinite, in words."""
+    X, y = iris
+    broken = X.copy()
+    broken[3, 1] = 1e60
+    with pytest.raises(ValueError, match="infinity or a value too large"):
+        KerasClassifier(**QUICK).fit(broken, y)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_targets_must_be_finite(diabetes, bad):
+    """NaN and infinity in y are refused."""
+    X, y = diabetes
+    y = y.copy()
+    y[5] = bad
+    with pytest.raises(ValueError, match="Input y contains (NaN|infinity)"):
+        KerasRegressor(**QUICK).fit(X, y)
+
+
+def test_targets_must_fit_into_the_networks_precision(diabetes):
+    """A target that overflows float32 is refused, with a remedy."""
+    X, y = diabetes
+    with pytest.raises(ValueError, match="too large for the network's float32.*Scale"):
+        KerasRegressor(**QUICK).fit(X, y * 1e60)
+
+
+@pytest.mark.parametrize(
+    ("loss", "kind"),
+    [
+        ("binary_crossentropy", "multiclass"),
+        ("hinge", "multiclass"),
+        ("categorical_hinge", "multiclass"),
+    ],
+)
+def test_a_loss_that_does_not_fit_the_labels(iris, loss, kind):
+    """A loss for another kind of target is refused, naming both and the right one."""
+    message = f"loss='{loss}' does not fit a {kind} target.*loss='auto'"
+    with pytest.raises(ValueError, match=message):
+        KerasClassifier(**QUICK, loss=loss).fit(*iris)
+
+
+def test_a_loss_that_does_not_fit_numbers(diabetes):
+    """A classification loss is refused by the regressor."""
+    with pytest.raises(ValueError, match="'binary_crossentropy' does not fit a regr"):
+        KerasRegressor(**QUICK, loss="binary_crossentropy").fit(*diabetes)
+
+
+def test_continuous_labels(diabetes):
+    """Numbers with fractions are not labels."""
+    with pytest.raises(ValueError, match="Unknown label type: continuous"):
+        KerasClassifier(**QUICK).fit(*diabetes)
+
+
+def test_one_class_only(iris):
+    """A single class is refused, with its label."""
+    X, _ = iris
+    with pytest.raises(ValueError, match=r"y has 1 class .*\['a'\] in 150 rows"):
+        KerasClassifier(**QUICK).fit(X, ["a"] * 150)
+
+
+def test_one_class_left_by_the_weights(iris):
+    """Rows of weight zero do not count as a class."""
+    X, y = iris
+    with pytest.raises(ValueError, match="1 class"):
+        KerasClassifier(**QUICK).fit(X, y, sample_weight=(y == 1).astype(float))
+
+
+def test_zero_weights(iris):
+    """Weights that are all zero, or negative, are refused."""
+    X, y = iris
+    with pytest.raises(ValueError, match="weights.* (zero|non-zero)"):
+        KerasClassifier(**QUICK).fit(X, y, sample_weight=np.zeros(150))
+    class_weight = dict.fromkeys(range(3), 0)
+    with pytest.raises(ValueError, match="All sample weights are zero"):
+        KerasClassifier(**QUICK, class_weight=class_weight).fit(X, y)
+    with pytest.raises(ValueError, match="Negative values .*sample_weight"):
+        KerasClassifier(**QUICK).fit(X, y, sample_weight=-np.ones(150))
+
+
+def test_lengths_must_agree(iris):
+    """X, y, weights and groups of different lengths are refused, with the lengths."""
+    X, y = iris
+    model = KerasClassifier(**QUICK)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        model.fit(X, y[:100])
+    with pytest.raises(ValueError, match="sample_weight"):
+        model.fit(X, y, sample_weight=np.ones(3))
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        model.fit(X, y, groups=np.ones(3))
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "score"])
+def test_an_unfitted_estimator(iris, method):
+    """An estimator that was not fitted says so."""
+    data = iris if method == "score" else iris[:1]
+    with pytest.raises(NotFittedError, match="This KerasClassifier .* not fitted yet"):
+        getattr(KerasClassifier(), method)(*data)
+
+
+@pytest.mark.parametrize("attribute", ["model_", "weights_"])
+def test_an_unfitted_model(attribute):
+    """The model of an estimator that was not fitted is missing, in words."""
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        getattr(KerasClassifier(), attribute)
+
+
+# --- model functions
+
+
+def test_a_model_function_that_returns_no_model(iris):
+    """A function that returns something else is named with what it returned."""
+    with pytest.raises(TypeError, match=r"must return a keras.Model. Got None"):
+        KerasClassifier(lambda: None, **QUICK).fit(*iris)
+
+
+def test_a_model_function_with_the_wrong_last_layer(iris):
+    """A last layer of the wrong width is refused, with both widths."""
+
+    def build():
+        return keras.Sequential([keras.layers.Dense(2, activation="softmax")])
+
+    with pytest.raises(ValueError, match=r"output layer of 2 unit.*y has 3 classes"):
+        KerasClassifier(build, **QUICK).fit(*iris)
+
+
+def test_a_model_without_a_loss(iris):
+    """A model that nobody gave a loss is refused, with the remedy."""
+
+    class Bare(KerasRegressor):
+        @property
+        def target_encoder(self):
+            from sklearn.preprocessing import FunctionTransformer
+
+            return FunctionTransformer()
+
+    def build():
+        return keras.Sequential([keras.layers.Dense(1)])
+
+    with pytest.raises(ValueError, match="The model has no loss"):
+        Bare(build, **QUICK).fit(iris[0], iris[0][:, :1])
+
+
+def test_two_losses_that_disagree(iris):
+    """A model compiled with another loss than the one named is refused."""
+
+    def build():
+        model = keras.Sequential([keras.layers.Dense(3, activation="softmax")])
+        model.compile("adam", "sparse_categorical_crossentropy")
+        return model
+
+    with pytest.raises(ValueError, match="'mse', but the model was compiled with"):
+        KerasClassifier(build, loss="mse", **QUICK).fit(*iris)
+
+
+# --- training that fails
+
+
+@pytest.mark.parametrize("engine", ["builtin", "function"])
+def test_a_loss_that_becomes_nan_stops_the_fit(diabetes, engine):
+    """A loss that is not finite ends the fit, with the rate and what to change."""
+    X, y = diabetes
+
+    def build():
+        return keras.Sequential([keras.layers.Dense(1)])
+
+    model = KerasRegressor(
+        None if engine == "builtin" else build,
+        optimizer="sgd",
+        learning_rate=1e6,
+        n_hidden=0,
+        loss="mse",
+        epochs=50,
+        random_state=0,
+    )
+    message = r"loss became (nan|inf) in epoch \d+.*learning rate \(now 1e\+06\)"
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, y)
+
+
+def test_nothing_is_lost_when_a_second_fit_fails(iris):
+    """After a `fit` that was refused, the estimator predicts as before."""
+    X, y = iris
+    model = KerasClassifier(**QUICK).fit(X, y)
+    before = model.predict_proba(X)
+    with pytest.raises(ValueError, match="'epochs'"):
+        model.fit(X, y, epochs=0)
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+
+
+def test_a_broken_training_leaves_a_continued_model_as_it_was(diabetes):
+    """A warm start whose loss explodes leaves the weights of the fit before."""
+    X, y = diabetes
+    model = KerasRegressor(**QUICK, warm_start=True, optimizer="sgd").fit(X, y)
+    before = model.predict(X)
+    model.set_params(learning_rate=1e9, epochs=50)
+    with pytest.raises(ValueError, match="loss became"):
+        model.fit(X, y)
+    np.testing.assert_array_equal(model.predict(X), before)
