@@ -346,7 +346,7 @@ class KerasEstimator(BaseWrapper):
         rows = self._read_rows((X, y, None, None), settings, reset=True)
         data = assign_roles(rows, None, None)
         plan = replace(build_plan(settings, self._facts(), data), stopping=None)
-        self._trained = TrainedModel.untrained(plan, data)
+        self._trained = TrainedModel.untrained(plan)
         self._n_epochs_seen = 0
         self.history_ = {"loss": []}
         self.n_epochs_ = self.best_epoch_ = 0

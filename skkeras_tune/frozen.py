@@ -6,6 +6,7 @@ each time, so that no state passes from one fit to the next.
 
 import json
 import pickle
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +36,10 @@ class FrozenModel:
     custom_objects: tuple[tuple[str, Any], ...]
 
     def thaw(self) -> keras.Model:
-        with keras.saving.custom_object_scope(dict(self.custom_objects)):
+        scope = keras.saving.custom_object_scope(dict(self.custom_objects))
+        with scope, warnings.catch_warnings():
+            # of a model that was compiled and not trained, which Keras warns of
+            warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
             return pickle.loads(self.archive)
 
 
@@ -89,7 +93,8 @@ def freeze(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return FrozenList(tuple(freeze(item) for item in value))
     if isinstance(value, Mapping):
-        return FrozenMapping(tuple((key, freeze(item)) for key, item in value.items()))
+        ordered = sorted(value.items(), key=lambda item: str(item[0]))
+        return FrozenMapping(tuple((key, freeze(item)) for key, item in ordered))
     if hasattr(value, "get_config") and not isinstance(value, type):
         return _freeze_object(value)
     return value

@@ -32,12 +32,15 @@ class ModelFunction:
         Handed to a function that asks for ``compile_kwargs``.
     named_loss : str or None
         The loss that the user named, which a compiled model must agree with.
+    example : Arguments or None
+        A row of zeros as ``x``, which shapes a model that has no input layer.
     """
 
     function: Callable[..., Any]
     arguments: Arguments
     compile_kwargs: Compilation | None = None
     named_loss: str | None = None
+    example: Arguments | None = None
 
     def build(self, seed: int) -> keras.Model:
         """Call the function; the same seed gives the same weights.
@@ -51,12 +54,13 @@ class ModelFunction:
         """
         with isolated_randomness(seed):
             model = self.function(**self.arguments.values, **self._compile_arguments())
-        if not isinstance(model, keras.Model):
-            message = (
-                "The 'model' function must return a keras.Model. "
-                f"Got {model!r} of type {type(model).__name__} instead."
-            )
-            raise TypeError(message)
+            if not isinstance(model, keras.Model):
+                message = (
+                    "The 'model' function must return a keras.Model. "
+                    f"Got {model!r} of type {type(model).__name__} instead."
+                )
+                raise TypeError(message)
+            _shape(model, self.example)
         _refuse_other_loss(self.named_loss, model)
         return model
 
@@ -78,11 +82,13 @@ class ModelCopy:
 
     archive: FrozenModel
     named_loss: str | None = None
+    example: Arguments | None = None
 
     def build(self, seed: int) -> keras.Model:
         """Return a copy; the seed is for what the copy draws by itself."""
         with isolated_randomness(seed):
             model = self.archive.thaw()
+            _shape(model, self.example)
         _refuse_other_loss(self.named_loss, model)
         return model
 
@@ -93,6 +99,7 @@ def build_network(
     provided: Mapping[str, Any],
     compilation: Compilation,
     named_loss: str | None,
+    example: Any,
 ) -> ModelFunction | ModelCopy:
     """Return the network behind ``model=``.
 
@@ -105,13 +112,18 @@ def build_network(
         What the function may ask for by the names ``meta`` and ``params``.
     compilation : Compilation
     named_loss : str or None
+    example : array, or nested lists and dicts of arrays
+        Inputs of one row.
     """
+    one_row = Arguments({"x": example})
     if isinstance(model, keras.Model):
-        return ModelCopy(freeze(model), named_loss)
+        return ModelCopy(freeze(model), named_loss, one_row)
     asked = {name for name in _PROVIDED if _takes(model, name)}
     arguments = {name: provided[name] for name in asked if name in provided} | dict(own)
     compile_kwargs = compilation if "compile_kwargs" in asked else None
-    return ModelFunction(model, Arguments(arguments), compile_kwargs, named_loss)
+    return ModelFunction(
+        model, Arguments(arguments), compile_kwargs, named_loss, one_row
+    )
 
 
 def takes_parameter(model: Any, name: str) -> bool:
@@ -123,6 +135,11 @@ def takes_parameter(model: Any, name: str) -> bool:
 
 def _takes(model: Callable[..., Any], name: str) -> bool:
     return bool(has_param(model, name) or accepts_kwargs(model))
+
+
+def _shape(model: keras.Model, example: Arguments | None) -> None:
+    if not model.built and example is not None:
+        model(example.values["x"])
 
 
 def _refuse_other_loss(named: str | None, model: keras.Model) -> None:

@@ -104,7 +104,7 @@ def build_plan(
     if settings.source is None:
         network = _build_architecture(settings.params, facts.input_shape, head)
     else:
-        network = _wrap_model(settings, facts, compilation)
+        network = _wrap_model(settings, facts, compilation, data.x)
     return TrainingPlan(
         network=network,
         compilation=compilation,
@@ -211,7 +211,7 @@ def _build_architecture(
 
 
 def _wrap_model(
-    settings: Settings, facts: TargetFacts, compilation: Compilation
+    settings: Settings, facts: TargetFacts, compilation: Compilation, x: Any
 ) -> Network:
     """Return the user's model, with the parameters meant for it.
 
@@ -232,4 +232,7 @@ def _wrap_model(
         {"meta": facts.meta, "params": params},
         compilation,
         loss if isinstance(loss, str) and loss != "auto" else None,
+        keras.tree.map_structure(
+            lambda leaf: np.zeros((1, *leaf.shape[1:]), leaf.dtype), x
+        ),
     )

@@ -15,7 +15,6 @@ from skkeras_tune.training.plan import (
     Compilation,
     ModelState,
     Network,
-    TrainingData,
     TrainingPlan,
 )
 
@@ -45,9 +44,9 @@ class TrainedModel:
         self._lock = threading.Lock()
 
     @classmethod
-    def untrained(cls, plan: TrainingPlan, data: TrainingData) -> "TrainedModel":
+    def untrained(cls, plan: TrainingPlan) -> "TrainedModel":
         """Return the network with the weights it starts, or came, with."""
-        model = build_model(plan.network, plan.compilation, plan.seed, data)
+        model = build_model(plan.network, plan.compilation, plan.seed)
         state = read_state(model)
         state.model = model
         return cls(plan.network, plan.compilation, plan.seed, state)
@@ -57,7 +56,7 @@ class TrainedModel:
         """The Keras model; predictions follow any change made to it."""
         with self._lock:
             if self._state.model is None:
-                model = build_model(self._network, self._compilation, self._seed, None)
+                model = build_model(self._network, self._compilation, self._seed)
                 restore_state(model, self._state)
                 self._state.model = model
         return self._state.model

@@ -20,6 +20,7 @@ from skkeras_tune.training.model_pool import ModelPool
 from skkeras_tune.training.plan import (
     Compilation,
     ModelState,
+    Network,
     StoppingRule,
     TrainingData,
     TrainingPlan,
@@ -57,7 +58,7 @@ def train(
         return _train_pooled(plan, plan.network, data, start)
     model = start.model if start is not None else None
     if model is None:
-        model = build_model(plan.network, plan.compilation, plan.seed, data)
+        model = build_model(plan.network, plan.compilation, plan.seed)
         if start is not None:
             is_built_in = isinstance(plan.network, MLPArchitecture)
             restore_state(model, start, with_rate=not is_built_in)
@@ -74,9 +75,7 @@ def train(
     return _read_result(model, history, best_epoch, list(callbacks), keep)
 
 
-def build_model(
-    network: Any, compilation: Compilation, seed: int, sample: TrainingData | None
-) -> keras.Model:
+def build_model(network: Network, compilation: Compilation, seed: int) -> keras.Model:
     """Build and compile a model, with its variables and its optimizer's created.
 
     Parameters
@@ -85,8 +84,6 @@ def build_model(
     compilation : Compilation
         Used unless the model is compiled already.
     seed : int
-    sample : TrainingData or None
-        Data whose shape builds a model that does not know its own.
     """
     model = network.build(seed)
     if not model.compiled:
@@ -98,8 +95,6 @@ def build_model(
             **options,
         )
     _refuse_uncompiled(model)
-    if not model.built and sample is not None:
-        model(take_rows(sample.x, slice(0, 1)))
     if model.built and not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     stop_gradient_leak(model)
@@ -138,7 +133,7 @@ def _train_pooled(
     key = (network, plan.compilation, keras.config.floatx())
     model = _pool.take(key)
     if model is None:
-        model = build_model(network, plan.compilation, plan.seed, data)
+        model = build_model(network, plan.compilation, plan.seed)
         model.fresh_optimizer_state = read_state(model).optimizer_state
     fresh = ModelState(network.initial_weights(plan.seed), model.fresh_optimizer_state)
     restore_state(model, start or fresh, with_rate=False)

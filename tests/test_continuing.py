@@ -1,0 +1,118 @@
+"""Going on with training: `partial_fit`, `warm_start`, and models that were loaded."""
+
+import keras
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skkeras_tune import KerasClassifier, KerasRegressor
+
+PLAIN = {"early_stopping": False, "random_state": 0}
+
+
+def test_partial_fit_trains_one_epoch_more(diabetes):
+    """Each call trains one epoch, and the history grows by it."""
+    model = KerasRegressor(**PLAIN)
+    losses = [model.partial_fit(*diabetes).history_["loss"][-1] for _ in range(4)]
+    assert losses == model.history_["loss"]
+    assert model.n_epochs_ == 4
+    assert losses[-1] < losses[0]
+
+
+def test_partial_fit_equals_fit(diabetes):
+    """Three calls of `partial_fit` are three epochs of `fit`, with Adam's state."""
+    whole = KerasRegressor(**PLAIN, epochs=3).fit(*diabetes)
+    parts = KerasRegressor(**PLAIN)
+    for _ in range(3):
+        parts.partial_fit(*diabetes)
+    assert_allclose(parts.history_["loss"], whole.history_["loss"], rtol=1e-5)
+    for weight, expected in zip(parts.weights_, whole.weights_, strict=True):
+        assert_allclose(weight, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_partial_fit_learns_classes_first(iris):
+    """`classes` names labels that the first rows lack."""
+    X, y = iris
+    model = KerasClassifier(**PLAIN).partial_fit(X[:60], y[:60], classes=[0, 1, 2])
+    assert_array_equal(model.classes_, [0, 1, 2])
+    assert model.predict_proba(X).shape == (150, 3)
+    model.partial_fit(X[60:], y[60:])
+    assert model.n_epochs_ == 2
+
+
+def test_partial_fit_refuses_a_new_label(iris):
+    """A label that was not announced is named in the error."""
+    X, y = iris
+    model = KerasClassifier(**PLAIN).partial_fit(X[:100], y[:100])
+    with pytest.raises(ValueError, match=r"does not know: \[2\].*classes are \[0, 1\]"):
+        model.partial_fit(X, y)
+
+
+def test_partial_fit_refuses_balanced_weights(iris):
+    """Class frequencies are not known from a part of the rows."""
+    with pytest.raises(ValueError, match="class_weight='balanced' needs all rows"):
+        KerasClassifier(class_weight="balanced").partial_fit(*iris)
+
+
+def test_partial_fit_takes_weights(diabetes):
+    """Weights count in `partial_fit` as they do in `fit`."""
+    X, y = diabetes
+    weight = (np.arange(len(y)) % 2).astype(float)
+    weighted = KerasRegressor(**PLAIN, batch_size=-1).partial_fit(X, y, weight)
+    half = KerasRegressor(**PLAIN, batch_size=-1).partial_fit(X[1::2], y[1::2])
+    assert_allclose(weighted.predict(X), half.predict(X), rtol=1e-4, atol=1e-5)
+
+
+def test_warm_start_goes_on(diabetes):
+    """With `warm_start`, two fits of two epochs are one of four."""
+    whole = KerasRegressor(**PLAIN, epochs=4).fit(*diabetes)
+    parts = KerasRegressor(**PLAIN, epochs=2, warm_start=True)
+    parts.fit(*diabetes).fit(*diabetes)
+    assert_allclose(parts.history_["loss"], whole.history_["loss"][2:], rtol=1e-5)
+    assert_allclose(parts.predict(diabetes[0]), whole.predict(diabetes[0]), rtol=1e-3)
+
+
+def test_warm_start_takes_new_settings(diabetes):
+    """A learning rate that was changed between fits is used."""
+    model = KerasRegressor(**PLAIN, epochs=2, warm_start=True).fit(*diabetes)
+    weights = model.weights_[0]
+    model.set_params(learning_rate=1e-9).fit(*diabetes)
+    assert_allclose(model.weights_[0], weights, atol=1e-6)
+
+
+def test_a_second_fit_starts_afresh(diabetes):
+    """Without `warm_start`, a second fit gives what the first gave."""
+    model = KerasRegressor(**PLAIN, epochs=2).fit(*diabetes)
+    first = model.predict(diabetes[0])
+    assert_array_equal(model.fit(*diabetes).predict(diabetes[0]), first)
+
+
+def test_a_second_fit_takes_other_data(iris, cancer):
+    """Without `warm_start`, a second fit learns other features and labels."""
+    model = KerasClassifier(**PLAIN, epochs=1).fit(*iris).fit(*cancer)
+    assert model.n_features_in_ == 30
+    assert_array_equal(model.classes_, [0, 1])
+    assert model.predict_proba(cancer[0]).shape == (569, 2)
+
+
+def test_warm_start_with_a_model_function(diabetes):
+    """A model function's model is trained on, not built again."""
+
+    def build():
+        return keras.Sequential([keras.layers.Dense(1)])
+
+    model = KerasRegressor(build, loss="mse", epochs=2, warm_start=True, **PLAIN)
+    first = model.fit(*diabetes).model_
+    loss = model.history_["loss"][-1]
+    assert model.fit(*diabetes).model_ is first
+    assert model.history_["loss"][0] < loss
+
+
+def test_early_stopping_counts_epochs_anew(cancer):
+    """After a warm start, `best_epoch_` counts within the new history."""
+    model = KerasClassifier(
+        warm_start=True, epochs=3, learning_rate=0.01, random_state=0
+    )
+    model.fit(*cancer).fit(*cancer)
+    assert model.best_epoch_ == np.argmin(model.history_["val_loss"]) + 1
+    assert model.n_epochs_ == 3
