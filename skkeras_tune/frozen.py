@@ -79,7 +79,10 @@ class Arguments:
         return f"Arguments({self.values!r})"
 
     def _digest(self) -> str:
-        digest: str = joblib.hash(self.values)
+        try:
+            digest: str = joblib.hash(self.values)
+        except pickle.PicklingError:  # of a function or class that no module holds
+            digest = joblib.hash(joblib.wrap_non_picklable_objects(self.values))
         return digest
 
 

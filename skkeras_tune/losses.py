@@ -51,8 +51,10 @@ def loss_name(loss: Any) -> str:
 
 def loss_family(loss: Any) -> Family:
     """Return which kind of target the loss compares with."""
-    name = loss_name(loss)
-    return _FAMILIES.get({"kldivergence": "kl_divergence"}.get(name, name), "custom")
+    kind = type(loss) if isinstance(loss, keras.losses.Loss) else loss
+    kinds = kind.__mro__ if isinstance(kind, type) else (kind,)
+    names = (loss_name(k).replace("kldivergence", "kl_divergence") for k in kinds)
+    return next((_FAMILIES[name] for name in names if name in _FAMILIES), "custom")
 
 
 def takes_logits(loss: Any) -> bool:
@@ -84,9 +86,9 @@ def _loss_class(loss: Any) -> type | None:
     found = keras.losses.get(loss)
     if isinstance(found, keras.losses.Loss):
         return type(found)
-    camel = "".join(word.title() for word in found.__name__.split("_"))
-    cls: type | None = getattr(keras.losses, camel, None)
-    return cls
+    squeezed = found.__name__.replace("_", "")  # KLDivergence has no camel's humps
+    classes = [c for n, c in vars(keras.losses).items() if n.lower() == squeezed]
+    return next((c for c in classes if isinstance(c, type)), None)
 
 
 def adapt_targets(targets: NDArray[Any], loss: Any, units: int | None) -> Any:

@@ -183,9 +183,10 @@ def resolve_initializer(kernel_initializer: Any, activation: Activation | None) 
     """Return the initializer that suits the activation where it is "auto"."""
     if kernel_initializer != "auto":
         return kernel_initializer
-    if activation == "selu":
+    name = getattr(activation, "__name__", activation)
+    if name == "selu":
         return "lecun_normal"
-    return "he_normal" if activation in _HE_ACTIVATIONS else "glorot_uniform"
+    return "he_normal" if name in _HE_ACTIVATIONS else "glorot_uniform"
 
 
 def _draw_dense(

@@ -140,7 +140,7 @@ def test_a_callback_may_stop_training(iris):
 
 
 def test_an_error_in_a_callback_reaches_the_caller(iris):
-    """An exception raised by a callback is not swallowed, and the estimator lives on."""
+    """A callback's exception is not swallowed, and the estimator lives on."""
 
     class Broken(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -148,6 +148,6 @@ def test_an_error_in_a_callback_reaches_the_caller(iris):
 
     model = KerasClassifier(epochs=2, **PLAIN).fit(*iris)
     before = model.predict_proba(iris[0])
-    with pytest.raises(RuntimeError, match="out of paper"):
+    with pytest.raises(RuntimeError, match=r"out of paper"):
         model.fit(*iris, callbacks=[Broken()])
     np.testing.assert_array_equal(model.predict_proba(iris[0]), before)

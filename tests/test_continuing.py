@@ -50,7 +50,7 @@ def test_partial_fit_refuses_a_new_label(iris):
 
 def test_partial_fit_refuses_balanced_weights(iris):
     """Class frequencies are not known from a part of the rows."""
-    with pytest.raises(ValueError, match="class_weight='balanced' needs all rows"):
+    with pytest.raises(ValueError, match=r"class_weight='balanced' needs all rows"):
         KerasClassifier(class_weight="balanced").partial_fit(*iris)
 
 

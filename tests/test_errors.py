@@ -60,9 +60,9 @@ def test_parameters_out_of_range(iris, params, message):
 
 def test_arguments_of_fit_are_checked(iris):
     """Arguments of `fit` are held to the same rules as the parameters."""
-    with pytest.raises(ValueError, match="'epochs' .* Got 0"):
+    with pytest.raises(ValueError, match=r"'epochs' .* Got 0"):
         KerasClassifier().fit(*iris, epochs=0)
-    with pytest.raises(TypeError, match="unexpected argument 'epoch'.*'epochs'"):
+    with pytest.raises(TypeError, match=r"unexpected argument 'epoch'.*'epochs'"):
         KerasClassifier().fit(*iris, epoch=3)
 
 
@@ -85,10 +85,10 @@ def test_features_must_be_finite(iris, bad):
     X, y = iris
     broken = X.copy()
     broken[3, 1] = bad
-    with pytest.raises(ValueError, match="Input X contains (NaN|infinity)"):
+    with pytest.raises(ValueError, match=r"Input X contains (NaN|infinity)"):
         KerasClassifier(**QUICK).fit(broken, y)
     model = KerasClassifier(**QUICK).fit(X, y)
-    with pytest.raises(ValueError, match="Input X contains (NaN|infinity)"):
+    with pytest.raises(ValueError, match=r"Input X contains (NaN|infinity)"):
         model.predict(broken)
 
 
@@ -97,7 +97,7 @@ def test_features_must_fit_into_the_networks_precision(iris):
     X, y = iris
     broken = X.copy()
     broken[3, 1] = 1e60
-    with pytest.raises(ValueError, match="infinity or a value too large"):
+    with pytest.raises(ValueError, match=r"infinity or a value too large"):
         KerasClassifier(**QUICK).fit(broken, y)
 
 
@@ -107,14 +107,14 @@ def test_targets_must_be_finite(diabetes, bad):
     X, y = diabetes
     y = y.copy()
     y[5] = bad
-    with pytest.raises(ValueError, match="Input y contains (NaN|infinity)"):
+    with pytest.raises(ValueError, match=r"Input y contains (NaN|infinity)"):
         KerasRegressor(**QUICK).fit(X, y)
 
 
 def test_targets_must_fit_into_the_networks_precision(diabetes):
     """A target that overflows float32 is refused, with a remedy."""
     X, y = diabetes
-    with pytest.raises(ValueError, match="too large for the network's float32.*Scale"):
+    with pytest.raises(ValueError, match=r"too large for the network's float32.*Scale"):
         KerasRegressor(**QUICK).fit(X, y * 1e60)
 
 
@@ -135,13 +135,13 @@ def test_a_loss_that_does_not_fit_the_labels(iris, loss, kind):
 
 def test_a_loss_that_does_not_fit_numbers(diabetes):
     """A classification loss is refused by the regressor."""
-    with pytest.raises(ValueError, match="'binary_crossentropy' does not fit a regr"):
+    with pytest.raises(ValueError, match=r"'binary_crossentropy' does not fit a regr"):
         KerasRegressor(**QUICK, loss="binary_crossentropy").fit(*diabetes)
 
 
 def test_continuous_labels(diabetes):
     """Numbers with fractions are not labels."""
-    with pytest.raises(ValueError, match="Unknown label type: continuous"):
+    with pytest.raises(ValueError, match=r"Unknown label type: continuous"):
         KerasClassifier(**QUICK).fit(*diabetes)
 
 
@@ -155,19 +155,19 @@ def test_one_class_only(iris):
 def test_one_class_left_by_the_weights(iris):
     """Rows of weight zero do not count as a class."""
     X, y = iris
-    with pytest.raises(ValueError, match="1 class"):
+    with pytest.raises(ValueError, match=r"1 class"):
         KerasClassifier(**QUICK).fit(X, y, sample_weight=(y == 1).astype(float))
 
 
 def test_zero_weights(iris):
     """Weights that are all zero, or negative, are refused."""
     X, y = iris
-    with pytest.raises(ValueError, match="weights.* (zero|non-zero)"):
+    with pytest.raises(ValueError, match=r"weights.* (zero|non-zero)"):
         KerasClassifier(**QUICK).fit(X, y, sample_weight=np.zeros(150))
     class_weight = dict.fromkeys(range(3), 0)
-    with pytest.raises(ValueError, match="All sample weights are zero"):
+    with pytest.raises(ValueError, match=r"All sample weights are zero"):
         KerasClassifier(**QUICK, class_weight=class_weight).fit(X, y)
-    with pytest.raises(ValueError, match="Negative values .*sample_weight"):
+    with pytest.raises(ValueError, match=r"Negative values .*sample_weight"):
         KerasClassifier(**QUICK).fit(X, y, sample_weight=-np.ones(150))
 
 
@@ -175,11 +175,11 @@ def test_lengths_must_agree(iris):
     """X, y, weights and groups of different lengths are refused, with the lengths."""
     X, y = iris
     model = KerasClassifier(**QUICK)
-    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+    with pytest.raises(ValueError, match=r"inconsistent numbers of samples"):
         model.fit(X, y[:100])
-    with pytest.raises(ValueError, match="sample_weight"):
+    with pytest.raises(ValueError, match=r"sample_weight"):
         model.fit(X, y, sample_weight=np.ones(3))
-    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+    with pytest.raises(ValueError, match=r"inconsistent numbers of samples"):
         model.fit(X, y, groups=np.ones(3))
 
 
@@ -187,14 +187,14 @@ def test_lengths_must_agree(iris):
 def test_an_unfitted_estimator(iris, method):
     """An estimator that was not fitted says so."""
     data = iris if method == "score" else iris[:1]
-    with pytest.raises(NotFittedError, match="This KerasClassifier .* not fitted yet"):
+    with pytest.raises(NotFittedError, match=r"This KerasClassifier .* not fitted yet"):
         getattr(KerasClassifier(), method)(*data)
 
 
 @pytest.mark.parametrize("attribute", ["model_", "weights_"])
 def test_an_unfitted_model(attribute):
     """The model of an estimator that was not fitted is missing, in words."""
-    with pytest.raises(NotFittedError, match="not fitted yet"):
+    with pytest.raises(NotFittedError, match=r"not fitted yet"):
         getattr(KerasClassifier(), attribute)
 
 
@@ -230,7 +230,7 @@ def test_a_model_without_a_loss(iris):
     def build():
         return keras.Sequential([keras.layers.Dense(1)])
 
-    with pytest.raises(ValueError, match="The model has no loss"):
+    with pytest.raises(ValueError, match=r"The model has no loss"):
         Bare(build, **QUICK).fit(iris[0], iris[0][:, :1])
 
 
@@ -242,7 +242,7 @@ def test_two_losses_that_disagree(iris):
         model.compile("adam", "sparse_categorical_crossentropy")
         return model
 
-    with pytest.raises(ValueError, match="'mse', but the model was compiled with"):
+    with pytest.raises(ValueError, match=r"'mse', but the model was compiled with"):
         KerasClassifier(build, loss="mse", **QUICK).fit(*iris)
 
 
@@ -276,7 +276,7 @@ def test_nothing_is_lost_when_a_second_fit_fails(iris):
     X, y = iris
     model = KerasClassifier(**QUICK).fit(X, y)
     before = model.predict_proba(X)
-    with pytest.raises(ValueError, match="'epochs'"):
+    with pytest.raises(ValueError, match=r"'epochs'"):
         model.fit(X, y, epochs=0)
     np.testing.assert_array_equal(model.predict_proba(X), before)
 
@@ -287,6 +287,6 @@ def test_a_broken_training_leaves_a_continued_model_as_it_was(diabetes):
     model = KerasRegressor(**QUICK, warm_start=True, optimizer="sgd").fit(X, y)
     before = model.predict(X)
     model.set_params(learning_rate=1e9, epochs=50)
-    with pytest.raises(ValueError, match="loss became"):
+    with pytest.raises(ValueError, match=r"loss became"):
         model.fit(X, y)
     np.testing.assert_array_equal(model.predict(X), before)

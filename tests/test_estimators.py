@@ -22,8 +22,10 @@ def fit_classifier(X, y, **params):
 
 def test_scikit_learn_knows_the_kind():
     """The classifier is a classifier to scikit-learn, and the regressor a regressor."""
-    assert is_classifier(KerasClassifier()) and not is_regressor(KerasClassifier())
-    assert is_regressor(KerasRegressor()) and not is_classifier(KerasRegressor())
+    assert is_classifier(KerasClassifier())
+    assert not is_regressor(KerasClassifier())
+    assert is_regressor(KerasRegressor())
+    assert not is_classifier(KerasRegressor())
 
 
 # --- tasks
@@ -265,7 +267,7 @@ def test_data_frames_and_their_names(iris):
     frame = pd.DataFrame(X, columns=list("abcd"))
     model = KerasClassifier(**QUICK).fit(frame, pd.Series(y))
     assert list(model.feature_names_in_) == list("abcd")
-    with pytest.raises(ValueError, match="feature names should match"):
+    with pytest.raises(ValueError, match=r"feature names should match"):
         model.predict(frame[list("badc")])
 
 
@@ -273,7 +275,7 @@ def test_number_of_features_is_checked(iris):
     """Rows of another width are refused, with both numbers."""
     X, y = iris
     model = KerasClassifier(**QUICK).fit(X, y)
-    with pytest.raises(ValueError, match="X has 3 features, but KerasClassifier is"):
+    with pytest.raises(ValueError, match=r"X has 3 features, but KerasClassifier is"):
         model.predict(X[:, :3])
 
 
@@ -315,7 +317,7 @@ def test_predictions_do_not_depend_on_the_batch(cancer):
 
 
 def test_clone_keeps_every_parameter():
-    """A clone has the same parameters, also of a fitted estimator, and is not fitted."""
+    """A clone has the same parameters, and a generator of its own."""
     model = KerasClassifier(
         hidden_layer_sizes=(3, 4),
         optimizer__beta_1=0.8,
@@ -344,7 +346,7 @@ def test_repr_shows_what_was_changed():
 
 def test_set_params_refuses_an_unknown_name():
     """A misspelt parameter is refused, with the valid ones."""
-    with pytest.raises(ValueError, match="Invalid parameter 'unit' for estimator"):
+    with pytest.raises(ValueError, match=r"Invalid parameter 'unit' for estimator"):
         KerasClassifier().set_params(unit=3)
 
 
@@ -352,7 +354,7 @@ def test_fit_refuses_an_unknown_constructor_argument(iris):
     """A parameter that nothing would read is refused in `fit`, with its value."""
     with pytest.raises(TypeError, match=r"neither it nor its model.*'unit': 3"):
         KerasClassifier(unit=3).fit(*iris)
-    with pytest.raises(TypeError, match="optimiser__momentum"):
+    with pytest.raises(TypeError, match=r"optimiser__momentum"):
         KerasClassifier(optimiser__momentum=0.9).fit(*iris)
 
 

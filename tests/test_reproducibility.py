@@ -79,7 +79,7 @@ def test_other_fits_do_not_interfere(iris, cancer):
 @pytest.mark.parametrize("model", [None, build_with_every_generator])
 @pytest.mark.parametrize("random_state", [None, 0])
 def test_global_random_state_is_untouched(iris, model, random_state):
-    """Python's, NumPy's, TensorFlow's and Keras's generators go on as if nothing was."""
+    """The generators of Python, NumPy, TensorFlow and Keras go on as they would."""
 
     def draw():
         return [

@@ -138,12 +138,13 @@ def _train_pooled(
     fresh = ModelState(network.initial_weights(plan.seed), model.fresh_optimizer_state)
     restore_state(model, start or fresh, with_rate=False)
     _reseed_dropout(model, network.dropout_seeds(plan.seed + plan.first_epoch))
-    history, best_epoch = _fit(model, plan, data, ())
-    result = _read_result(model, history, best_epoch, [], None)
-    if _pool.give_back(key, model):
-        gc.collect()
-        release_traces()
-    return result
+    try:
+        history, best_epoch = _fit(model, plan, data, ())
+        return _read_result(model, history, best_epoch, [], None)
+    finally:
+        if _pool.give_back(key, model):
+            gc.collect()
+            release_traces()
 
 
 def _reseed_dropout(model: keras.Model, seeds: list[int]) -> None:
