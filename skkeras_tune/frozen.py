@@ -4,6 +4,7 @@ A frozen value is hashable when its parts are, picklable, and thawed into a new 
 each time, so that no state passes from one fit to the next.
 """
 
+import inspect
 import json
 import pickle
 import warnings
@@ -109,7 +110,15 @@ def thaw(value: Any) -> Any:
 
 
 def _freeze_object(value: Any) -> FrozenObject:
-    config = json.dumps(keras.saving.serialize_keras_object(value), sort_keys=True)
+    serialized = keras.saving.serialize_keras_object(value)
+    # Keras (3.15 and before) leaves some arguments out: Huber's delta, an axis.
+    known = inspect.signature(type(value)).parameters
+    kept = {n: v for n, v in getattr(value, "_fn_kwargs", {}).items() if n in known}
+    serialized["config"] = {
+        **keras.saving.serialize_keras_object(kept),
+        **serialized["config"],
+    }
+    config = json.dumps(serialized, sort_keys=True)
     return FrozenObject(config, _custom_objects([type(value)]))
 
 

@@ -121,7 +121,7 @@ def test_a_bayesian_search_routes_too(halves):
     classifier = KerasClassifier(**FAST).set_fit_request(
         sample_weight=True, X_val=True, y_val=True
     )
-    classifier.set_score_request(sample_weight=False)
+    classifier.set_score_request(sample_weight=True)
     scaler = StandardScaler().set_fit_request(sample_weight=False)
     model = Pipeline(
         [("scale", scaler), ("net", classifier)], transform_input=["X_val"]
