@@ -40,13 +40,14 @@ def hold_out(
         training row.
     groups : ndarray of shape (n_rows,), default=None
         Rows of one group stay together. With `labels`, of 20 random splits by group
-        the one closest to the share of each class is taken.
+        the one closest to the share of each class is taken, among those that keep
+        training rows of each.
 
     Returns
     -------
     tuple of two sorted ndarrays, or None
         None when there are too few rows: fewer than one held-out row for each class,
-        no training row left, or a single group.
+        or no training row left of a class or at all, as with a single group.
     """
     seed = derive_seed(seed, "holdout")
     n_held = int(np.ceil(fraction * n_rows))
@@ -106,23 +107,25 @@ def _split_groups(
     labels: NDArray[Any] | None,
     groups: NDArray[Any],
 ) -> Split | None:
-    if len(np.unique(groups)) < 2:
+    n_groups = len(np.unique(groups))
+    if np.ceil(fraction * n_groups) == n_groups:
         return None
     draws = 1 if labels is None else _GROUP_DRAWS
     splitter = GroupShuffleSplit(draws, test_size=fraction, random_state=seed)
     splits = list(splitter.split(np.empty(n_rows), groups=groups))
     if labels is None:
         return _complement(splits[0][1], n_rows)
-    distances = [_class_distance(labels, train, held) for train, held in splits]
+    n_classes = len(np.unique(labels))
+    splits = [s for s in splits if len(np.unique(labels[s[0]])) == n_classes]
+    if not splits:
+        return None
+    distances = [_class_distance(labels, held) for _, held in splits]
     return _complement(splits[int(np.argmin(distances))][1], n_rows)
 
 
-def _class_distance(
-    labels: NDArray[Any], train: NDArray[Any], held: NDArray[Any]
-) -> float:
+def _class_distance(labels: NDArray[Any], held: NDArray[Any]) -> float:
     """Return how far the classes' held-out shares are from all rows' shares."""
     classes, codes = np.unique(labels, return_inverse=True)
     overall = np.bincount(codes, minlength=len(classes)) / len(codes)
     here = np.bincount(codes[held], minlength=len(classes)) / len(held)
-    lost = len(classes) - len(np.unique(codes[train]))
-    return float(np.abs(here - overall).sum() + 2 * lost)
+    return float(np.abs(here - overall).sum())

@@ -1,0 +1,78 @@
+"""Times skkeras_tune beside scikeras on the same work: ``make bench``.
+
+Each figure is the median of several processes, the sides in turn, and the table shows
+ratios, which hold on other machines better than seconds do.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.benchmarks.work import SIDES, WORK
+
+ROOT = Path(__file__).parents[2]
+
+
+def measure(name: str, side: str, amount: int) -> dict[str, float]:
+    """Do one piece of work in a process of its own."""
+    command = [sys.executable, "-m", "tests.benchmarks.work", name, side, str(amount)]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def compare(name: str, amount: int, repeats: int) -> dict[str, dict[str, float]]:
+    """Return each side's median figures."""
+    runs: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
+    for _ in range(repeats):
+        for side in SIDES:
+            runs[side].append(measure(name, side, amount))
+    return {
+        side: {key: statistics.median(run[key] for run in done) for key in done[0]}
+        for side, done in runs.items()
+    }
+
+
+def format_row(name: str, amount: int, result: dict[str, dict[str, float]]) -> str:
+    """Return a line of the table, in Markdown."""
+    ours, rival = (result[side] for side in SIDES)
+    cells = [f"{name} ({amount})"]
+    cells += [f"{ours['seconds']:.1f} s", f"{rival['seconds']:.1f} s"]
+    cells.append(f"{rival['seconds'] / ours['seconds']:.2f}")
+    if "score" in ours:
+        cells.append(f"score {ours['score']:.3f}, {rival['score']:.3f}")
+    else:
+        key = "megabytes_per_fit"
+        cells.append(f"{ours[key]:.2f}, {rival[key]:.2f} MB a fit")
+    return "| " + " | ".join(cells) + " |"
+
+
+def main() -> None:
+    """Run all benchmarks, print the table and write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="small amounts of work")
+    parser.add_argument("--json", type=Path, help="where to write the figures")
+    options = parser.parse_args()
+    print("| work (epochs or fits) | skkeras_tune | scikeras | times faster | also |")
+    print("|---|---|---|---|---|")
+    results = {}
+    for name, (_, full, quick) in WORK.items():
+        amount = quick if options.quick else full
+        results[name] = compare(name, amount, options.repeats)
+        print(format_row(name, amount, results[name]), flush=True)
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1))
+
+
+if __name__ == "__main__":
+    main()
