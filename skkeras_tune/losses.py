@@ -68,7 +68,7 @@ def build_loss(loss: Any, options: Mapping[str, Any]) -> Any:
     """Return the loss with its routed options, such as ``loss__label_smoothing``."""
     if not options:
         return loss
-    cls = _loss_class(loss)
+    cls = find_loss_class(loss)
     if cls is None:
         message = (
             f"The options {sorted(options)} are for a loss named by a string or given "
@@ -78,7 +78,8 @@ def build_loss(loss: Any, options: Mapping[str, Any]) -> Any:
     return cls(**options)
 
 
-def _loss_class(loss: Any) -> type | None:
+def find_loss_class(loss: Any) -> type | None:
+    """Return the class of a loss named by a string, or given as one."""
     if isinstance(loss, type):
         return loss
     if not isinstance(loss, str):

@@ -52,8 +52,10 @@ class ModelFunction:
         ValueError
             If it compiles the model with another loss than the one named.
         """
+        # New lists and dicts, which the function may use up.
+        values = keras.tree.map_structure(lambda value: value, self.arguments.values)
         with isolated_randomness(seed):
-            model = self.function(**self.arguments.values, **self._compile_arguments())
+            model = self.function(**values, **self._compile_arguments())
             if not isinstance(model, keras.Model):
                 message = (
                     "The 'model' function must return a keras.Model. "
@@ -134,7 +136,9 @@ def takes_parameter(model: Any, name: str) -> bool:
 
 
 def _takes(model: Callable[..., Any], name: str) -> bool:
-    return bool(has_param(model, name) or accepts_kwargs(model))
+    # The keywords of a class of models are for `keras.Model`.
+    takes_any = accepts_kwargs(model) and not isinstance(model, type)
+    return bool(has_param(model, name) or takes_any)
 
 
 def _shape(model: keras.Model, example: Arguments | None) -> None:

@@ -6,7 +6,7 @@ come in; optimizer, compilation, callbacks and fit options come out.
 
 import copy
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 from skkeras_tune._compat import Interval, Options, StrOptions, fresh_names
 from skkeras_tune._scikeras import route_params, unflatten_params
 from skkeras_tune.frozen import freeze, thaw
-from skkeras_tune.losses import build_loss
+from skkeras_tune.losses import build_loss, find_loss_class
 from skkeras_tune.training.plan import Compilation
 
 #: Prefixes of routed parameters, as in scikeras.
@@ -161,8 +161,8 @@ def resolve_fit_options(
     """
     routed = _route(params, "fit")
     given = {name: value for name, value in given.items() if value is not None}
-    for name in [*(n for n in routed if not n.startswith("callbacks")), *given]:
-        if name not in FIT_OPTIONS:
+    for name in [*routed, *given]:
+        if name not in FIT_OPTIONS and not name.startswith("callbacks__"):
             message = (
                 f"{caller}.fit got an unexpected argument {name!r}. "
                 f"It takes {sorted(FIT_OPTIONS)}."
@@ -253,7 +253,7 @@ def build_losses(loss: Any, options: Mapping[str, Any]) -> Any:
         return loss
     if isinstance(loss, str | type):
         return build_loss(loss, options)
-    return unflatten_params(_names_to_classes(loss, keras.losses.get), options)
+    return unflatten_params(_names_to_classes(loss, find_loss_class), options)
 
 
 def _route(params: Mapping[str, Any], destination: str) -> dict[str, Any]:
@@ -286,8 +286,15 @@ def _copy_optimizer(
 
 def _build_metrics(metrics: Any, options: Mapping[str, Any]) -> Any:
     if options:
-        metrics = _names_to_classes(metrics, keras.metrics.get)
+        metrics = _names_to_classes(metrics, _find_metric)
     return unflatten_params(metrics, options)  # which makes objects of classes
+
+
+def _find_metric(name: str) -> Any:
+    if name in _OWN_NAMES["metrics"]:
+        return name
+    with fresh_names():  # so that this one does not make the next "auc_1"
+        return keras.metrics.get(name)
 
 
 def _names_to_classes(items: Any, find: Callable[[str], Any]) -> Any:
@@ -322,6 +329,6 @@ def _build_callbacks(
 def _flatten(callbacks: Any) -> list[Any]:
     if isinstance(callbacks, Mapping):
         callbacks = list(callbacks.values())
-    if isinstance(callbacks, Sequence):
+    if isinstance(callbacks, list | tuple):
         return [item for nested in callbacks for item in _flatten(nested)]
     return [callbacks]

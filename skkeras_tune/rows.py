@@ -78,6 +78,9 @@ def validate_rows(
             **_feature_rules(),
         )
     y = y.toarray() if issparse(y) else y
+    if numeric and y.dtype.kind not in "biuf":
+        message = f"y must hold numbers. Got {y.flat[0]!r} of type {y.dtype} instead."
+        raise ValueError(message)
     weight = _resolve_weight(sample_weight, x, y, class_weight)
     if groups is not None:
         groups = np.asarray(groups)
@@ -92,6 +95,12 @@ def validation_set(
 
     Takes scikit-learn's spelling (`X_val`, `y_val`) or Keras's (`validation_data`).
     """
+    if weight is not None and X_val is None:
+        message = (
+            "sample_weight_val weighs the rows of X_val, which is missing. With "
+            "validation_data, it is the third item."
+        )
+        raise ValueError(message)
     if validation_data is not None:
         if X_val is not None:
             message = "Give X_val and y_val, or validation_data. Got both."

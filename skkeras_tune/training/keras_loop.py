@@ -1,6 +1,7 @@
 """Training through Keras's own `fit`, for any model that Keras can train."""
 
 import gc
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,7 +29,9 @@ from skkeras_tune.training.plan import (
 )
 
 _VALIDATION_BATCH_SIZE = 1024
+_FITS_PER_COLLECTION = 8
 _pool = ModelPool()
+_trained = itertools.count(1)
 
 
 def train(
@@ -70,7 +73,7 @@ def train(
         raise
     finally:
         _detach(callbacks)
-        release_traces()
+        _release_models()
     keep = None if isinstance(plan.network, MLPArchitecture) else model
     return _read_result(model, history, best_epoch, list(callbacks), keep)
 
@@ -143,8 +146,18 @@ def _train_pooled(
         return _read_result(model, history, best_epoch, [], None)
     finally:
         if _pool.give_back(key, model):
-            gc.collect()
-            release_traces()
+            _release_models()
+
+
+def _release_models() -> None:
+    """Free what models that are gone have left behind.
+
+    Models are cycles of references, which Python's collector gets to late. A
+    collection takes 0.1 s, so it waits for several.
+    """
+    if next(_trained) % _FITS_PER_COLLECTION == 0:
+        gc.collect()
+    release_traces()
 
 
 def _reseed_dropout(model: keras.Model, seeds: list[int]) -> None:
