@@ -86,6 +86,7 @@ class KerasEstimator(BaseWrapper):
         Returns
         -------
         self
+            The estimator itself.
 
         Raises
         ------
@@ -200,6 +201,7 @@ class KerasEstimator(BaseWrapper):
         Returns
         -------
         self
+            The estimator itself.
 
         Raises
         ------
@@ -265,6 +267,7 @@ class KerasEstimator(BaseWrapper):
             caller=caller,
             params=params,
             given=self._given,
+            given_to_fit=frozenset(given),
             named=frozenset(self._own_parameters() | _EXTRAS),
             options=options,
             source=self._model_source(),
@@ -341,6 +344,7 @@ class KerasEstimator(BaseWrapper):
         Returns
         -------
         self
+            The estimator itself.
         """
         settings = self._settle({}, continues=False)
         rows = self._read_rows((X, y, None, None), settings, reset=True)
@@ -435,11 +439,14 @@ class KerasEstimator(BaseWrapper):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            True labels or numbers.
         sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
 
         Returns
         -------
         float
+            Higher is better.
         """
         options = score_options(self.get_params(deep=False))
         predictions = self.predict(X)

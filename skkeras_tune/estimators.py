@@ -72,7 +72,8 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         A `keras.callbacks.EarlyStopping` among the callbacks takes its place.
     validation_split : float in [0, 1), default=0.1
         Share of the rows to hold out of each class, drawn at random,
-        whole groups where `groups` are given. Used when `early_stopping` is True.
+        whole groups where `groups` are given. Used when `early_stopping` is True, and
+        whenever it was set.
     patience : int, default=10
         Epochs without improvement before training stops; the default is that of
         scikit-learn's ``n_iter_no_change``.
@@ -219,13 +220,16 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Labels.
         classes : array-like of shape (n_classes,), default=None
             All labels, in the first call, where `y` may lack some.
         sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
 
         Returns
         -------
         self
+            The estimator itself.
         """
         if self.class_weight == "balanced":
             message = (
@@ -261,7 +265,20 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
 
     @staticmethod
     def scorer(y_true: ArrayLike, y_pred: ArrayLike, **options: Any) -> float:
-        """Return the accuracy; override it to score otherwise."""
+        """Return the accuracy; override it to score otherwise.
+
+        Parameters
+        ----------
+        y_true, y_pred : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            True and predicted labels.
+        **options
+            Arguments of scikit-learn's function, such as `sample_weight`.
+
+        Returns
+        -------
+        float
+            Higher is better.
+        """
         return float(accuracy_score(y_true, y_pred, **options))
 
     score = KerasEstimator.score
@@ -319,7 +336,8 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         A `keras.callbacks.EarlyStopping` among the callbacks takes its place.
     validation_split : float in [0, 1), default=0.1
         Share of the rows to hold out, drawn at random,
-        whole groups where `groups` are given. Used when `early_stopping` is True.
+        whole groups where `groups` are given. Used when `early_stopping` is True, and
+        whenever it was set.
     patience : int, default=10
         Epochs without improvement before training stops; the default is that of
         scikit-learn's ``n_iter_no_change``.
@@ -447,17 +465,33 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Numbers.
         sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
 
         Returns
         -------
         self
+            The estimator itself.
         """
         return self._fit_one_epoch(X, y, sample_weight)
 
     @staticmethod
     def scorer(y_true: ArrayLike, y_pred: ArrayLike, **options: Any) -> float:
-        """Return R squared; override it to score otherwise."""
+        """Return R squared; override it to score otherwise.
+
+        Parameters
+        ----------
+        y_true, y_pred : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            True and predicted numbers.
+        **options
+            Arguments of scikit-learn's function, such as `sample_weight`.
+
+        Returns
+        -------
+        float
+            Higher is better.
+        """
         return float(r2_score(y_true, y_pred, **options))
 
     score = KerasEstimator.score

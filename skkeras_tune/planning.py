@@ -41,6 +41,8 @@ class Settings:
         All parameters of the estimator.
     given : frozenset of str
         Names of the parameters that the user set.
+    given_to_fit : frozenset of str
+        Names of the arguments that the user gave to `fit`.
     named : frozenset of str
         Names of the parameters that the estimator itself takes.
     options : dict
@@ -57,6 +59,7 @@ class Settings:
     caller: str
     params: dict[str, Any]
     given: frozenset[str]
+    given_to_fit: frozenset[str]
     named: frozenset[str]
     options: dict[str, Any]
     source: Any
@@ -67,11 +70,10 @@ class Settings:
     @property
     def holds_out(self) -> bool:
         """Whether rows are to be held out, where there is no validation set."""
-        asked = "fit__validation_split" in self.params
-        return bool(
-            (self.params["early_stopping"] or asked)
-            and self.options["validation_split"]
-        )
+        given = self.given | self.given_to_fit
+        asked = given & {"validation_split", "fit__validation_split"}
+        fraction = self.options["validation_split"]
+        return bool(fraction and (asked or self.params["early_stopping"]))
 
 
 @dataclass(frozen=True)
@@ -228,7 +230,10 @@ def _wrap_model(
     }
     return build_network(
         source,
-        own | model_options(params),
+        {
+            name: value.item() if isinstance(value, np.generic) else value
+            for name, value in (own | model_options(params)).items()
+        },
         {"meta": facts.meta, "params": params},
         compilation,
         loss if isinstance(loss, str) and loss != "auto" else None,

@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 from skkeras_tune._compat import to_numpy
 from skkeras_tune.losses import to_probabilities
 from skkeras_tune.training.batches import count_rows, take_rows
-from skkeras_tune.training.keras_loop import build_model, read_state, restore_state
+from skkeras_tune.training.keras_loop import (
+    build_model,
+    read_state,
+    release_models,
+    restore_state,
+)
 from skkeras_tune.training.plan import (
     Compilation,
     ModelState,
@@ -59,6 +64,7 @@ class TrainedModel:
                 model = build_model(self._network, self._compilation, self._seed)
                 restore_state(model, self._state)
                 self._state.model = model
+                release_models()
         return self._state.model
 
     @property

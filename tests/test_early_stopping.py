@@ -83,6 +83,18 @@ def test_without_early_stopping_all_rows_are_trained_on(cancer):
     assert model.n_epochs_ == model.best_epoch_ == 3
 
 
+@pytest.mark.parametrize("given", ["constructor", "route", "fit"])
+def test_a_split_that_was_asked_for_is_held_out(cancer, given):
+    """Without early stopping, rows are held out when `validation_split` was set."""
+    params = {"constructor": {"validation_split": 0.2}}
+    params["route"] = {"fit__validation_split": 0.2}
+    model = KerasClassifier(
+        **FAST, early_stopping=False, epochs=2, **params.get(given, {})
+    )
+    model.fit(*cancer, **({"validation_split": 0.2} if given == "fit" else {}))
+    assert len(model.history_["val_loss"]) == 2
+
+
 def test_held_out_rows_are_the_documented_split(cancer):
     """The validation loss is that of the rows `hold_out` draws for the seed."""
     X, y = cancer

@@ -72,6 +72,7 @@ def test_other_fits_do_not_interfere(iris, cancer):
     alone = KerasClassifier(**NOISY, random_state=0).fit(*iris).weights_[0]
     KerasClassifier(**NOISY, random_state=1).fit(*cancer)
     KerasClassifier(**NOISY, random_state=1).fit(*iris)
+    KerasClassifier(**NOISY, random_state=0, learning_rate=0.5).fit(*iris)
     after = KerasClassifier(**NOISY, random_state=0).fit(*iris).weights_[0]
     assert_array_equal(after, alone)
 

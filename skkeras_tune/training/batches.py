@@ -55,7 +55,7 @@ def build_batches(
     def gather(rows: tf.Tensor) -> Any:
         return _tree.map_structure(lambda take: take(rows), gathers)
 
-    epochs = tf.data.Dataset.counter(first_epoch)
+    epochs = tf.data.Dataset.range(first_epoch, 2**62)
     batches = epochs.flat_map(rows_of).map(gather).prefetch(2)
     return batches.with_options(_light_options())
 

@@ -2,7 +2,9 @@
 
 import gc
 import itertools
-from collections.abc import Sequence
+import json
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -29,9 +31,9 @@ from skkeras_tune.training.plan import (
 )
 
 _VALIDATION_BATCH_SIZE = 1024
-_FITS_PER_COLLECTION = 8
+_RELEASES_PER_COLLECTION = 8
 _pool = ModelPool()
-_trained = itertools.count(1)
+_releases = itertools.count(1)
 
 
 def train(
@@ -57,14 +59,16 @@ def train(
     ValueError
         If the loss is not finite, or the model does not fit the targets.
     """
-    if isinstance(plan.network, MLPArchitecture) and not callbacks:
-        return _train_pooled(plan, plan.network, data, start)
-    model = start.model if start is not None else None
+    own = plan.network if isinstance(plan.network, MLPArchitecture) else None
+    if own is not None and not callbacks:
+        return _train_pooled(plan, own, data, start)
+    model = start.model if start is not None and own is None else None
     if model is None:
         model = build_model(plan.network, plan.compilation, plan.seed)
-        if start is not None:
-            is_built_in = isinstance(plan.network, MLPArchitecture)
-            restore_state(model, start, with_rate=not is_built_in)
+    if start is not None:
+        restore_state(model, start, with_rate=own is None)
+    if own is not None:
+        _reseed_dropout(model, own.dropout_seeds(plan.seed + plan.first_epoch))
     before = read_state(model)
     try:
         history, best_epoch = _fit(model, plan, data, callbacks)
@@ -73,8 +77,8 @@ def train(
         raise
     finally:
         _detach(callbacks)
-        _release_models()
-    keep = None if isinstance(plan.network, MLPArchitecture) else model
+        release_models()
+    keep = model if own is None else None
     return _read_result(model, history, best_epoch, list(callbacks), keep)
 
 
@@ -133,29 +137,47 @@ def _train_pooled(
     start: ModelState | None,
 ) -> TrainingResult:
     """Train the built-in network on a model that was traced before, if there is one."""
-    key = (network, plan.compilation, keras.config.floatx())
+    rate, rest = _separate_rate(plan.compilation)
+    key = (network, rest, keras.config.floatx())
     model = _pool.take(key)
     if model is None:
         model = build_model(network, plan.compilation, plan.seed)
         model.fresh_optimizer_state = read_state(model).optimizer_state
     fresh = ModelState(network.initial_weights(plan.seed), model.fresh_optimizer_state)
     restore_state(model, start or fresh, with_rate=False)
+    if rate is not None:
+        model.optimizer.learning_rate = rate
     _reseed_dropout(model, network.dropout_seeds(plan.seed + plan.first_epoch))
     try:
         history, best_epoch = _fit(model, plan, data, ())
         return _read_result(model, history, best_epoch, [], None)
     finally:
         if _pool.give_back(key, model):
-            _release_models()
+            release_models()
 
 
-def _release_models() -> None:
+def _separate_rate(compilation: Compilation) -> tuple[float | None, Hashable]:
+    """Return a constant learning rate, and the compilation without it.
+
+    The rate is a variable of the optimizer, so one traced model serves all rates.
+    """
+    optimizer = compilation.optimizer
+    settings = json.loads(optimizer.config)
+    rate = settings["config"]["learning_rate"]
+    if not isinstance(rate, float):
+        return None, compilation
+    settings["config"]["learning_rate"] = None
+    config = json.dumps(settings, sort_keys=True)
+    return rate, replace(compilation, optimizer=replace(optimizer, config=config))
+
+
+def release_models() -> None:
     """Free what models that are gone have left behind.
 
     Models are cycles of references, which Python's collector gets to late. A
     collection takes 0.1 s, so it waits for several.
     """
-    if next(_trained) % _FITS_PER_COLLECTION == 0:
+    if next(_releases) % _RELEASES_PER_COLLECTION == 0:
         gc.collect()
     release_traces()
 
@@ -249,9 +271,12 @@ def _read_result(
 
 
 def _detach(callbacks: Sequence[keras.callbacks.Callback]) -> None:
-    """Let go of the model, so that no callback keeps it alive or is copied with it."""
+    """Let go of the model, so that no callback keeps it alive or is copied with it.
+
+    Not by `set_model`, in which a callback may look at its model.
+    """
     for callback in callbacks:
-        callback.set_model(None)
+        callback._model = None
 
 
 def _as_metrics(metrics: Any) -> Any:

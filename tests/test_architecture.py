@@ -1,0 +1,235 @@
+"""Imports go one way, from the estimators down to the helpers."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+PACKAGE = "skkeras_tune"
+ROOT = Path(__file__).parents[1] / PACKAGE
+
+# Highest first. A module imports only from groups below its own. A new module fails
+# `test_every_module_has_a_layer` until it is given its place here.
+LAYERS = (
+    {""},  # the root: the public names
+    {"estimators", "search.bayes"},
+    {"base", "search.dimensions", "search.failures", "search.tasks"},
+    {"search.proposals"},
+    {"planning", "search.choice"},
+    {"model_function", "parameters", "rows", "targets", "trained_model"},
+    {"training", "search"},
+    {"training.keras_loop"},
+    {
+        "network",
+        "training.batches",
+        "training.callbacks",
+        "training.holdout",
+        "training.model_pool",
+        "training.plan",
+    },
+    {"frozen", "losses", "randomness"},
+    {"_compat", "_scikeras"},
+)
+
+ESTIMATORS = {"estimators", "base", "planning"}
+
+# Who may import which private parts of other libraries, and why.
+PRIVATE_ALLOWED = {
+    ("_compat", "keras.src"): "Keras's global state has no public way in",
+    ("_compat", "sklearn.utils._param_validation"): "the constraints of parameters",
+    ("_compat", "sklearn.utils.validation._check_sample_weight"): "as estimators do",
+    ("_compat", "tensorflow.python"): "clears what TensorFlow keeps of old traces",
+    ("_scikeras", "scikeras._utils"): "the routing of parameters, unchanged",
+}
+
+
+class Import(NamedTuple):
+    """One imported name: the module it stands in, and the module it comes from."""
+
+    module: str
+    target: str
+
+
+def list_modules() -> dict[str, Path]:
+    """Return each module of the package, by its name within it."""
+    found = {}
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts).removesuffix("__init__").removesuffix(".")] = path
+    return found
+
+
+MODULES = list_modules()
+
+
+def read_imports(module: str, source: str) -> Iterator[Import]:
+    """Yield every absolute import of a module, in functions too, by its full name."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (Import(module, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} has a relative import"
+            for alias in node.names:
+                yield Import(module, f"{node.module}.{alias.name}")
+
+
+def all_imports() -> list[Import]:
+    """Return every import of every module of the package."""
+    return [
+        found
+        for module, path in MODULES.items()
+        for found in read_imports(module, path.read_text(encoding="utf-8"))
+    ]
+
+
+IMPORTS = all_imports()
+
+
+def list_edges(imports: list[Import], modules: set[str]) -> set[tuple[str, str]]:
+    """Return which module runs which when it is imported.
+
+    Importing ``a.b.c`` runs ``a.b`` too. The module's own parents run already, and so
+    does the root, which comes before everything.
+    """
+    edges = set()
+    for module, target in imports:
+        if target.split(".")[0] != PACKAGE:
+            continue
+        name = target.removeprefix(PACKAGE).removeprefix(".")
+        while name:
+            is_own_parent = module == name or module.startswith(f"{name}.")
+            if name in modules and not is_own_parent:
+                edges.add((module, name))
+            name = name.rpartition(".")[0]
+        if target in (PACKAGE, *(f"{PACKAGE}.{n}" for n in ROOT_NAMES)):
+            edges.add((module, ""))
+    return edges
+
+
+ROOT_NAMES = {
+    target.rpartition(".")[2]
+    for module, target in IMPORTS
+    if not module and target.startswith(f"{PACKAGE}.")
+}
+EDGES = list_edges(IMPORTS, set(MODULES))
+LEVELS = {module: level for level, group in enumerate(LAYERS) for module in group}
+
+
+def test_every_module_has_a_layer():
+    """The declared layers name each module of the package once, and no other."""
+    declared = [module for group in LAYERS for module in group]
+    assert sorted(declared) == sorted(MODULES)
+
+
+def find_upward(edges: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return the edges that do not lead to a lower layer."""
+    return {(m, target) for m, target in edges if LEVELS[m] >= LEVELS[target]}
+
+
+def test_imports_go_down():
+    """A module imports from lower layers only, so that there are no cycles."""
+    assert find_upward(EDGES) == set()
+
+
+@pytest.mark.parametrize(
+    ("module", "target"), [("frozen", "base"), ("rows", "parameters"), ("rows", "")]
+)
+def test_upward_imports_are_recognised(module, target):
+    """The check sees an import from above, from beside, and from the root."""
+    assert find_upward({(module, target)}) == {(module, target)}
+
+
+def test_the_search_and_the_estimators_are_strangers():
+    """Searches take any estimator, and estimators know nothing of searches."""
+    is_search = {module: module.split(".")[0] == "search" for module in MODULES}
+    for module, target in EDGES:
+        assert not (is_search[module] and target in ESTIMATORS), (module, target)
+        assert not (module in ESTIMATORS and is_search[target]), (module, target)
+
+
+def test_only_one_module_imports_scikeras():
+    """What is used of scikeras can be replaced in one place."""
+    users = {module for module, target in IMPORTS if target.split(".")[0] == "scikeras"}
+    assert users == {"_scikeras"}
+
+
+def is_private(target: str) -> bool:
+    """Tell whether a name is private, or stands in a private module."""
+    own = {f"{PACKAGE}._compat", f"{PACKAGE}._scikeras"}
+    parts = target.split(".")
+    if ".".join(parts[:2]) in own:
+        parts = parts[2:]
+    if ".".join(parts[:2]) in ("keras.src", "tensorflow.python"):
+        return True
+    return any(p.startswith("_") and not p.startswith("__") for p in parts)
+
+
+def find_private(imports: list[Import]) -> set[Import]:
+    """Return the imports of what is private to another module."""
+    return {found for found in imports if is_private(found.target)}
+
+
+def is_allowed(module: str, target: str) -> bool:
+    """Tell whether a private import is one of the exceptions."""
+    return any(
+        module == who and (target == what or target.startswith(f"{what}."))
+        for who, what in PRIVATE_ALLOWED
+    )
+
+
+def test_private_parts_are_imported_in_one_place():
+    """Private parts of other libraries, and of other modules, are left alone."""
+    strays = {found for found in find_private(IMPORTS) if not is_allowed(*found)}
+    assert strays == set()
+
+
+def test_every_exception_is_used():
+    """An exception that nothing needs any more is taken off the list."""
+    private = find_private(IMPORTS)
+    for who, what in PRIVATE_ALLOWED:
+        assert any(m == who and f"{t}.".startswith(f"{what}.") for m, t in private)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("import keras.src.layers", True),
+        ("from keras import src", True),
+        ("from tensorflow.python.eager import context", True),
+        ("from sklearn.utils._tags import get_tags", True),
+        ("from sklearn.utils.validation import _num_samples", True),
+        ("from skkeras_tune.rows import _join", True),
+        ("from skkeras_tune._compat import Interval", False),
+        ("from skkeras_tune._compat import _swap_global", True),
+        ("from keras.layers import Dense", False),
+        ("from __future__ import annotations", False),
+    ],
+)
+def test_private_parts_are_recognised(source, expected):
+    """The check sees private modules and private names, however imported."""
+    found = find_private(list(read_imports("rows", source)))
+    assert bool(found) is expected
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("from skkeras_tune.frozen import freeze", {"frozen"}),
+        ("import skkeras_tune.frozen", {"frozen"}),
+        ("from skkeras_tune import frozen", {"frozen"}),
+        ("def f():\n    from skkeras_tune.frozen import freeze", {"frozen"}),
+        (
+            "from skkeras_tune.training.plan import Network",
+            {"training", "training.plan"},
+        ),
+        ("from skkeras_tune import KerasClassifier", {""}),
+        ("import skkeras_tune", {""}),
+        ("import numpy", set()),
+    ],
+)
+def test_edges_are_recognised(source, expected):
+    """The check sees every way to write an import, and the packages it runs."""
+    edges = list_edges(list(read_imports("rows", source)), set(MODULES))
+    assert edges == {("rows", target) for target in expected}
