@@ -48,6 +48,22 @@ from skkeras_tune.training import (
 _EXTRAS = FIT_EXTRAS | COMPILE_EXTRAS
 
 
+def _list_given(params: dict[str, Any], defaults: dict[str, Any]) -> frozenset[str]:
+    """Name the parameters that a user set.
+
+    Whoever passes all of them is copying an estimator by its `get_params`: set are
+    then those that are not at their defaults.
+    """
+    if not defaults.keys() <= params.keys():
+        return frozenset(params)
+    return frozenset(
+        name
+        for name, value in params.items()
+        if value is not defaults.get(name, inspect.Parameter.empty)
+        and not (isinstance(value, str | int | float) and value == defaults.get(name))
+    )
+
+
 class KerasEstimator(BaseWrapper):
     """Base of `KerasClassifier` and `KerasRegressor`."""
 
@@ -59,7 +75,7 @@ class KerasEstimator(BaseWrapper):
 
     def __new__(cls, *args: Any, **params: Any) -> Self:
         self: Self = super().__new__(cls)
-        self._given = frozenset(params)
+        self._given = _list_given(params, cls._list_defaults())
         return self
 
     def _store(self, arguments: dict[str, Any]) -> None:
@@ -126,11 +142,17 @@ class KerasEstimator(BaseWrapper):
             return self.model
         return getattr(self, "_keras_build_fn", None)
 
-    def _own_parameters(self) -> set[str]:
-        """Return the constructor parameters of the class and its bases."""
-        classes = [c for c in type(self).__mro__ if issubclass(c, KerasEstimator)]
+    @classmethod
+    def _list_defaults(cls) -> dict[str, Any]:
+        """Return the defaults of the constructors of the class and its bases."""
+        classes = [c for c in reversed(cls.__mro__) if issubclass(c, KerasEstimator)]
         inits = [vars(c)["__init__"] for c in classes if "__init__" in vars(c)]
-        return {n for init in inits for n in inspect.signature(init).parameters}
+        return {
+            name: parameter.default
+            for init in inits
+            for name, parameter in inspect.signature(init).parameters.items()
+            if name != "self" and parameter.kind is not parameter.VAR_KEYWORD
+        }
 
     # --- encoders
 
@@ -209,6 +231,8 @@ class KerasEstimator(BaseWrapper):
             If a parameter or the data is out of range, or the loss becomes NaN.
         """
         training = (X, y, sample_weight, groups)
+        if validation_data is None and X_val is None:
+            validation_data = getattr(self, "fit__validation_data", None)
         validation = validation_set(validation_data, X_val, y_val, sample_weight_val)
         given = {"callbacks": callbacks, "epochs": epochs, "batch_size": batch_size}
         return self._fit_rows(training, validation, {**given, **options})
@@ -268,7 +292,7 @@ class KerasEstimator(BaseWrapper):
             params=params,
             given=self._given,
             given_to_fit=frozenset(given),
-            named=frozenset(self._own_parameters() | _EXTRAS),
+            named=frozenset(self._list_defaults()) | _EXTRAS,
             options=options,
             source=self._model_source(),
             seed=resolve_seed(self.random_state),
@@ -278,7 +302,7 @@ class KerasEstimator(BaseWrapper):
 
     def _refuse_unused(self, params: dict[str, Any]) -> None:
         """Refuse a parameter that nothing would read."""
-        known, source = self._own_parameters() | _EXTRAS, self._model_source()
+        known, source = self._list_defaults().keys() | _EXTRAS, self._model_source()
         unused = {
             name: value
             for name, value in params.items()
@@ -288,6 +312,7 @@ class KerasEstimator(BaseWrapper):
             message = (
                 f"{type(self).__name__} got parameters that neither it nor its model "
                 f"function takes: {unused!r}."
+                + (" Pass build_fn as model." if "build_fn" in unused else "")
             )
             raise TypeError(message)
 
@@ -378,7 +403,10 @@ class KerasEstimator(BaseWrapper):
     @property
     def model_(self) -> keras.Model:
         """The trained Keras model, built on first use."""
-        return self._fitted_model().model
+        model = self._fitted_model().model
+        # Traced for our batches; the user's may have another rank, which Keras refuses.
+        model.train_function = model.test_function = model.predict_function = None
+        return model
 
     @property
     def weights_(self) -> list[NDArray[Any]]:

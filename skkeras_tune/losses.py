@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skkeras_tune._compat import to_numpy
+from skkeras_tune._scikeras import unflatten_params
 
 Family = Literal["binary", "sparse", "categorical", "hinge", "regression", "custom"]
 
@@ -75,7 +76,7 @@ def build_loss(loss: Any, options: Mapping[str, Any]) -> Any:
             f"as a class. Got loss={loss!r} instead."
         )
         raise ValueError(message)
-    return cls(**options)
+    return unflatten_params(cls, dict(options))
 
 
 def find_loss_class(loss: Any) -> type | None:

@@ -5,6 +5,7 @@ like), ``compile_kwargs`` (optimizer, loss and metrics, ready for ``compile``),
 ``params`` (all parameters of the estimator) and any parameters of its own.
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -71,7 +72,10 @@ class ModelFunction:
             return {}
         values = {
             "optimizer": thaw(self.compile_kwargs.optimizer),
-            "loss": thaw(self.compile_kwargs.loss),
+            "loss": keras.tree.map_structure(
+                lambda loss: keras.losses.get(loss) if isinstance(loss, str) else loss,
+                thaw(self.compile_kwargs.loss),
+            ),
             "metrics": thaw(self.compile_kwargs.metrics),
             **(thaw(self.compile_kwargs.options) or {}),
         }
@@ -126,6 +130,19 @@ def build_network(
     return ModelFunction(
         model, Arguments(arguments), compile_kwargs, named_loss, one_row
     )
+
+
+def names_parameter(model: Any, name: str) -> bool:
+    """Tell whether a model function names a parameter, other than by ``**kwargs``."""
+    return bool(has_param(model, name))
+
+
+def needs_parameter(model: Any, name: str) -> bool:
+    """Tell whether a model function names a parameter that has no default."""
+    if not names_parameter(model, name):
+        return False
+    parameter = inspect.signature(model).parameters[name]
+    return parameter.default is parameter.empty
 
 
 def takes_parameter(model: Any, name: str) -> bool:

@@ -160,6 +160,7 @@ def resolve_fit_options(
         If an option is not one of `FIT_OPTIONS`.
     """
     routed = _route(params, "fit")
+    routed.pop("validation_data", None)
     given = {name: value for name, value in given.items() if value is not None}
     for name in [*routed, *given]:
         if name not in FIT_OPTIONS and not name.startswith("callbacks__"):

@@ -9,7 +9,12 @@ import keras
 import numpy as np
 
 from skkeras_tune.frozen import freeze
-from skkeras_tune.model_function import build_network, takes_parameter
+from skkeras_tune.model_function import (
+    build_network,
+    names_parameter,
+    needs_parameter,
+    takes_parameter,
+)
 from skkeras_tune.network import MLPArchitecture, resolve_hidden_units
 from skkeras_tune.parameters import (
     build_losses,
@@ -116,7 +121,7 @@ def build_plan(
         first_epoch=settings.first_epoch,
         shuffle=options.get("shuffle", True),
         stopping=_resolve_stopping(settings, data),
-        validation_batch_size=options.get("validation_batch_size"),
+        validation_batch_size=_resolve_validation_batch(options, data),
         validation_freq=options.get("validation_freq", 1),
         verbose=options["verbose"],
     )
@@ -145,6 +150,13 @@ def build_data(settings: Settings, rows: Rows, validation: Rows | None) -> Train
             stacklevel=4,  # the caller of fit
         )
     return assign_roles(rows, None, split)
+
+
+def _resolve_validation_batch(
+    options: Mapping[str, Any], data: TrainingData
+) -> int | None:
+    size = options.get("validation_batch_size")
+    return size if size is None else resolve_batch_size(size, len(data.validation_rows))
 
 
 def _resolve_stopping(settings: Settings, data: TrainingData) -> StoppingRule | None:
@@ -224,9 +236,13 @@ def _wrap_model(
     own = {
         name: value
         for name, value in params.items()
-        if (name in settings.given or name not in settings.named)
+        if "__" not in name
         and takes_parameter(source, name)
-        and "__" not in name
+        and (
+            name not in settings.named
+            or needs_parameter(source, name)
+            or (name in settings.given and names_parameter(source, name))
+        )
     }
     return build_network(
         source,

@@ -246,6 +246,12 @@ def test_two_losses_that_disagree(iris):
         KerasClassifier(build, loss="mse", **QUICK).fit(*iris)
 
 
+def test_the_old_name_of_a_model_function(iris):
+    """`build_fn`, scikeras's and Keras's older name, is pointed to `model`."""
+    with pytest.raises(TypeError, match="Pass build_fn as model"):
+        KerasClassifier(build_fn=keras.Sequential).fit(*iris)
+
+
 # --- training that fails
 
 

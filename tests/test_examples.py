@@ -105,14 +105,14 @@ def test_california_random_search(tmp_path: Path) -> None:
 @needs_fashion_mnist
 def test_fashion_mnist(tmp_path: Path) -> None:
     """Every optimizer learns, and loaded and unpickled networks predict the same."""
-    options = ("--rows", "2000", "--epochs", "4")
+    options = ("--rows", "3000", "--epochs", "4")
     output = run_example("fashion_mnist.py", tmp_path, *options)
     rows = [line.split() for line in output.splitlines()[1:7]]
     names = ["SGD", "momentum", "Nesterov", "RMSprop", "Adagrad", "Adam"]
     assert [row[0] for row in rows] == names
-    assert min(float(row[3]) for row in rows) > 0.5
+    assert min(float(row[3]) for row in rows) > 0.3  # chance is 0.1
     assert output.count("network are the same: True") == 2
-    assert read_number(output, "Test accuracy") > 0.65
+    assert read_number(output, "Test accuracy") > 0.6
     assert (tmp_path / "fashion_mnist.keras").exists()
 
 

@@ -121,17 +121,21 @@ def test_a_bayesian_search_routes_too(halves):
     classifier = KerasClassifier(**FAST).set_fit_request(
         sample_weight=True, X_val=True, y_val=True
     )
-    classifier.set_score_request(sample_weight=True)
     scaler = StandardScaler().set_fit_request(sample_weight=False)
     model = Pipeline(
         [("scale", scaler), ("net", classifier)], transform_input=["X_val"]
     )
     search = BayesSearchCV(
-        model, {"net__units": [3, 30]}, n_iter=2, cv=2, random_state=0
+        model,
+        {"net__units": [3, 30]},
+        n_iter=2,
+        cv=2,
+        random_state=0,
+        scoring=get_scorer("accuracy").set_score_request(sample_weight=True),
     )
     weight = np.ones(len(y))
     search.fit(X, y, sample_weight=weight, X_val=X_val, y_val=y_val)
-    assert search.score(X_val, y_val) > 0.8
+    assert search.best_estimator_.score(X_val, y_val) > 0.8
 
 
 @pytest.mark.usefixtures("routing")

@@ -163,7 +163,7 @@ def _separate_rate(compilation: Compilation) -> tuple[float | None, Hashable]:
     """
     optimizer = compilation.optimizer
     settings = json.loads(optimizer.config)
-    rate = settings["config"]["learning_rate"]
+    rate = settings["config"].get("learning_rate")  # not that of a wrapper
     if not isinstance(rate, float):
         return None, compilation
     settings["config"]["learning_rate"] = None

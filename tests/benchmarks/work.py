@@ -5,23 +5,19 @@ one line of JSON with the figures.
 """
 
 import json
-import os
 import resource
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.datasets import (
-    fetch_california_housing,
-    load_breast_cancer,
-    load_digits,
-)
+from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 from sklearn.preprocessing import StandardScaler
+
+from examples.datasets import load_california_housing
 
 Figures = dict[str, float]
 Data = tuple[NDArray[Any], NDArray[Any]]
@@ -31,22 +27,10 @@ SIDES = ("skkeras_tune", "scikeras")
 
 
 def load_california() -> Data:
-    """Return 20,640 standardised rows of 8 features, and a standardised target."""
-    folder = os.environ.get("SKKERAS_TUNE_DATA")
-    if folder:
-        X, y = _read_california(Path(folder) / "california_housing.csv.gz")
-    else:
-        X, y = fetch_california_housing(return_X_y=True)
+    """Return 20,433 standardised rows of 8 features, and a standardised target."""
+    X, y = load_california_housing()
+    y = y.to_numpy()
     return StandardScaler().fit_transform(X), (y - y.mean()) / y.std()
-
-
-def _read_california(path: Path) -> Data:
-    import pandas as pd
-
-    frame = pd.read_csv(path)
-    y = frame.pop("median_house_value").to_numpy()
-    frame = frame.drop(columns="ocean_proximity")
-    return frame.fillna(frame.median()).to_numpy(), y
 
 
 def build_classifier(side: str, units: int, **params: Any) -> Any:
@@ -183,7 +167,7 @@ def _peak_megabytes() -> float:
 WORK: dict[str, tuple[Callable[[str, int], Figures], int, int]] = {
     "one fit, 13,600 x 8, 8-30-1, cold": (fit_california, 5, 1),
     "the same through model=": (fit_function, 5, 1),
-    "grid search, 4 rates x 3 folds, 20,640 x 8": (search_california, 5, 1),
+    "grid search, 4 rates x 3 folds, 20,433 x 8": (search_california, 5, 1),
     "10-fold cross-validation, 569 x 30": (cross_validate_small, 20, 2),
     "fits and predictions, 200 x 64": (repeat_fits, 60, 5),
 }
