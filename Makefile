@@ -15,7 +15,7 @@ OLDEST_PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3)
 PIP_INSTALL := -m pip install -qq --disable-pip-version-check
 SOURCES := skkeras_tune tests examples docs
 
-# Leaves out most of TensorFlow's start-up messages.
+# Leaves out TensorFlow's start-up messages, but for a few that it writes regardless.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 # The user's ~/.keras/keras.json may name another backend.
 export KERAS_BACKEND := tensorflow

@@ -3,6 +3,7 @@
 Each entry says which version made it needed, and when it can go.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras.src.backend.common import global_state
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import (
@@ -27,6 +29,7 @@ __all__ = [
     "StrOptions",
     "check_sample_weight",
     "fresh_names",
+    "quiet_retracing",
     "release_traces",
     "stop_gradient_leak",
     "swap_keras_generator",
@@ -87,6 +90,25 @@ def stop_gradient_leak(model: keras.Model) -> None:
 
 def _drop_missing_gradients(grads_and_vars: Any) -> list[Any]:
     return [(grad, var) for grad, var in grads_and_vars if grad is not None]
+
+
+@contextmanager
+def quiet_retracing() -> Iterator[None]:
+    """Keep TensorFlow from warning that functions are traced again and again.
+
+    It counts the traces of all models together (2.21 and before), so several models
+    that are each traced once set it off.
+    """
+    logger = tf.get_logger()
+    logger.addFilter(_is_not_retracing)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_is_not_retracing)
+
+
+def _is_not_retracing(record: logging.LogRecord) -> bool:
+    return "triggered tf.function retracing" not in str(record.msg)
 
 
 def release_traces() -> None:

@@ -17,6 +17,7 @@ from skkeras_tune._compat import validate_parameter_constraints
 from skkeras_tune._scikeras import BaseWrapper
 from skkeras_tune.model_function import takes_parameter
 from skkeras_tune.parameters import (
+    ARCHITECTURE,
     COMPILE_EXTRAS,
     CONSTRAINTS,
     FIT_EXTRAS,
@@ -42,6 +43,7 @@ from skkeras_tune.training import (
     TrainingData,
     TrainingPlan,
     TrainingResult,
+    prepare_targets,
     train,
 )
 
@@ -303,6 +305,8 @@ class KerasEstimator(BaseWrapper):
     def _refuse_unused(self, params: dict[str, Any]) -> None:
         """Refuse a parameter that nothing would read."""
         known, source = self._list_defaults().keys() | _EXTRAS, self._model_source()
+        if self.model is not None:  # a method of a subclass can see them all
+            known -= ARCHITECTURE & self._given
         unused = {
             name: value
             for name, value in params.items()
@@ -375,7 +379,9 @@ class KerasEstimator(BaseWrapper):
         rows = self._read_rows((X, y, None, None), settings, reset=True)
         data = assign_roles(rows, None, None)
         plan = replace(build_plan(settings, self._facts(), data), stopping=None)
-        self._trained = TrainedModel.untrained(plan)
+        trained = TrainedModel.untrained(plan)
+        prepare_targets(trained.model, data)  # which refuses outputs that do not fit
+        self._trained = trained
         self._n_epochs_seen = 0
         self.history_ = {"loss": []}
         self.n_epochs_ = self.best_epoch_ = 0
@@ -417,7 +423,7 @@ class KerasEstimator(BaseWrapper):
         if self._trained is None:
             message = (
                 f"This {type(self).__name__} instance is not fitted yet. Call 'fit' "
-                "with appropriate arguments before using this estimator."
+                "before using it, or 'initialize' if its model is trained already."
             )
             raise NotFittedError(message)
         return self._trained

@@ -32,6 +32,14 @@ ROUTES = (
     "score",
 )
 
+#: Parameters of the built-in network.
+ARCHITECTURE = frozenset(
+    {
+        "hidden_layer_sizes", "n_hidden", "units", "activation", "dropout",
+        "normalization", "l1", "l2", "wide", "kernel_initializer",
+    }
+)  # fmt: skip
+
 #: Arguments of Keras's `fit` and `compile` that scikeras takes by their plain names.
 FIT_EXTRAS = frozenset({"shuffle", "validation_batch_size", "validation_freq"})
 COMPILE_EXTRAS = frozenset(

@@ -246,6 +246,26 @@ def test_two_losses_that_disagree(iris):
         KerasClassifier(build, loss="mse", **QUICK).fit(*iris)
 
 
+def test_a_parameter_that_the_function_would_not_see(iris):
+    """A parameter of the built-in network is refused beside a model of one's own."""
+
+    def build(n_hidden=1):
+        return keras.Sequential([keras.layers.Dense(3, activation="softmax")])
+
+    KerasClassifier(build, n_hidden=2, **QUICK).fit(*iris)
+    with pytest.raises(TypeError, match=r"nor its model function takes: {'units': 5}"):
+        KerasClassifier(build, units=5, **QUICK).fit(*iris)
+
+
+def test_initialize_checks_the_outputs(iris):
+    """`initialize` refuses a model whose outputs are not as many as the classes."""
+    two = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(2, activation="softmax")]
+    )
+    with pytest.raises(ValueError, match=r"output layer of 2 unit.*y has 3 classes"):
+        KerasClassifier(two).initialize(*iris)
+
+
 def test_the_old_name_of_a_model_function(iris):
     """`build_fn`, scikeras's and Keras's older name, is pointed to `model`."""
     with pytest.raises(TypeError, match="Pass build_fn as model"):
@@ -260,14 +280,14 @@ def test_a_loss_that_becomes_nan_stops_the_fit(diabetes, engine):
     """A loss that is not finite ends the fit, with the rate and what to change."""
     X, y = diabetes
 
-    def build():
+    def build(n_hidden):
         return keras.Sequential([keras.layers.Dense(1)])
 
     model = KerasRegressor(
         None if engine == "builtin" else build,
+        n_hidden=0,
         optimizer="sgd",
         learning_rate=1e6,
-        n_hidden=0,
         loss="mse",
         epochs=50,
         random_state=0,

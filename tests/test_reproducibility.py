@@ -24,7 +24,7 @@ print(repr(model.predict_proba(X).sum(axis=0).tolist()), model.history_)
 """
 
 
-def build_with_every_generator(meta):
+def build_with_every_generator(meta, dropout):
     """A model function that draws from Python, NumPy and Keras without seeds."""
     units = 3 + random.randrange(1) + np.random.randint(1)  # noqa: NPY002
     noise = keras.random.normal((1,))
@@ -32,7 +32,7 @@ def build_with_every_generator(meta):
         [
             keras.layers.GaussianNoise(0.1),
             keras.layers.Dense(units + int(noise[0] > 99), activation="relu"),
-            keras.layers.Dropout(0.2),
+            keras.layers.Dropout(dropout),
             keras.layers.Dense(meta["n_classes_"], activation="softmax"),
         ]
     )
@@ -102,6 +102,14 @@ def test_global_random_state_is_untouched(iris, model, random_state):
         iris[0]
     )
     assert [first, draw()] == expected
+
+
+def test_many_models_set_off_no_warning(iris, caplog):
+    """Models that are each traced once do not set off TensorFlow's retracing alarm."""
+    tf.get_logger().propagate = True
+    for units in range(5, 15):
+        KerasClassifier(units=units, epochs=1, random_state=0).fit(*iris)
+    assert "retracing" not in caplog.text
 
 
 def test_determinism_flags_are_untouched(iris):

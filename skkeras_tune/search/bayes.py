@@ -82,7 +82,8 @@ class BayesSearchCV(skopt.BayesSearchCV):
         number of iterations where there is one.
     optimizer_kwargs : dict, default=None
         Arguments of :class:`skopt.Optimizer`, such as
-        ``{"base_estimator": "RF", "n_initial_points": 5}``.
+        ``{"base_estimator": "RF", "n_initial_points": 5}``. The first 10 candidates are
+        drawn at random unless ``n_initial_points`` says otherwise.
     n_iter : int, default=50
         Number of candidates, for each space.
     scoring : str, callable, list, tuple or dict, default=None

@@ -1,6 +1,6 @@
 """Training as a pure function: `train(plan, data)` gives a `TrainingResult`."""
 
-from skkeras_tune.training.keras_loop import train
+from skkeras_tune.training.keras_loop import prepare_targets, train
 from skkeras_tune.training.plan import (
     Compilation,
     ModelState,
@@ -17,5 +17,6 @@ __all__ = [
     "TrainingData",
     "TrainingPlan",
     "TrainingResult",
+    "prepare_targets",
     "train",
 ]

@@ -12,7 +12,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from skkeras_tune._compat import release_traces, stop_gradient_leak, to_numpy
+from skkeras_tune._compat import (
+    quiet_retracing,
+    release_traces,
+    stop_gradient_leak,
+    to_numpy,
+)
 from skkeras_tune.frozen import thaw
 from skkeras_tune.losses import adapt_targets, loss_family
 from skkeras_tune.network import MLPArchitecture
@@ -194,19 +199,20 @@ def _fit(
     data: TrainingData,
     callbacks: Sequence[keras.callbacks.Callback],
 ) -> tuple[dict[str, list[float]], int]:
-    targets = _fit_targets(model, data)
+    targets = prepare_targets(model, data)
     stopping = _build_stopping(plan.stopping, callbacks)
     own = [FiniteLoss()] + ([stopping] if plan.stopping else [])
-    history = model.fit(
-        _training_batches(plan, data, targets),
-        initial_epoch=plan.first_epoch,
-        epochs=plan.first_epoch + plan.epochs,
-        steps_per_epoch=count_batches(len(data.train_rows), plan.batch_size),
-        callbacks=own + list(callbacks),
-        verbose=plan.verbose,
-        shuffle=False,  # the batches come shuffled
-        **_validation_arguments(plan, data, targets),
-    ).history
+    with quiet_retracing():
+        history = model.fit(
+            _training_batches(plan, data, targets),
+            initial_epoch=plan.first_epoch,
+            epochs=plan.first_epoch + plan.epochs,
+            steps_per_epoch=count_batches(len(data.train_rows), plan.batch_size),
+            callbacks=own + list(callbacks),
+            verbose=plan.verbose,
+            shuffle=False,  # the batches come shuffled
+            **_validation_arguments(plan, data, targets),
+        ).history
     epochs = len(history["loss"])
     best = stopping.best_epoch - plan.first_epoch + 1 if stopping else epochs
     return history, min(max(best, 1), epochs)
@@ -293,7 +299,7 @@ def _refuse_uncompiled(model: keras.Model) -> None:
             raise ValueError(message)
 
 
-def _fit_targets(model: keras.Model, data: TrainingData) -> Any:
+def prepare_targets(model: keras.Model, data: TrainingData) -> Any:
     """Return the targets in the form that the model's loss and outputs need."""
     units = _output_units(model, data.x)
     if units is None or not isinstance(data.y, np.ndarray):
