@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.benchmarks import parts
 from tests.benchmarks.work import SIDES, WORK
 
 ROOT = Path(__file__).parents[2]
@@ -70,6 +71,9 @@ def main() -> None:
         amount = quick if options.quick else full
         results[name] = compare(name, amount, options.repeats)
         print(format_row(name, amount, results[name]), flush=True)
+    print("\nThe parts of a fit with plain Keras, in milliseconds:")
+    for part, milliseconds in parts.measure().items():
+        print(f"  {part}: {milliseconds:.1f}")
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
 
