@@ -4,6 +4,7 @@ Each entry says which version made it needed, and when it can go.
 """
 
 import logging
+import random
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ __all__ = [
     "fresh_names",
     "quiet_retracing",
     "release_traces",
+    "seeded_tensorflow",
     "stop_gradient_leak",
     "swap_keras_generator",
     "to_numpy",
@@ -59,6 +61,24 @@ def fresh_names() -> Iterator[None]:
         yield
     finally:
         _swap_global("object_name_uids", previous)
+
+
+@contextmanager
+def seeded_tensorflow(seed: int) -> Iterator[None]:
+    """Seed the generator behind ``tf.random`` calls, and put it back after.
+
+    TensorFlow has no public way to save and restore it.
+    """
+    context = eager_context.context()
+    previous = context._seed, getattr(context, "_rng", None)
+    context._seed, context._rng = seed, random.Random(seed)
+    untouched = context._rng.getstate()
+    try:
+        yield
+    finally:
+        if context._rng.getstate() != untouched:
+            context.clear_kernel_cache()  # where this seed's draws would go on
+        context._seed, context._rng = previous
 
 
 def _swap_global(name: str, value: Any) -> Any:

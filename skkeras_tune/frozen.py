@@ -8,8 +8,10 @@ import inspect
 import json
 import pickle
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any
 
 import joblib
@@ -31,9 +33,14 @@ class FrozenObject:
 
 @dataclass(frozen=True)
 class FrozenModel:
-    """A Keras model, with its weights and the way it was compiled, as bytes."""
+    """A Keras model, with its weights and the way it was compiled, as bytes.
 
-    archive: bytes
+    Compared by `digest`, of the content: an archive has the date in it.
+    """
+
+    archive: bytes = field(compare=False)
+    digest: str
+    loss: Any
     custom_objects: tuple[tuple[str, Any], ...]
 
     def thaw(self) -> keras.Model:
@@ -41,7 +48,13 @@ class FrozenModel:
         with scope, warnings.catch_warnings():
             # of a model that was compiled and not trained, which Keras warns of
             warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
-            return pickle.loads(self.archive)
+            model = pickle.loads(self.archive)
+            if self.loss is not None:  # which Keras saves without Huber's delta
+                settings = model.get_compile_config()
+                settings = keras.saving.deserialize_keras_object(settings)
+                settings["optimizer"] = model.optimizer
+                model.compile(**{**settings, "loss": thaw(self.loss)})
+            return model
 
 
 @dataclass(frozen=True)
@@ -119,28 +132,48 @@ def _freeze_object(value: Any) -> FrozenObject:
         **serialized["config"],
     }
     config = json.dumps(serialized, sort_keys=True)
-    return FrozenObject(config, _custom_objects([type(value)]))
+    return FrozenObject(config, _custom_objects(value))
 
 
 def _freeze_model(model: keras.Model) -> FrozenModel:
-    parts = [model, *_sublayers(model), getattr(model, "optimizer", None)]
-    custom = _custom_objects([type(part) for part in parts if part is not None])
-    loss = getattr(model, "loss", None)
-    if callable(loss):
-        custom += _custom_objects([loss if hasattr(loss, "__name__") else type(loss)])
-    return FrozenModel(pickle.dumps(model), custom)
+    archive = pickle.dumps(model)
+    loss = freeze(model.loss) if model.compiled else None
+    return FrozenModel(archive, _digest(model), loss, _custom_objects(model))
 
 
-def _sublayers(layer: Any) -> list[Any]:
-    children = getattr(layer, "layers", [])
-    return [*children, *(below for child in children for below in _sublayers(child))]
+def _digest(model: keras.Model) -> str:
+    """Hash all of a saved model but the date of saving."""
+    _, (stream,) = model.__reduce__()
+    with zipfile.ZipFile(stream) as files:
+        names = sorted(set(files.namelist()) - {"metadata.json"})
+        digest: str = joblib.hash([(name, files.read(name)) for name in names])
+    return digest
 
 
-def _custom_objects(objects: list[Callable[..., Any]]) -> tuple[tuple[str, Any], ...]:
-    """Name what Keras could not find by itself when it reads a config."""
-    found = {
-        item.__name__: item
-        for item in objects
-        if not (getattr(item, "__module__", None) or "").startswith("keras.")
-    }
-    return tuple(found.items())
+def _custom_objects(value: Any) -> tuple[tuple[str, Any], ...]:
+    """Name the classes and functions that Keras could not find by itself.
+
+    They may stand anywhere below: an activation, a cell, a schedule, a metric.
+    """
+    found: dict[str, Any] = {}
+    seen: set[int] = set()
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if id(item) in seen or isinstance(item, type):
+            continue
+        seen.add(id(item))
+        if isinstance(item, list | tuple):
+            waiting += item
+        elif isinstance(item, Mapping):
+            waiting += item.values()
+        elif isinstance(item, FunctionType) and not hasattr(item, "__wrapped__"):
+            found[item.__name__] = item
+        elif hasattr(item, "get_config"):
+            found[type(item).__name__] = type(item)
+            waiting += vars(item).values()
+    return tuple(
+        (name, item)
+        for name, item in sorted(found.items())
+        if not (item.__module__ or "").startswith("keras.")
+    )

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from sklearn.utils import check_random_state
 
-from skkeras_tune._compat import swap_keras_generator
+from skkeras_tune._compat import seeded_tensorflow, swap_keras_generator
 
 _MAX_SEED = 2**31 - 1
 _isolation = threading.RLock()
@@ -68,7 +68,8 @@ def isolated_randomness(seed: int) -> Iterator[None]:
         random.seed(seed)
         np.random.seed(seed)
         try:
-            yield
+            with seeded_tensorflow(seed):
+                yield
         finally:
             random.setstate(python_state)
             np.random.set_state(numpy_state)

@@ -13,6 +13,7 @@ from skkeras_tune import _compat
 from skkeras_tune._compat import (
     check_sample_weight,
     fresh_names,
+    quiet_retracing,
     release_traces,
     stop_gradient_leak,
     swap_keras_generator,
@@ -168,6 +169,26 @@ def test_released_programs_run_on():
     release_traces()
     assert double(tf.constant(3.0)) == before
     model.train_on_batch(X, Y)
+
+
+def test_tensorflow_is_quiet_about_retracing_only(caplog):
+    """Inside, TensorFlow does not warn of retracing, and warns of all else."""
+    logger = tf.get_logger()
+    retracing = "5 out of the last 5 calls to %s triggered tf.function retracing."
+
+    def warn():
+        caplog.clear()
+        logger.warning(retracing, "f")
+        logger.warning("something else")
+        return {record.getMessage() for record in caplog.records}
+
+    logger.addHandler(caplog.handler)
+    try:
+        with quiet_retracing():
+            assert warn() == {"something else"}
+        assert len(warn()) == 2
+    finally:
+        logger.removeHandler(caplog.handler)
 
 
 # --- scikit-learn's checks

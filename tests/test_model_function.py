@@ -14,6 +14,8 @@ from skkeras_tune.model_function import (
     ModelCopy,
     ModelFunction,
     build_network,
+    names_parameter,
+    needs_parameter,
     takes_parameter,
 )
 from skkeras_tune.training.plan import Compilation
@@ -128,6 +130,20 @@ def test_compile_kwargs_compile():
     assert first.optimizer is not second.optimizer
 
 
+def test_named_losses_are_objects_in_compile_kwargs():
+    """A loss that was named is handed over as what Keras makes of it."""
+    given = []
+    compilation = Compilation("sgd", "mse")
+
+    def function(compile_kwargs):
+        given.append(compile_kwargs["loss"])
+        return plain()
+
+    build_network(function, {}, {}, compilation, None, EXAMPLE).build(0)
+    assert not isinstance(given[0], str)
+    assert callable(given[0])
+
+
 def test_the_users_arguments_win():
     """An argument of the user's is used in place of one that is provided."""
     meta, _, _ = build(asking, {"units": 2, "meta": {"own": 1}}).given
@@ -157,6 +173,25 @@ def test_the_users_arguments_win():
 def test_parameters_of_a_function_are_known(model, name, expected):
     """A function's own parameters may be set by the user, the provided ones not."""
     assert takes_parameter(model, name) is expected
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "named", "needed"),
+    [
+        (plain, "units", True, False),
+        (asking, "units", True, True),
+        (asking, "meta", True, True),
+        (functools.partial(asking, units=3), "units", True, False),
+        (Factory().build, "units", True, False),
+        (lambda units, **options: None, "units", True, True),
+        (lambda units, **options: None, "options", False, False),
+        (lambda units, **options: None, "anything", False, False),
+    ],
+)
+def test_named_and_needed_parameters_are_known(model, name, named, needed):
+    """A parameter may be named by a function, and needed where it has no default."""
+    assert names_parameter(model, name) is named
+    assert needs_parameter(model, name) is needed
 
 
 def test_a_model_takes_no_parameters():

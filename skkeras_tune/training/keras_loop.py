@@ -3,6 +3,7 @@
 import gc
 import itertools
 import json
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -116,7 +117,9 @@ def build_model(network: Network, compilation: Compilation, seed: int) -> keras.
 def read_state(model: keras.Model) -> ModelState:
     """Return a copy of a model's weights and its optimizer's state."""
     optimizer_state = [to_numpy(v) for v in model.optimizer.variables]
-    return ModelState([to_numpy(v) for v in model.weights], optimizer_state)
+    kind = type(model.optimizer).__name__
+    weights = [to_numpy(v) for v in model.weights]
+    return ModelState(weights, optimizer_state, optimizer=kind)
 
 
 def restore_state(
@@ -128,7 +131,8 @@ def restore_state(
     """
     model.set_weights(state.weights)
     variables = model.optimizer.variables
-    if len(state.optimizer_state) != len(variables):
+    is_other = state.optimizer not in ("", type(model.optimizer).__name__)
+    if is_other or len(state.optimizer_state) != len(variables):
         return
     for variable, value in zip(variables, state.optimizer_state, strict=True):
         if with_rate or variable.name != "learning_rate":
@@ -202,20 +206,34 @@ def _fit(
     targets = prepare_targets(model, data)
     stopping = _build_stopping(plan.stopping, callbacks)
     own = [FiniteLoss()] + ([stopping] if plan.stopping else [])
+    steps = count_batches(len(data.train_rows), plan.batch_size)
+    validation = _validation_arguments(plan, data, targets)
+    _align_executions(model, steps, validation.get("validation_steps", 0))
     with quiet_retracing():
         history = model.fit(
             _training_batches(plan, data, targets),
             initial_epoch=plan.first_epoch,
             epochs=plan.first_epoch + plan.epochs,
-            steps_per_epoch=count_batches(len(data.train_rows), plan.batch_size),
+            steps_per_epoch=steps,
             callbacks=own + list(callbacks),
             verbose=plan.verbose,
             shuffle=False,  # the batches come shuffled
-            **_validation_arguments(plan, data, targets),
+            **validation,
         ).history
     epochs = len(history["loss"])
     best = stopping.best_epoch - plan.first_epoch + 1 if stopping else epochs
     return history, min(max(best, 1), epochs)
+
+
+def _align_executions(model: keras.Model, *counts: int) -> None:
+    """Let no execution of several steps run past the end of an epoch.
+
+    The batches have no end that would stop it.
+    """
+    aligned = math.gcd(model.steps_per_execution, *counts)
+    if aligned != model.steps_per_execution:
+        model.steps_per_execution = aligned
+        model.train_function = model.test_function = None  # traced for more
 
 
 def _training_batches(plan: TrainingPlan, data: TrainingData, targets: Any) -> Any:

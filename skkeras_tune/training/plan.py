@@ -95,13 +95,15 @@ class TrainingData:
 class ModelState:
     """The weights of a model and the state of its optimizer, as arrays.
 
-    `model` is the Keras model that holds them, where it could not be built again; it
-    is left out of pickles.
+    `optimizer` names the optimizer's class, whose state no other one can take. `model`
+    is the Keras model that holds them, where it could not be built again; it is left
+    out of pickles.
     """
 
     weights: list[NDArray[Any]]
     optimizer_state: list[NDArray[Any]]
     model: keras.Model | None = None
+    optimizer: str = ""
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "model": None}
