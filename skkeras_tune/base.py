@@ -15,20 +15,19 @@ from sklearn.utils import Tags
 
 from skkeras_tune._compat import validate_parameter_constraints
 from skkeras_tune._scikeras import BaseWrapper
+from skkeras_tune.compilation import COMPILE_EXTRAS
 from skkeras_tune.model_function import takes_parameter
 from skkeras_tune.parameters import (
     ARCHITECTURE,
-    COMPILE_EXTRAS,
     CONSTRAINTS,
     FIT_EXTRAS,
-    is_routed,
     resolve_fit_options,
     resolve_predict_options,
-    score_options,
     validate_names,
 )
 from skkeras_tune.planning import Settings, TargetFacts, build_data, build_plan
 from skkeras_tune.randomness import resolve_seed
+from skkeras_tune.routing import is_routed, route_options
 from skkeras_tune.rows import (
     Rows,
     assign_roles,
@@ -482,7 +481,7 @@ class KerasEstimator(BaseWrapper):
         float
             Higher is better.
         """
-        options = score_options(self.get_params(deep=False))
+        options = route_options(self.get_params(deep=False), "score")
         predictions = self.predict(X)
         return float(
             self.scorer(y, predictions, sample_weight=sample_weight, **options)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from skkeras_tune._compat import to_numpy
 from skkeras_tune._scikeras import unflatten_params
+from skkeras_tune.routing import naming_options
 
 Family = Literal["binary", "sparse", "categorical", "hinge", "regression", "custom"]
 
@@ -76,7 +77,8 @@ def build_loss(loss: Any, options: Mapping[str, Any]) -> Any:
             f"as a class. Got loss={loss!r} instead."
         )
         raise ValueError(message)
-    return unflatten_params(cls, dict(options))
+    with naming_options("loss", loss, options):
+        return unflatten_params(cls, dict(options))
 
 
 def find_loss_class(loss: Any) -> type | None:

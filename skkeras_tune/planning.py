@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from skkeras_tune.compilation import build_losses, resolve_compilation
 from skkeras_tune.frozen import freeze
 from skkeras_tune.model_function import (
     build_network,
@@ -16,13 +17,8 @@ from skkeras_tune.model_function import (
     takes_parameter,
 )
 from skkeras_tune.network import MLPArchitecture, resolve_hidden_units
-from skkeras_tune.parameters import (
-    build_losses,
-    loss_options,
-    model_options,
-    resolve_batch_size,
-    resolve_compilation,
-)
+from skkeras_tune.parameters import resolve_batch_size
+from skkeras_tune.routing import model_options, route_options
 from skkeras_tune.rows import Rows, assign_roles
 from skkeras_tune.training import (
     Compilation,
@@ -188,7 +184,7 @@ def _resolve_loss(settings: Settings, encoder: Any) -> tuple[Any, Any]:
 
     A model of the user's brings its own head, and may bring its own loss.
     """
-    options = loss_options(settings.params)
+    options = route_options(settings.params, "loss")
     loss = settings.params["loss"]
     is_auto = loss is None or (isinstance(loss, str) and loss == "auto")
     resolve = getattr(encoder, "resolve_head", None)

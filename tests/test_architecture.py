@@ -19,6 +19,7 @@ LAYERS = (
     {"search.proposals"},
     {"planning", "search.choice"},
     {"model_function", "parameters", "rows", "targets", "trained_model"},
+    {"compilation"},
     {"training", "search"},
     {"training.keras_loop"},
     {
@@ -30,6 +31,7 @@ LAYERS = (
         "training.plan",
     },
     {"frozen", "losses", "randomness"},
+    {"routing"},
     {"_compat", "_scikeras"},
 )
 

@@ -61,6 +61,7 @@ def main() -> None:
     """Run all benchmarks, print the table and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only", default="", help="work whose name holds this")
     parser.add_argument("--quick", action="store_true", help="small amounts of work")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     options = parser.parse_args()
@@ -68,6 +69,8 @@ def main() -> None:
     print("|---|---|---|---|---|")
     results = {}
     for name, (_, full, quick) in WORK.items():
+        if options.only not in name:
+            continue
         amount = quick if options.quick else full
         results[name] = compare(name, amount, options.repeats)
         print(format_row(name, amount, results[name]), flush=True)

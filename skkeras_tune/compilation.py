@@ -1,0 +1,138 @@
+"""Names, classes and instances in; optimizer, losses, metrics and callbacks out.
+
+Classes and names take routed options. What is made belongs to one fit alone.
+"""
+
+import copy
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+
+from skkeras_tune._compat import fresh_names
+from skkeras_tune._scikeras import unflatten_params
+from skkeras_tune.frozen import freeze, thaw
+from skkeras_tune.losses import build_loss, find_loss_class
+from skkeras_tune.routing import naming_options, route_options
+from skkeras_tune.training.plan import Compilation
+
+#: Arguments of Keras's `compile` that scikeras takes by their plain names.
+COMPILE_EXTRAS = frozenset(
+    {"loss_weights", "weighted_metrics", "run_eagerly", "jit_compile"}
+)
+
+#: Metrics that Keras chooses by the shape of the output.
+OUTPUT_METRICS = frozenset({"acc", "accuracy", "ce", "crossentropy"})
+
+
+def resolve_compilation(
+    params: Mapping[str, Any], given: frozenset[str], loss: Any
+) -> Compilation:
+    """Return how to compile the model.
+
+    Parameters
+    ----------
+    params : mapping
+        All parameters of the estimator.
+    given : frozenset of str
+        Names of the parameters that the user set.
+    loss : str, keras.losses.Loss, callable, list or dict
+        The loss, resolved.
+    """
+    extras = {name: params[name] for name in COMPILE_EXTRAS if name in params}
+    options = {**extras, **route_options(params, "compile")}
+    with fresh_names():
+        optimizer = _build_optimizer(params, "learning_rate" in given)
+        metrics = _build_metrics(params["metrics"], route_options(params, "metrics"))
+    return Compilation(
+        optimizer=freeze(optimizer),
+        loss=freeze(loss),
+        metrics=freeze(metrics),
+        options=freeze(options) if options else None,
+    )
+
+
+def build_losses(loss: Any, options: Mapping[str, Any]) -> Any:
+    """Return a loss, or a list or dict of losses, with their routed options."""
+    if not options:
+        return loss
+    if isinstance(loss, str | type):
+        return build_loss(loss, options)
+    with naming_options("loss", loss, options):
+        return unflatten_params(_names_to_classes(loss, find_loss_class), options)
+
+
+def _build_optimizer(params: Mapping[str, Any], rate_given: bool) -> Any:
+    optimizer, rate = params["optimizer"], params["learning_rate"]
+    options = route_options(params, "optimizer")
+    with naming_options("optimizer", optimizer, options):
+        if isinstance(optimizer, keras.optimizers.Optimizer):
+            changes = {"learning_rate": rate} if rate_given else {}
+            return _copy_optimizer(optimizer, {**changes, **options})
+        if isinstance(optimizer, str):
+            optimizer = type(keras.optimizers.get(optimizer))
+        if "learning_rate" in inspect.signature(optimizer).parameters:
+            options = {"learning_rate": thaw(freeze(rate)), **options}
+        return unflatten_params(optimizer, options)
+
+
+def _copy_optimizer(
+    optimizer: keras.optimizers.Optimizer, changes: Mapping[str, Any]
+) -> keras.optimizers.Optimizer:
+    """Copy an optimizer without its state: one instance serves one model only."""
+    if not changes:
+        return thaw(freeze(optimizer))
+    return type(optimizer).from_config({**optimizer.get_config(), **changes})
+
+
+def _build_metrics(metrics: Any, options: Mapping[str, Any]) -> Any:
+    with naming_options("metrics", metrics, options):
+        if options:
+            metrics = _names_to_classes(metrics, _find_metric)
+        return unflatten_params(metrics, options)  # which makes objects of classes
+
+
+def _find_metric(name: str) -> Any:
+    if name in OUTPUT_METRICS:
+        return name
+    with fresh_names():  # so that this one does not make the next "auc_1"
+        return keras.metrics.get(name)
+
+
+def _names_to_classes(items: Any, find: Callable[[str], Any]) -> Any:
+    """Turn names into classes, which take options."""
+    if isinstance(items, list | tuple):
+        return [_names_to_classes(item, find) for item in items]
+    if isinstance(items, dict):
+        return {key: _names_to_classes(item, find) for key, item in items.items()}
+    if not isinstance(items, str):
+        return items
+    found = find(items)
+    return type(found) if hasattr(type(found), "get_config") else found
+
+
+def build_callbacks(
+    callbacks: Any, options: Mapping[str, Any]
+) -> list[keras.callbacks.Callback]:
+    """Return new callbacks, in a flat list."""
+    if callbacks is None:
+        return []
+    with naming_options("callbacks", callbacks, options):
+        built = _flatten(unflatten_params(callbacks, dict(options)))
+    for callback in built:
+        if not isinstance(callback, keras.callbacks.Callback):
+            message = (
+                "The 'callbacks' parameter must be a keras.callbacks.Callback, a class "
+                f"of one, or a list or dict of these. Got {callback!r} instead."
+            )
+            raise TypeError(message)
+    return [copy.deepcopy(callback) for callback in built]
+
+
+def _flatten(callbacks: Any) -> list[Any]:
+    if isinstance(callbacks, Mapping):
+        callbacks = list(callbacks.values())
+    if isinstance(callbacks, list | tuple):
+        return [item for nested in callbacks for item in _flatten(nested)]
+    return [callbacks]
