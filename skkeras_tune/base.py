@@ -4,42 +4,55 @@
 """
 
 import inspect
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import keras
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import Tags
 
 from skkeras_tune._compat import validate_parameter_constraints
 from skkeras_tune._scikeras import BaseWrapper
+from skkeras_tune.class_weights import resolve_class_weights, weigh_indicators
 from skkeras_tune.compilation import COMPILE_EXTRAS
 from skkeras_tune.model_function import takes_parameter
 from skkeras_tune.parameters import (
     ARCHITECTURE,
     CONSTRAINTS,
+    FIT_CONSTRAINTS,
     FIT_EXTRAS,
     resolve_fit_options,
     resolve_predict_options,
     validate_names,
 )
-from skkeras_tune.planning import Settings, TargetFacts, build_data, build_plan
+from skkeras_tune.planning import (
+    Settings,
+    TargetFacts,
+    build_data,
+    build_plan,
+    list_refit_callbacks,
+    stops_early,
+)
 from skkeras_tune.randomness import resolve_seed
 from skkeras_tune.routing import is_routed, route_options
 from skkeras_tune.rows import (
     Rows,
     assign_roles,
+    drop_weightless,
     validate_features,
     validate_rows,
     validation_set,
 )
-from skkeras_tune.targets import describe_target
+from skkeras_tune.targets import describe_target, refuse_single_class
 from skkeras_tune.trained_model import TrainedModel
 from skkeras_tune.training import (
     ModelState,
-    TrainingData,
     TrainingPlan,
     TrainingResult,
     prepare_targets,
@@ -49,19 +62,21 @@ from skkeras_tune.training import (
 _EXTRAS = FIT_EXTRAS | COMPILE_EXTRAS
 
 
-def _list_given(params: dict[str, Any], defaults: dict[str, Any]) -> frozenset[str]:
+def _list_given(
+    params: Mapping[str, Any], own: Mapping[str, Any], current: Mapping[str, Any]
+) -> frozenset[str]:
     """Name the parameters that a user set.
 
-    Whoever passes all of them is copying an estimator by its `get_params`: set are
-    then those that are not at their defaults.
+    Whoever passes all of an estimator's own is copying another by its `get_params`:
+    set are then those that differ from the current ones.
     """
-    if not defaults.keys() <= params.keys():
+    if not own.keys() <= params.keys():
         return frozenset(params)
     return frozenset(
         name
         for name, value in params.items()
-        if value is not defaults.get(name, inspect.Parameter.empty)
-        and not (isinstance(value, str | int | float) and value == defaults.get(name))
+        if value is not current.get(name, inspect.Parameter.empty)
+        and not (isinstance(value, str | int | float) and value == current.get(name))
     )
 
 
@@ -76,7 +91,8 @@ class KerasEstimator(BaseWrapper):
 
     def __new__(cls, *args: Any, **params: Any) -> Self:
         self: Self = super().__new__(cls)
-        self._given = _list_given(params, cls._list_defaults())
+        defaults = cls._list_defaults()
+        self._given = _list_given(params, defaults, defaults)
         return self
 
     def _store(self, arguments: dict[str, Any]) -> None:
@@ -112,7 +128,7 @@ class KerasEstimator(BaseWrapper):
         """
         model = params.get("model", self._model_source())
         known = {*self._get_param_names(), *_EXTRAS}
-        for name, value in params.items():
+        for name in params:
             if not (name in known or is_routed(name) or takes_parameter(model, name)):
                 message = (
                     f"Invalid parameter {name!r} for estimator {self}. Valid "
@@ -120,8 +136,8 @@ class KerasEstimator(BaseWrapper):
                     "'optimizer__momentum'."
                 )
                 raise ValueError(message)
-            setattr(self, name, value)
-        self._given = self._given | set(params)
+        self._given |= _list_given(params, self._list_defaults(), vars(self))
+        self.__dict__.update(params)
         return self
 
     def __sklearn_clone__(self) -> Self:
@@ -156,6 +172,12 @@ class KerasEstimator(BaseWrapper):
         }
 
     # --- encoders
+
+    @property
+    def feature_encoder(self) -> Any:
+        """A new transformer of the features; override it for several inputs."""
+        # Whatever scikit-learn's global output is set to, a network takes arrays.
+        return FunctionTransformer().set_output(transform="default")
 
     @property
     def target_encoder(self) -> Any:
@@ -245,39 +267,59 @@ class KerasEstimator(BaseWrapper):
         given: dict[str, Any],
     ) -> Self:
         """Fit on ``(X, y, sample_weight, groups)``; `given` are `fit`'s options."""
-        settings = self._settle(given, continues=self.warm_start and self._is_fitted)
-        rows = self._read_rows(training, settings, reset=not settings.continues)
-        held_out = None
-        if validation is not None:
-            held_out = self._read_rows((*validation, None), settings, reset=False)
-        data = build_data(settings, rows, held_out)
-        plan = build_plan(settings, self._facts(), data)
-        result = self._train(plan, data, settings)
-        state = result.state
-        if self.refit_full and plan.stopping is not None:
-            state = self._refit(plan, rows, result.best_epoch)
-        self._keep(plan, state, result)
-        self.history_, self.best_epoch_ = result.history, result.best_epoch
-        self.n_epochs_ = len(result.history["loss"])
+        continues = self.warm_start and self._is_fitted
+        with self._undone_by_errors():
+            settings = self._settle(given, continues=continues)
+            rows, held_out = self._read(training, validation, settings)
+            refuse_single_class(rows.y)
+            data = build_data(settings, rows, held_out)
+            plan = build_plan(settings, self._facts(), data)
+            start = self._fitted_model().state if continues else None
+            again = list_refit_callbacks(settings.options["callbacks"])
+            result = train(
+                plan, data, start=start, callbacks=settings.options["callbacks"]
+            )
+            self.__dict__.pop("refit_history_", None)
+            state = result.state
+            if self.refit_full and stops_early(plan, settings.options["callbacks"]):
+                epochs = max(1, round(float(self.refit_full) * result.best_epoch))
+                state = self._refit(plan, rows, epochs, start, again)
+            self._keep(plan, state, result)
+            self.history_, self.best_epoch_ = result.history, result.best_epoch
+            self.n_epochs_ = len(result.history["loss"])
         return self
 
     def _fit_one_epoch(self, X: Any, y: Any, sample_weight: Any) -> Self:
         """Train one epoch more on all rows given, as `partial_fit` does."""
         continues = self._is_fitted
-        settings = self._settle({"epochs": 1}, continues=continues)
-        training = (X, y, sample_weight, None)
-        rows = self._read_rows(training, settings, reset=not continues)
-        data = assign_roles(rows, None, None)
-        plan = replace(build_plan(settings, self._facts(), data), stopping=None)
-        result = self._train(plan, data, settings)
-        self._keep(plan, result.state, result)
-        earlier = self.history_ if continues else {}
-        self.history_ = {
-            name: earlier.get(name, []) + values
-            for name, values in result.history.items()
-        }
-        self.n_epochs_ = self.best_epoch_ = len(self.history_["loss"])
+        with self._undone_by_errors():
+            settings = self._settle({"epochs": 1}, continues=continues)
+            rows, _ = self._read((X, y, sample_weight, None), None, settings)
+            data = assign_roles(rows, None, None)
+            plan = replace(build_plan(settings, self._facts(), data), stopping=None)
+            start = self._fitted_model().state if continues else None
+            result = train(
+                plan, data, start=start, callbacks=settings.options["callbacks"]
+            )
+            self._keep(plan, result.state, result)
+            earlier = self.history_ if continues else {}
+            self.history_ = {
+                name: earlier.get(name, []) + values
+                for name, values in result.history.items()
+            }
+            self.n_epochs_ = self.best_epoch_ = len(self.history_["loss"])
         return self
+
+    @contextmanager
+    def _undone_by_errors(self) -> Iterator[None]:
+        """Leave the estimator as it was when a fit fails."""
+        before = dict(vars(self))
+        try:
+            yield
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
 
     def _settle(self, given: dict[str, Any], *, continues: bool) -> Settings:
         """Check all parameters and merge those that may come from several places."""
@@ -287,7 +329,8 @@ class KerasEstimator(BaseWrapper):
         validate_parameter_constraints(self._parameter_constraints, params, caller)
         validate_names(params, caller)
         options = resolve_fit_options(params, given, caller)
-        validate_parameter_constraints(self._parameter_constraints, options, caller)
+        rules = {**self._parameter_constraints, **FIT_CONSTRAINTS}
+        validate_parameter_constraints(rules, options, caller)
         return Settings(
             caller=caller,
             params=params,
@@ -296,7 +339,8 @@ class KerasEstimator(BaseWrapper):
             named=frozenset(self._list_defaults()) | _EXTRAS,
             options=options,
             source=self._model_source(),
-            seed=resolve_seed(self.random_state),
+            # The same seed when training goes on, so that the same rows are held out.
+            seed=self.seed_ if continues else resolve_seed(self.random_state),
             continues=continues,
             first_epoch=self._n_epochs_seen if continues else 0,
         )
@@ -310,6 +354,7 @@ class KerasEstimator(BaseWrapper):
             name: value
             for name, value in params.items()
             if not (name in known or is_routed(name) or takes_parameter(source, name))
+            or (source is None and name.startswith("model__"))
         }
         if unused:
             message = (
@@ -319,37 +364,70 @@ class KerasEstimator(BaseWrapper):
             )
             raise TypeError(message)
 
-    def _read_rows(
-        self, data: tuple[Any, Any, Any, Any], settings: Settings, *, reset: bool
-    ) -> Rows:
-        """Check and encode ``(X, y, sample_weight, groups)``."""
-        rows = validate_rows(
-            self,
-            *data,
-            class_weight=settings.options.get("class_weight"),
-            numeric=self._numeric_target,
-            reset=reset,
-        )
+    def _read(
+        self,
+        training: tuple[Any, Any, Any, Any],
+        validation: tuple[Any, Any, Any] | None,
+        settings: Settings,
+    ) -> tuple[Rows, Rows | None]:
+        """Check, weigh and encode ``(X, y, sample_weight, groups)`` of both sets."""
+        reset = not settings.continues
+        rows = validate_rows(self, *training, numeric=self._numeric_target, reset=reset)
         if reset:
             self._fit_encoders(rows)
-        return self._encode(rows)
+        held_out = None
+        if validation is not None:
+            try:
+                held_out = validate_rows(
+                    self, *validation, numeric=self._numeric_target, reset=False
+                )
+            except ValueError as error:
+                message = f"In the validation set: {error}"
+                raise ValueError(message) from error
+        rows, held_out = self._weigh(rows, held_out, settings)
+        if held_out is not None:
+            held_out = self._encode(drop_weightless(held_out))
+        return self._encode(drop_weightless(rows)), held_out
+
+    def _weigh(
+        self, rows: Rows, held_out: Rows | None, settings: Settings
+    ) -> tuple[Rows, Rows | None]:
+        """Apply the classes' weights, which the training rows decide, to both sets."""
+        class_weight = settings.options.get("class_weight")
+        if class_weight is None:
+            return rows, held_out
+        labels = self._labels_of(rows)
+        if labels is None:
+            return weigh_indicators(class_weight, rows), held_out
+        classes = getattr(self, "classes_", np.unique(labels))
+        weights = resolve_class_weights(class_weight, rows, labels, np.asarray(classes))
+        if held_out is not None:
+            held_out = weights.apply(held_out, self._labels_of(held_out))
+        return weights.apply(rows, labels), held_out
+
+    def _labels_of(self, rows: Rows) -> Any:
+        """Return one label a row, or None where there are several."""
+        if self.target_type_ == "multiclass-onehot":
+            return np.argmax(rows.y != 0, axis=1)
+        return rows.y.reshape(-1) if rows.y.size == len(rows) else None
 
     def _facts(self) -> TargetFacts:
         return TargetFacts(
             tuple(self.X_shape_[1:]), self.target_encoder_, self._get_metadata()
         )
 
-    def _train(
-        self, plan: TrainingPlan, data: TrainingData, settings: Settings
-    ) -> TrainingResult:
-        start = self._fitted_model().state if settings.continues else None
-        return train(plan, data, start=start, callbacks=settings.options["callbacks"])
-
-    def _refit(self, plan: TrainingPlan, rows: Rows, best_epoch: int) -> ModelState:
-        """Train again on all rows, for the best number of epochs times `refit_full`."""
-        epochs = max(1, round(float(self.refit_full) * best_epoch))
+    def _refit(
+        self,
+        plan: TrainingPlan,
+        rows: Rows,
+        epochs: int,
+        start: ModelState | None,
+        callbacks: list[Any],
+    ) -> ModelState:
+        """Train again on all rows, from where the first training began."""
         plan = replace(plan, epochs=epochs, stopping=None)
-        result = train(plan, assign_roles(rows, None, None))
+        data = assign_roles(rows, None, None)
+        result = train(plan, data, start=start, callbacks=callbacks)
         self.refit_history_ = result.history
         return result.state
 
@@ -375,12 +453,13 @@ class KerasEstimator(BaseWrapper):
             The estimator itself.
         """
         settings = self._settle({}, continues=False)
-        rows = self._read_rows((X, y, None, None), settings, reset=True)
+        rows, _ = self._read((X, y, None, None), None, settings)
         data = assign_roles(rows, None, None)
         plan = replace(build_plan(settings, self._facts(), data), stopping=None)
         trained = TrainedModel.untrained(plan)
         prepare_targets(trained.model, data)  # which refuses outputs that do not fit
         self._trained = trained
+        self.seed_ = settings.seed
         self._n_epochs_seen = 0
         self.history_ = {"loss": []}
         self.n_epochs_ = self.best_epoch_ = 0
@@ -442,7 +521,14 @@ class KerasEstimator(BaseWrapper):
         batch_size = options.pop("batch_size", None)
         if batch_size == -1:
             batch_size = X.shape[0] if hasattr(X, "shape") else len(X)
-        return trained.predict(x, batch_size, options)
+        outputs = trained.predict(x, batch_size, options)
+        if isinstance(outputs, np.ndarray) and np.isnan(outputs).any():
+            message = (
+                f"The network of this {type(self).__name__} predicts NaN. Its training "
+                "diverged, or it computes NaN for these rows."
+            )
+            raise ValueError(message)
+        return outputs
 
     def predict(self, X: ArrayLike, **options: Any) -> NDArray[Any]:
         """Return the most probable label, or the predicted numbers, of each row.

@@ -6,6 +6,7 @@ Classes and names take routed options. What is made belongs to one fit alone.
 import copy
 import inspect
 from collections.abc import Callable, Mapping
+from numbers import Real
 from typing import Any
 
 import keras
@@ -65,6 +66,8 @@ def build_losses(loss: Any, options: Mapping[str, Any]) -> Any:
 
 def _build_optimizer(params: Mapping[str, Any], rate_given: bool) -> Any:
     optimizer, rate = params["optimizer"], params["learning_rate"]
+    if isinstance(rate, Real):
+        rate = float(rate)  # which Keras insists on
     options = route_options(params, "optimizer")
     with naming_options("optimizer", optimizer, options):
         if isinstance(optimizer, keras.optimizers.Optimizer):

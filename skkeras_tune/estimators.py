@@ -12,7 +12,11 @@ from skkeras_tune.base import KerasEstimator
 from skkeras_tune.losses import loss_family
 from skkeras_tune.network import Normalization
 from skkeras_tune.parameters import CONSTRAINTS
-from skkeras_tune.targets import ClassTargetEncoder, NumberTargetEncoder
+from skkeras_tune.targets import (
+    ClassTargetEncoder,
+    NumberTargetEncoder,
+    refuse_other_classes,
+)
 
 
 class KerasClassifier(ClassifierMixin, KerasEstimator):
@@ -65,8 +69,9 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
     metrics : str, callable, list or dict, default=None
         Metrics to compute after each epoch, as for `keras.Model.compile`.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, multiplied with the weights of the rows. "balanced"
-        weights each class inversely to its frequency.
+        Weights of the classes, multiplied with the weights of the rows; a class that a
+        dict does not name weighs 1. "balanced" weights each class inversely to its
+        frequency. The training rows decide, and the validation loss is weighted alike.
     early_stopping : bool, default=True
         Hold out rows and stop when `monitor` has not improved for `patience` epochs.
         A `keras.callbacks.EarlyStopping` among the callbacks takes its place.
@@ -85,7 +90,8 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         Keep the weights of the best epoch rather than the last.
     refit_full : bool or float, default=False
         After early stopping, train again on all rows for this factor times the best
-        number of epochs (True is 1). KerasTuner's guide takes 1.2.
+        number of epochs (True is 1). KerasTuner's guide takes 1.2. Callbacks take part,
+        except those that monitor a value.
     callbacks : keras.callbacks.Callback, class, list or dict, default=None
         Copied for each fit; the copies are in `callbacks_`. Options of classes go
         through the route, as in ``callbacks__patience=3``.
@@ -237,6 +243,8 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
                 "with partial_fit. Pass a dict, or sample_weight."
             )
             raise ValueError(message)
+        if classes is not None and self._is_fitted:
+            refuse_other_classes(classes, self.classes_)
         self._partial_classes = classes
         try:
             return self._fit_one_epoch(X, y, sample_weight)
@@ -349,7 +357,8 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         Keep the weights of the best epoch rather than the last.
     refit_full : bool or float, default=False
         After early stopping, train again on all rows for this factor times the best
-        number of epochs (True is 1). KerasTuner's guide takes 1.2.
+        number of epochs (True is 1). KerasTuner's guide takes 1.2. Callbacks take part,
+        except those that monitor a value.
     callbacks : keras.callbacks.Callback, class, list or dict, default=None
         Copied for each fit; the copies are in `callbacks_`. Options of classes go
         through the route, as in ``callbacks__patience=3``.

@@ -124,6 +124,7 @@ def thaw(value: Any) -> Any:
 
 def _freeze_object(value: Any) -> FrozenObject:
     serialized = keras.saving.serialize_keras_object(value)
+    _refuse_incomplete(value, serialized["config"])
     # Keras (3.15 and before) leaves some arguments out: Huber's delta, an axis.
     known = inspect.signature(type(value)).parameters
     kept = {n: v for n, v in getattr(value, "_fn_kwargs", {}).items() if n in known}
@@ -133,6 +134,24 @@ def _freeze_object(value: Any) -> FrozenObject:
     }
     config = json.dumps(serialized, sort_keys=True)
     return FrozenObject(config, _custom_objects(value))
+
+
+def _refuse_incomplete(value: Any, config: Mapping[str, Any]) -> None:
+    """Refuse an object of the user's whose config would lose its arguments."""
+    if type(value).__module__.startswith("keras."):
+        return
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    parameters = inspect.signature(type(value)).parameters.values()
+    config = {**config, "dtype": None}  # which Keras's own configs leave out
+    missing = [
+        p.name for p in parameters if p.kind not in variable and p.name not in config
+    ]
+    if missing:
+        message = (
+            f"{type(value).__name__}.get_config() leaves out {missing}, so the object "
+            "cannot be made anew for each fit. Add them to its get_config."
+        )
+        raise ValueError(message)
 
 
 def _freeze_model(model: keras.Model) -> FrozenModel:

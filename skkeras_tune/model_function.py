@@ -6,7 +6,8 @@ like), ``compile_kwargs`` (optimizer, loss and metrics, ready for ``compile``),
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,8 @@ class ModelFunction:
         The loss that the user named, which a compiled model must agree with.
     example : Arguments or None
         A row of zeros as ``x``, which shapes a model that has no input layer.
+    unheeded : tuple of str
+        Parameters that the user set and that a compiled model does not see.
     """
 
     function: Callable[..., Any]
@@ -42,6 +45,7 @@ class ModelFunction:
     compile_kwargs: Compilation | None = None
     named_loss: str | None = None
     example: Arguments | None = None
+    unheeded: tuple[str, ...] = ()
 
     def build(self, seed: int) -> keras.Model:
         """Call the function; the same seed gives the same weights.
@@ -65,6 +69,7 @@ class ModelFunction:
                 raise TypeError(message)
             _shape(model, self.example)
         _refuse_other_loss(self.named_loss, model)
+        _warn_of_unheeded(self.unheeded, model)
         return model
 
     def _compile_arguments(self) -> dict[str, Any]:
@@ -89,6 +94,7 @@ class ModelCopy:
     archive: FrozenModel
     named_loss: str | None = None
     example: Arguments | None = None
+    unheeded: tuple[str, ...] = ()
 
     def build(self, seed: int) -> keras.Model:
         """Return a copy; the seed is for what the copy draws by itself."""
@@ -96,6 +102,7 @@ class ModelCopy:
             model = self.archive.thaw()
             _shape(model, self.example)
         _refuse_other_loss(self.named_loss, model)
+        _warn_of_unheeded(self.unheeded, model)
         return model
 
 
@@ -106,6 +113,7 @@ def build_network(
     compilation: Compilation,
     named_loss: str | None,
     example: Any,
+    given: Collection[str] = (),
 ) -> ModelFunction | ModelCopy:
     """Return the network behind ``model=``.
 
@@ -120,16 +128,25 @@ def build_network(
     named_loss : str or None
     example : array, or nested lists and dicts of arrays
         Inputs of one row.
+    given : collection of str, default=()
+        Names of the parameters that the user set.
     """
     one_row = Arguments({"x": example})
+    compiling = tuple(sorted(name for name in given if _is_for_compiling(name)))
     if isinstance(model, keras.Model):
-        return ModelCopy(freeze(model), named_loss, one_row)
+        return ModelCopy(freeze(model), named_loss, one_row, compiling)
     asked = {name for name in _PROVIDED if _takes(model, name)}
     arguments = {name: provided[name] for name in asked if name in provided} | dict(own)
     compile_kwargs = compilation if "compile_kwargs" in asked else None
+    sees_all = asked & {"compile_kwargs", "params"}
+    unheeded = () if sees_all else tuple(n for n in compiling if n not in own)
     return ModelFunction(
-        model, Arguments(arguments), compile_kwargs, named_loss, one_row
+        model, Arguments(arguments), compile_kwargs, named_loss, one_row, unheeded
     )
+
+
+def _is_for_compiling(name: str) -> bool:
+    return name.partition("__")[0] in ("optimizer", "learning_rate", "metrics")
 
 
 def names_parameter(model: Any, name: str) -> bool:
@@ -161,6 +178,16 @@ def _takes(model: Callable[..., Any], name: str) -> bool:
 def _shape(model: keras.Model, example: Arguments | None) -> None:
     if not model.built and example is not None:
         model(example.values["x"])
+
+
+def _warn_of_unheeded(names: tuple[str, ...], model: keras.Model) -> None:
+    if names and model.compiled:
+        warnings.warn(
+            f"{', '.join(names)} had no effect, since the model comes compiled. Let "
+            "the model function take compile_kwargs, or a parameter of that name.",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def _refuse_other_loss(named: str | None, model: keras.Model) -> None:

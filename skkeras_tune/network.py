@@ -5,6 +5,7 @@ Building is pure: the same architecture and seed give the same model and weights
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any, Literal
 
 import keras
@@ -151,7 +152,14 @@ def build_mlp(
     >>> model.count_params()
     953
     """
-    shape = (input_shape,) if isinstance(input_shape, int) else tuple(input_shape)
+    is_count = isinstance(input_shape, Integral)
+    shape = (int(input_shape),) if is_count else tuple(input_shape)  # type: ignore[arg-type]
+    if normalization not in (None, "batch", "layer"):
+        message = (
+            "The 'normalization' parameter of build_mlp must be 'batch', 'layer' or "
+            f"None. Got {normalization!r} instead."
+        )
+        raise ValueError(message)
     architecture = MLPArchitecture(
         input_shape=shape,
         hidden_units=resolve_hidden_units(hidden_layer_sizes, n_hidden, units),
@@ -223,9 +231,14 @@ def _assemble(architecture: MLPArchitecture, seed: int) -> keras.Model:
         architecture.output_units,
         activation=architecture.output_activation,
         kernel_regularizer=_regularizer(architecture),
-        dtype=architecture.dtype_policy,
+        dtype=_output_dtype(architecture.dtype_policy),
     )(outputs)
     return keras.Model(inputs, outputs, name="mlp")
+
+
+def _output_dtype(policy: str) -> str:
+    """Return the precision of the output: never half, as Keras's guide advises."""
+    return keras.config.floatx() if policy.startswith("mixed") else policy
 
 
 def _hidden_layer(

@@ -75,6 +75,13 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "verbose": ["verbose", StrOptions({"auto"})],
 }
 
+#: Rules for the arguments of `fit` that are no constructor parameters.
+FIT_CONSTRAINTS: dict[str, list[Any]] = {
+    "shuffle": ["boolean"],
+    "validation_batch_size": [_POSITIVE_INTEGER, Options(Integral, {-1}), None],
+    "validation_freq": [_POSITIVE_INTEGER, list, tuple],
+}
+
 _NAMED_SETS: dict[str, Callable[[str], Any]] = {
     "activation": keras.activations.get,
     "kernel_initializer": keras.initializers.get,
@@ -103,6 +110,12 @@ def validate_names(params: Mapping[str, Any], caller: str) -> None:
     for metric in keras.tree.flatten(params.get("metrics")):
         if isinstance(metric, str) and metric not in _OWN_NAMES["metrics"]:
             _find(keras.metrics.get, "metrics", metric, caller)
+    if isinstance(params.get("activation"), keras.layers.Layer):
+        message = (
+            f"The 'activation' parameter of {caller} must be a name or a function, not "
+            f"a layer. Got {params['activation']!r} instead."
+        )
+        raise ValueError(message)
     sizes = params.get("hidden_layer_sizes")
     widths = [] if sizes is None else list(np.atleast_1d(np.asarray(sizes, object)))
     if not all(_is_width(width) for width in widths):
@@ -145,7 +158,8 @@ def resolve_fit_options(
     routed.pop("validation_data", None)
     given = {name: value for name, value in given.items() if value is not None}
     for name in [*routed, *given]:
-        if name not in FIT_OPTIONS and not name.startswith("callbacks__"):
+        is_known = name in FIT_OPTIONS and (name in params or name != "class_weight")
+        if not is_known and not name.startswith("callbacks__"):
             message = (
                 f"{caller}.fit got an unexpected argument {name!r}. "
                 f"It takes {sorted(FIT_OPTIONS)}."

@@ -1,5 +1,6 @@
 """Checked parameters and rows in, a `TrainingPlan` and the rows' roles out."""
 
+import copy
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from skkeras_tune.network import MLPArchitecture, resolve_hidden_units
 from skkeras_tune.parameters import resolve_batch_size
 from skkeras_tune.routing import model_options, route_options
 from skkeras_tune.rows import Rows, assign_roles
+from skkeras_tune.targets import read_class_numbers
 from skkeras_tune.training import (
     Compilation,
     StoppingRule,
@@ -128,12 +130,11 @@ def build_data(settings: Settings, rows: Rows, validation: Rows | None) -> Train
     if validation is not None or not settings.holds_out:
         return assign_roles(rows, validation, None)
     fraction = settings.options["validation_split"]
-    is_coded = isinstance(rows.y, np.ndarray) and rows.y.dtype.kind in "iu"
     split = hold_out(
         len(rows),
         fraction,
         settings.seed,
-        labels=rows.y if is_coded else None,
+        labels=read_class_numbers(rows.y),
         groups=rows.groups,
     )
     if split is None:
@@ -148,6 +149,23 @@ def build_data(settings: Settings, rows: Rows, validation: Rows | None) -> Train
     return assign_roles(rows, None, split)
 
 
+def stops_early(plan: TrainingPlan, callbacks: list[Any]) -> bool:
+    """Tell whether training ends at a best epoch: by the plan's rule or a callback."""
+    return plan.stopping is not None or _has_early_stopping(callbacks)
+
+
+def list_refit_callbacks(callbacks: list[Any]) -> list[Any]:
+    """Copy the callbacks that take part in a second training, without validation.
+
+    These are all but those that watch a value, such as early stopping.
+    """
+    return [copy.deepcopy(c) for c in callbacks if not hasattr(c, "monitor")]
+
+
+def _has_early_stopping(callbacks: list[Any]) -> bool:
+    return any(isinstance(c, keras.callbacks.EarlyStopping) for c in callbacks)
+
+
 def _resolve_validation_batch(
     options: Mapping[str, Any], data: TrainingData
 ) -> int | None:
@@ -158,8 +176,7 @@ def _resolve_validation_batch(
 def _resolve_stopping(settings: Settings, data: TrainingData) -> StoppingRule | None:
     """Return when to stop; an EarlyStopping callback of the user's takes over."""
     params, callbacks = settings.params, settings.options["callbacks"]
-    taken = any(isinstance(c, keras.callbacks.EarlyStopping) for c in callbacks)
-    if not params["early_stopping"] or taken:
+    if not params["early_stopping"] or _has_early_stopping(callbacks):
         return None
     monitor = params["monitor"]
     if monitor.startswith("val_") and not len(data.validation_rows):
@@ -252,4 +269,5 @@ def _wrap_model(
         keras.tree.map_structure(
             lambda leaf: np.zeros((1, *leaf.shape[1:]), leaf.dtype), x
         ),
+        settings.given,
     )

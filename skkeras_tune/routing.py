@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from skkeras_tune._scikeras import route_params
 
 #: Prefixes of routed parameters, as in scikeras.
@@ -32,7 +34,11 @@ def is_routed(name: str) -> bool:
 def route_options(params: Mapping[str, Any], destination: str) -> dict[str, Any]:
     """Return the parameters of one destination, without its prefix."""
     routed: dict[str, Any] = route_params(dict(params), destination, set())
-    return routed
+    return {name: _to_python(value) for name, value in routed.items()}
+
+
+def _to_python(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def model_options(params: Mapping[str, Any]) -> dict[str, Any]:

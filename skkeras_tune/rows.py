@@ -1,6 +1,6 @@
 """What the user passes as data in; checked rows and their roles in training out."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -8,8 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse, vstack
 from sklearn.base import BaseEstimator
-from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.validation import check_consistent_length, validate_data
+from sklearn.utils.validation import (
+    check_consistent_length,
+    column_or_1d,
+    validate_data,
+)
 
 from skkeras_tune._compat import check_sample_weight
 from skkeras_tune.training.batches import count_rows, take_rows
@@ -33,7 +36,20 @@ class Rows:
 def validate_features(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
     """Check X and return it as floats: an array of two or more axes, or CSR."""
     with np.errstate(over="ignore"):
-        return validate_data(estimator, X, reset=reset, **_feature_rules())
+        x = validate_data(estimator, X, reset=reset, **_feature_rules())
+    if not reset:
+        _refuse_other_shape(estimator, x)
+    return x
+
+
+def _refuse_other_shape(estimator: BaseEstimator, x: Any) -> None:
+    known = getattr(estimator, "X_shape_", x.shape)
+    if x.shape[1:] != known[1:]:
+        message = (
+            f"X has rows of shape {x.shape[1:]}, but {type(estimator).__name__} was "
+            f"fitted with rows of shape {known[1:]}."
+        )
+        raise ValueError(message)
 
 
 def validate_rows(
@@ -43,11 +59,10 @@ def validate_rows(
     sample_weight: Any,
     groups: Any = None,
     *,
-    class_weight: Any = None,
     numeric: bool,
     reset: bool,
 ) -> Rows:
-    """Check X, y, weights and groups, and leave out rows of weight zero.
+    """Check X, y, weights and groups.
 
     Parameters
     ----------
@@ -55,8 +70,6 @@ def validate_rows(
         Learns, or is asked for, the number and names of the features.
     X, y, sample_weight, groups
         As the user passed them; none is written to.
-    class_weight : dict, "balanced" or None
-        Multiplied with the weights of the rows.
     numeric : bool
         Whether y must be numbers.
     reset : bool
@@ -65,7 +78,7 @@ def validate_rows(
     Raises
     ------
     ValueError
-        If anything does not fit together, is not finite, or has no weight.
+        If anything does not fit together, or is not finite.
     """
     with np.errstate(over="ignore"):
         x, y = validate_data(
@@ -81,11 +94,17 @@ def validate_rows(
     if numeric and y.dtype.kind not in "biuf":
         message = f"y must hold numbers. Got {y.flat[0]!r} of type {y.dtype} instead."
         raise ValueError(message)
-    weight = _resolve_weight(sample_weight, x, y, class_weight)
+    weight = None
+    if sample_weight is not None:
+        weight = check_sample_weight(
+            sample_weight, x, dtype=np.float64, ensure_non_negative=True, copy=True
+        )
     if groups is not None:
-        groups = np.asarray(groups)
+        groups = column_or_1d(groups, dtype=None)
         check_consistent_length(x, groups)
-    return _drop_weightless(Rows(x, y, weight, groups))
+    if not reset:
+        _refuse_other_shape(estimator, x)
+    return Rows(x, y, weight, groups)
 
 
 def validation_set(
@@ -102,7 +121,7 @@ def validation_set(
         )
         raise ValueError(message)
     if validation_data is not None:
-        if X_val is not None:
+        if X_val is not None or y_val is not None:
             message = "Give X_val and y_val, or validation_data. Got both."
             raise ValueError(message)
         if not isinstance(validation_data, list | tuple) or not (
@@ -153,34 +172,29 @@ def _feature_rules() -> dict[str, Any]:
     }
 
 
-def _resolve_weight(
-    sample_weight: Any, x: Any, y: NDArray[Any], class_weight: Any
-) -> NDArray[Any] | None:
-    if sample_weight is None and class_weight is None:
-        return None
-    weight: NDArray[Any] = check_sample_weight(
-        sample_weight, x, dtype=np.float64, ensure_non_negative=True, copy=True
-    )
-    kept = weight > 0
-    if class_weight is not None and kept.any():
-        labels = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
-        weight[kept] *= compute_sample_weight(class_weight, labels[kept])
-    if not weight.any():
-        message = (
-            "All sample weights are zero, so there is nothing to train on. "
-            f"Got {len(weight)} weights, all 0."
-        )
-        raise ValueError(message)
-    return weight
+def drop_weightless(rows: Rows) -> Rows:
+    """Leave out rows of weight zero.
 
-
-def _drop_weightless(rows: Rows) -> Rows:
+    Raises
+    ------
+    ValueError
+        If no row has a weight.
+    """
     if rows.weight is None or (rows.weight > 0).all():
         return rows
     kept = np.flatnonzero(rows.weight > 0)
+    if not len(kept):
+        message = (
+            "All sample weights are zero, so there is nothing to train on. "
+            f"Got {len(rows.weight)} weights, all 0."
+        )
+        raise ValueError(message)
     groups = None if rows.groups is None else rows.groups[kept]
-    return replace(
-        rows, x=rows.x[kept], y=rows.y[kept], weight=rows.weight[kept], groups=groups
+    return Rows(
+        take_rows(rows.x, kept, dense=False),
+        take_rows(rows.y, kept, dense=False),
+        rows.weight[kept],
+        groups,
     )
 
 

@@ -266,6 +266,44 @@ class NumberTargetEncoder(TransformerMixin, BaseEstimator):
         return Head(self.n_outputs_, activation, loss)
 
 
+def read_class_numbers(y: Any) -> NDArray[Any] | None:
+    """Return the class number of each row of an encoded target, if it has one.
+
+    A matrix with a single one in each row is one-hot.
+    """
+    if not isinstance(y, np.ndarray):
+        return None
+    if y.dtype.kind in "iu":
+        return y
+    is_one_hot = (
+        y.ndim == 2 and y.shape[1] > 1 and bool((y != 0).sum(axis=1).max() == 1)
+    )
+    if not (is_one_hot and np.isin(y, (0, 1)).all() and y.any(axis=1).all()):
+        return None
+    numbers: NDArray[Any] = np.argmax(y, axis=1)
+    return numbers
+
+
+def refuse_other_classes(classes: ArrayLike, known: NDArray[Any]) -> None:
+    """Refuse another set of labels than that of the first `partial_fit`."""
+    if not np.array_equal(np.unique(classes), known):
+        message = (
+            f"classes={np.unique(classes).tolist()!r} is not what the first call of "
+            f"partial_fit learnt: {known.tolist()!r}."
+        )
+        raise ValueError(message)
+
+
+def refuse_single_class(y: Any) -> None:
+    """Refuse class numbers that are all the same, as weights of zero can leave them."""
+    if isinstance(y, np.ndarray) and y.dtype.kind in "iu" and len(np.unique(y)) == 1:
+        message = (
+            f"y has 1 class in the {len(y)} rows that have a weight, but a classifier "
+            "needs at least 2."
+        )
+        raise ValueError(message)
+
+
 def describe_target(y: NDArray[Any]) -> str:
     """Return scikit-learn's word for the kind of target, such as "multiclass"."""
     with np.errstate(invalid="ignore"):  # large numbers do not fit its integers

@@ -18,6 +18,7 @@ LAYERS = (
     {"base", "search.dimensions", "search.failures", "search.tasks"},
     {"search.proposals"},
     {"planning", "search.choice"},
+    {"class_weights"},
     {"model_function", "parameters", "rows", "targets", "trained_model"},
     {"compilation"},
     {"training", "search"},

@@ -116,3 +116,33 @@ def test_early_stopping_counts_epochs_anew(cancer):
     model.fit(*cancer).fit(*cancer)
     assert model.best_epoch_ == np.argmin(model.history_["val_loss"]) + 1
     assert model.n_epochs_ == 3
+
+
+def test_the_same_rows_stay_held_out(iris):
+    """A warm start without `random_state` validates on the rows it held out before."""
+    model = KerasClassifier(warm_start=True, epochs=1)
+    seed = model.fit(*iris).seed_
+    assert model.fit(*iris).seed_ == seed
+
+
+def test_another_architecture_cannot_go_on(iris):
+    """A warm start with other layers is refused, with both shapes."""
+    model = KerasClassifier(warm_start=True, epochs=1, units=5, **PLAIN).fit(*iris)
+    model.set_params(units=7)
+    with pytest.raises(ValueError, match=r"cannot go on.*\(4, 7\).*\(4, 5\)"):
+        model.fit(*iris)
+
+
+def test_classes_cannot_change(iris):
+    """`partial_fit` refuses other `classes` than those of its first call."""
+    X, y = iris
+    model = KerasClassifier(**PLAIN).partial_fit(X[:100], y[:100], classes=[0, 1])
+    with pytest.raises(ValueError, match=r"classes=\[0, 1, 2\] .* learnt: \[0, 1\]"):
+        model.partial_fit(X, y, classes=[0, 1, 2])
+
+
+def test_refit_full_goes_on_too(iris):
+    """A warm start with `refit_full` keeps what was trained before."""
+    model = KerasClassifier(warm_start=True, refit_full=True, epochs=2, random_state=0)
+    losses = [model.fit(*iris).refit_history_["loss"][-1] for _ in range(4)]
+    assert losses == sorted(losses, reverse=True)

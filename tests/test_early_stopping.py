@@ -118,6 +118,15 @@ def test_sorted_labels_are_held_out_of_every_class(iris):
     assert_array_equal(np.bincount(y[held]), [5, 5, 5])
 
 
+def test_one_hot_labels_are_stratified(iris):
+    """One-hot labels are held out of every class in proportion."""
+    X, y = iris
+    params = {**FAST, "epochs": 1, "loss": "categorical_crossentropy"}
+    column = KerasClassifier(**params).fit(X, y)
+    one_hot = KerasClassifier(**params).fit(X, np.eye(3)[y])
+    assert_allclose(one_hot.history_["val_loss"], column.history_["val_loss"])
+
+
 def test_the_split_follows_the_random_state(cancer):
     """The same `random_state` holds out the same rows, another one others."""
     histories = [
@@ -261,6 +270,23 @@ def test_refit_full_without_early_stopping_changes_nothing(cancer):
     params = {**FAST, "epochs": 2, "early_stopping": False}
     model = KerasClassifier(**params, refit_full=True).fit(*cancer)
     assert not hasattr(model, "refit_history_")
+
+
+def test_refit_full_with_a_callback_of_early_stopping(cancer):
+    """The best epoch that an EarlyStopping callback finds counts too."""
+    stop = keras.callbacks.EarlyStopping(patience=2, restore_best_weights=True)
+    model = KerasClassifier(**FAST, callbacks=stop, refit_full=True).fit(*cancer)
+    assert len(model.refit_history_["loss"]) == model.best_epoch_
+    model.set_params(refit_full=False).fit(*cancer)
+    assert not hasattr(model, "refit_history_")
+
+
+def test_refit_full_follows_the_schedule(cancer):
+    """Callbacks that watch no value take part in the second training."""
+    frozen = keras.callbacks.LearningRateScheduler(lambda epoch: 0.0)
+    model = KerasClassifier(**FAST, epochs=2, callbacks=frozen, refit_full=True)
+    model.fit(*cancer)
+    assert set(model.refit_history_["learning_rate"]) == {0.0}
 
 
 # --- the user's own EarlyStopping

@@ -36,7 +36,7 @@ QUICK = {"epochs": 2, "early_stopping": False}
         ({"epochs": 0}, "'epochs' .* Got 0"),
         ({"loss": "crossentropi"}, "'loss' .* Got 'crossentropi'"),
         ({"metrics": 3}, "'metrics' .* Got 3"),
-        ({"metrics": ["acuracy"]}, "'metrics' .* Got 'acuracy'"),
+        ({"metrics": ["accurate_"]}, "'metrics' .* Got 'accurate_'"),
         ({"class_weight": "even"}, "'class_weight' .* Got 'even'"),
         ({"early_stopping": "yes"}, "'early_stopping' .* Got 'yes'"),
         ({"validation_split": 1.0}, "'validation_split' .* Got 1.0"),
@@ -206,6 +206,82 @@ def test_an_unfitted_model(attribute):
         getattr(KerasClassifier(), attribute)
 
 
+def test_errors_of_the_validation_set_say_so(iris):
+    """An error in the validation set is told from one in the training rows."""
+    X, y = iris
+    broken = X.copy()
+    broken[3, 1] = np.nan
+    model = KerasClassifier(**QUICK)
+    with pytest.raises(
+        ValueError, match=r"In the validation set: Input X contains NaN"
+    ):
+        model.fit(X, y, X_val=broken, y_val=y)
+    with pytest.raises(ValueError, match=r"In the validation set: .* 3 features"):
+        model.fit(X, y, X_val=X[:, :3], y_val=y)
+
+
+def test_images_of_another_shape():
+    """Images of another shape than in `fit` are refused, with both shapes."""
+    images = np.zeros((20, 4, 5))
+    model = KerasClassifier(**QUICK).fit(images, [0, 1] * 10)
+    with pytest.raises(ValueError, match=r"shape \(4, 3\), but .* shape \(4, 5\)"):
+        model.predict(np.zeros((2, 4, 3)))
+
+
+def test_groups_of_two_columns(iris):
+    """Groups are one column."""
+    with pytest.raises(ValueError, match=r"1d array"):
+        KerasClassifier().fit(*iris, groups=np.zeros((150, 2)))
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"shuffle": "no"}, {"validation_freq": 0}, {"validation_batch_size": -5}],
+)
+def test_options_of_keras_fit_out_of_range(iris, option):
+    """Keras's own options of `fit` are checked like parameters."""
+    name, value = next(iter(option.items()))
+    with pytest.raises(ValueError, match=rf"'{name}' .* Got {value!r}"):
+        KerasClassifier().fit(*iris, **option)
+
+
+def test_class_weight_is_for_classes(diabetes):
+    """The regressor's `fit` refuses `class_weight`, as its constructor does."""
+    with pytest.raises(TypeError, match=r"unexpected argument 'class_weight'"):
+        KerasRegressor(**QUICK).fit(*diabetes, class_weight="balanced")
+
+
+def test_a_layer_is_no_activation(iris):
+    """One layer object cannot serve all hidden layers."""
+    with pytest.raises(ValueError, match=r"'activation' .* not a layer. Got <PReLU"):
+        KerasClassifier(activation=keras.layers.PReLU(), **QUICK).fit(*iris)
+
+
+def test_an_option_for_a_model_function_that_is_not_there(iris):
+    """`model__units` without `model=` is refused: the parameter is `units`."""
+    with pytest.raises(TypeError, match=r"takes: {'model__units': 5}"):
+        KerasClassifier(model__units=5, **QUICK).fit(*iris)
+
+
+class Scaled(keras.losses.Loss):
+    """A loss that keeps its argument from Keras."""
+
+    def __init__(self, scale=1.0):
+        super().__init__()
+        self.scale = scale
+
+    def call(self, y_true, y_pred):
+        return self.scale * keras.ops.mean((y_true - y_pred) ** 2, axis=-1)
+
+
+def test_objects_that_would_lose_their_arguments(diabetes):
+    """An object whose get_config is incomplete is refused, with what is missing."""
+    with pytest.raises(
+        ValueError, match=r"Scaled.get_config\(\) leaves out \['scale'\]"
+    ):
+        KerasRegressor(loss=Scaled(3.0), **QUICK).fit(*diabetes)
+
+
 # --- model functions
 
 
@@ -265,6 +341,19 @@ def test_a_parameter_that_the_function_would_not_see(iris):
         KerasClassifier(build, units=5, **QUICK).fit(*iris)
 
 
+def test_parameters_that_a_compiled_model_does_not_see(iris):
+    """Settings of compilation beside a model that comes compiled are warned of."""
+
+    def build():
+        model = keras.Sequential([keras.layers.Dense(3, activation="softmax")])
+        model.compile("adam", "sparse_categorical_crossentropy")
+        return model
+
+    model = KerasClassifier(build, learning_rate=0.1, metrics=["accuracy"], **QUICK)
+    with pytest.warns(UserWarning, match=r"learning_rate, metrics had no effect"):
+        model.fit(*iris)
+
+
 def test_initialize_checks_the_outputs(iris):
     """`initialize` refuses a model whose outputs are not as many as the classes."""
     two = keras.Sequential(
@@ -303,6 +392,34 @@ def test_a_loss_that_becomes_nan_stops_the_fit(diabetes, engine):
     message = r"loss became (nan|inf) in epoch \d+.*learning rate \(now 1e\+06\)"
     with pytest.raises(ValueError, match=message):
         model.fit(X, y)
+
+
+def test_a_last_step_that_goes_astray(iris):
+    """What the last step breaks is found in the validation loss, or in predicting."""
+    params = {"epochs": 1, "batch_size": -1, "learning_rate": 1e38}
+    with pytest.raises(ValueError, match=r"validation loss became nan in epoch 1"):
+        KerasClassifier(**params).fit(*iris)
+    model = KerasClassifier(early_stopping=False, **params).fit(*iris)
+    with pytest.raises(ValueError, match=r"KerasClassifier predicts NaN"):
+        model.predict(iris[0])
+
+
+def test_weights_that_are_not_numbers(iris):
+    """Weights that are not finite after the last step end the fit."""
+    params = {"epochs": 1, "batch_size": -1, "early_stopping": False}
+    model = KerasClassifier(optimizer="sgd", learning_rate=3e38, **params)
+    with pytest.raises(ValueError, match=r"weights became not finite in epoch 1"):
+        model.fit(1e3 * iris[0], iris[1])
+
+
+def test_a_failed_fit_leaves_the_labels(iris):
+    """After a failed fit with other labels, the old ones are predicted as before."""
+    X, y = iris
+    model = KerasClassifier(**QUICK).fit(X, np.array(list("abc"))[y])
+    model.set_params(learning_rate=1e38)
+    with pytest.raises(ValueError, match="became"):
+        model.fit(X, np.array(list("xyz"))[y])
+    assert set(model.predict(X)) <= set("abc")
 
 
 def test_nothing_is_lost_when_a_second_fit_fails(iris):

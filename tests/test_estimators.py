@@ -1,16 +1,18 @@
 """What the estimators learn and predict: tasks, targets, weights, data formats."""
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array, csr_matrix
+from sklearn import config_context
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.datasets import make_multilabel_classification, make_regression
 from sklearn.metrics import roc_auc_score
 from sklearn.utils.class_weight import compute_sample_weight
 
-from skkeras_tune import KerasClassifier, KerasRegressor
+from skkeras_tune import KerasClassifier, KerasRegressor, build_mlp
 
 QUICK = {"epochs": 2, "early_stopping": False, "random_state": 0}
 STEADY = {"epochs": 15, "learning_rate": 0.02, "early_stopping": False}
@@ -226,6 +228,45 @@ def test_class_weight_equals_sample_weight(cancer):
         assert_allclose(by_class.predict_proba(X), by_row.predict_proba(X), rtol=1e-5)
 
 
+def test_class_weight_of_one_hot_labels(iris):
+    """One-hot labels are weighted as the same labels in one column."""
+    X, y = iris[0][:80], iris[1][:80]  # 50 of one class and 30 of another
+    y = np.where(np.arange(80) > 70, 2, y)
+    params = {"loss": "categorical_crossentropy", "class_weight": "balanced"}
+    column = fit_classifier(X, y, **params)
+    one_hot = fit_classifier(X, np.eye(3)[y], **params)
+    assert_allclose(one_hot.predict_proba(X), column.predict_proba(X), rtol=1e-4)
+
+
+def test_class_weight_of_a_validation_set(cancer):
+    """A validation set is weighted by the weights of the training rows."""
+    X, y = cancer
+    few = np.flatnonzero((y == 1) | (np.arange(len(y)) % 5 == 0))
+    model = KerasClassifier(epochs=1, class_weight="balanced", random_state=0)
+    model.fit(X[few], y[few], X_val=X, y_val=y)
+    weight = len(few) / (2 * np.bincount(y[few]))
+    loss = -np.log(model.predict_proba(X)[np.arange(len(y)), y])
+    expected = np.average(loss, weights=weight[y])
+    assert_allclose(model.history_["val_loss"][0], expected, rtol=1e-4)
+
+
+def test_a_class_weight_for_a_class_that_a_part_lacks(iris):
+    """`partial_fit` takes a dict that names a class which these rows lack."""
+    X, y = iris
+    model = KerasClassifier(class_weight={2: 5.0}, random_state=0)
+    model.partial_fit(X[:100], y[:100], classes=[0, 1, 2])
+    assert model.n_epochs_ == 1
+
+
+def test_a_class_without_weight_stays_a_class(iris):
+    """Rows of weight zero are not trained on, and their class keeps its column."""
+    X, y = iris
+    model = fit_classifier(X, y, epochs=30)
+    model.fit(X, y, sample_weight=(y != 2).astype(float))
+    assert_array_equal(model.classes_, [0, 1, 2])
+    assert (model.predict(X) != 2).all()
+
+
 def test_class_weight_moves_the_predictions(cancer):
     """A class that weighs more is predicted more often."""
     X, y = cancer
@@ -338,6 +379,44 @@ def test_a_copy_by_get_params_is_a_clone(cancer):
     assert copy.fit(*cancer).history_ == model.fit(*cancer).history_
 
 
+def test_setting_all_parameters_again_changes_nothing(iris):
+    """`set_params` of an estimator's own `get_params` leaves it as it is."""
+
+    def build(meta):
+        return build_mlp(4, meta["n_classes_"], "softmax")
+
+    model = KerasClassifier(build, loss="sparse_categorical_crossentropy", **QUICK)
+    copy = clone(model).set_params(**model.get_params())
+    assert copy.fit(*iris).history_ == model.fit(*iris).history_
+
+
+@pytest.mark.parametrize("rate", [1, np.float32(0.1), np.int64(1)])
+def test_numbers_of_any_kind_are_learning_rates(iris, rate):
+    """Integers and NumPy's numbers are learning rates, and options of optimizers."""
+    params = {"learning_rate": rate, "optimizer__clipnorm": np.float32(1.0)}
+    model = KerasClassifier(optimizer="sgd", **params, **QUICK).fit(*iris)
+    assert_allclose(float(model.model_.optimizer.learning_rate.numpy()), rate)
+
+
+def test_mixed_precision_ends_in_single_precision(cancer):
+    """Under a mixed policy the output layer and the probabilities are not half."""
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = KerasClassifier(**QUICK).fit(*cancer)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    probabilities = model.predict_proba(cancer[0])
+    assert probabilities.dtype == np.float32
+    assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+
+
+def test_global_output_settings_do_not_matter(iris):
+    """scikit-learn set to data frames everywhere changes nothing inside a fit."""
+    with config_context(transform_output="pandas"):
+        model = KerasClassifier(**QUICK).fit(*iris)
+    assert model.score(*iris) > 0
+
+
 def test_fit_leaves_the_parameters_alone(iris):
     """`fit` changes no parameter, whatever its arguments."""
     model = KerasClassifier(**QUICK, metrics=["accuracy"])
@@ -376,8 +455,6 @@ def test_history_has_a_value_for_each_epoch(cancer):
 
 def test_metric_names_do_not_count_up(cancer):
     """The tenth fit names its metrics as the first did, so that monitors find them."""
-    import keras
-
     model = KerasClassifier(epochs=1, metrics=[keras.metrics.AUC])
     names = [sorted(model.fit(*cancer).history_) for _ in range(2)]
     assert names[0] == names[1] == ["auc", "loss", "val_auc", "val_loss"]

@@ -28,7 +28,7 @@ def build_callbacks(given=None, **params):
         ("kernel_initializer", "hee_normal"),
         ("optimizer", "adamm"),
         ("loss", "mze"),
-        ("metrics", "acuracy"),
+        ("metrics", "accurate_"),
     ],
 )
 def test_unknown_names_are_refused(parameter, value):
@@ -41,10 +41,10 @@ def test_unknown_names_are_refused(parameter, value):
         validate_names({parameter: value}, "Caller")
 
 
-@pytest.mark.parametrize("metrics", [["mae", "acuracy"], {"out": ["acuracy"]}])
+@pytest.mark.parametrize("metrics", [["mae", "accurate_"], {"out": ["accurate_"]}])
 def test_unknown_metrics_are_found_in_lists(metrics):
     """Every name in a list or dict of metrics is checked."""
-    with pytest.raises(ValueError, match=r"'metrics' parameter .* Got 'acuracy'"):
+    with pytest.raises(ValueError, match=r"'metrics' parameter .* Got 'accurate_'"):
         validate_names({"metrics": metrics}, "Caller")
 
 

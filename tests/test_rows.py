@@ -1,6 +1,7 @@
 """Data as users pass it becomes checked rows, and rows get their roles."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from skkeras_tune.rows import (
     Rows,
     assign_roles,
+    drop_weightless,
     validate_features,
     validate_rows,
     validation_set,
@@ -28,7 +30,9 @@ def read(x=X, y=Y, weight=None, groups=None, *, estimator=None, reset=True, **op
     """Return the rows of a small data set."""
     estimator = Regressor() if estimator is None else estimator
     options = {"numeric": False, **options}
-    return validate_rows(estimator, x, y, weight, groups, reset=reset, **options)
+    return drop_weightless(
+        validate_rows(estimator, x, y, weight, groups, reset=reset, **options)
+    )
 
 
 # --- features and targets
@@ -164,42 +168,10 @@ def test_all_weights_zero_are_refused():
     """With no weight at all there is nothing to train on."""
     message = "All sample weights are zero.*Got 4 weights, all 0"
     with pytest.raises(ValueError, match=message):
-        read(class_weight={0: 0.0, 1: 0.0})
+        drop_weightless(replace(read(), weight=np.zeros(4)))
     message = f"{message}|must contain at least one non-zero"  # scikit-learn 1.9's
     with pytest.raises(ValueError, match=message):
         read(weight=np.zeros(4))
-
-
-@pytest.mark.parametrize("classes", [Y, np.array(["x", "y", "x", "y"])])
-def test_class_weights_multiply(classes):
-    """The weight of a class multiplies the weights of its rows."""
-    names = np.unique(classes)
-    class_weight = {names[0]: 3.0, names[1]: 0.5}
-    rows = read(y=classes, class_weight=class_weight)
-    np.testing.assert_array_equal(rows.weight, [3, 0.5, 3, 0.5])
-    rows = read(y=classes, weight=[1, 2, 3, 4], class_weight=class_weight)
-    np.testing.assert_array_equal(rows.weight, [3, 1, 9, 2])
-
-
-def test_balanced_classes_weigh_the_same():
-    """Balanced weights add up to the same for each class, and to the rows."""
-    y = np.array([0, 0, 0, 1])
-    weight = read(y=y, class_weight="balanced").weight
-    assert weight[y == 0].sum() == pytest.approx(weight[y == 1].sum())
-    assert weight.sum() == pytest.approx(4)
-
-
-def test_balanced_is_of_the_rows_that_count():
-    """Rows of weight zero have no part in the balance."""
-    y = np.array([0, 0, 1, 1])
-    weight = read(y=y, weight=[1, 1, 1, 0], class_weight="balanced").weight
-    assert weight[:2].sum() == pytest.approx(weight[2])
-
-
-def test_a_column_of_labels_has_class_weights():
-    """Labels in one column are weighted as a vector of them."""
-    rows = read(y=Y[:, np.newaxis], class_weight={0: 2.0, 1: 1.0})
-    np.testing.assert_array_equal(rows.weight, [2, 1, 2, 1])
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "int64"])
@@ -209,7 +181,7 @@ def test_the_callers_arrays_are_left_alone(dtype):
     groups = np.arange(4)
     for array in (x, y, weight, groups):
         array.flags.writeable = False
-    rows = read(x, y, weight, groups, class_weight="balanced")
+    rows = read(x, y, weight, groups)
     data = assign_roles(rows, read(x, y, weight), None)
     data.weight[:] = 7
     np.testing.assert_array_equal(weight, np.array([1, 2, 0, 3], dtype))

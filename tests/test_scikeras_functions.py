@@ -23,8 +23,9 @@ def two_classes():
 
 
 def test_compiled_model_keeps_its_optimizer(two_classes):
-    """A model that the function compiled is not compiled again."""
-    classifier = compile_sigmoid(two_classes, compiled_with="sgd", optimizer="adam")
+    """A model that the function compiled is not compiled again, with a warning."""
+    with pytest.warns(UserWarning, match="optimizer had no effect"):
+        classifier = compile_sigmoid(two_classes, compiled_with="sgd", optimizer="adam")
     assert isinstance(classifier.model_.optimizer, SGD)
 
 

@@ -113,7 +113,7 @@ def test_saved_model_goes_on_training(regressor, diabetes, tmp_path):
     regressor.fit(X, y).model_.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     before = [np.array(w) for w in loaded.get_weights()]
-    again = KerasRegressor(loaded, loss="mse", optimizer="adam", epochs=1).fit(X, y)
+    again = KerasRegressor(loaded, loss="mse", epochs=1).fit(X, y)
     for ours, given, kept in zip(
         again.weights_, before, loaded.get_weights(), strict=True
     ):

@@ -65,9 +65,11 @@ def count_batches(n_rows: int, batch_size: int) -> int:
     return -(-n_rows // batch_size)
 
 
-def take_rows(values: Any, rows: Any) -> Any:
-    """Index the rows of nested arrays; sparse rows come out dense."""
-    return _tree.map_structure(lambda leaf: _dense(leaf[rows]), values)
+def take_rows(values: Any, rows: Any, *, dense: bool = True) -> Any:
+    """Index the rows of nested arrays; sparse rows come out dense if asked."""
+    return _tree.map_structure(
+        lambda leaf: _dense(leaf[rows]) if dense else leaf[rows], values
+    )
 
 
 def count_rows(values: Any) -> int:

@@ -1,6 +1,6 @@
 """Keras callbacks of our own: when training must end, and when it should stop."""
 
-from typing import Any
+from typing import Any, NoReturn
 
 import keras
 import numpy as np
@@ -8,20 +8,31 @@ import numpy as np
 from skkeras_tune._compat import to_numpy
 
 
+def raise_diverged(what: str, value: str, epoch: int, optimizer: Any) -> NoReturn:
+    """Raise the error of a training that went astray, with what to change."""
+    rate = float(to_numpy(optimizer.learning_rate))
+    message = (
+        f"The {what} became {value} in epoch {epoch}. Lower the learning "
+        f"rate (now {rate:g}), scale X and y, or clip the gradients "
+        "(optimizer__clipnorm=1.0)."
+    )
+    raise ValueError(message)
+
+
 class FiniteLoss(keras.callbacks.Callback):
-    """Ends training with an error when the loss is NaN or infinite."""
+    """Ends training with an error when the loss is NaN or infinite.
+
+    The training loss of an epoch is that of the weights before each step; what the last
+    step did shows in the validation loss.
+    """
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        loss = (logs or {}).get("loss", 0.0)
-        if np.isfinite(loss):
-            return
-        rate = float(to_numpy(self.model.optimizer.learning_rate))
-        message = (
-            f"The training loss became {loss} in epoch {epoch + 1}. Lower the learning "
-            f"rate (now {rate:g}), scale X and y, or clip the gradients "
-            "(optimizer__clipnorm=1.0)."
-        )
-        raise ValueError(message)
+        logs = logs or {}
+        loss = logs.get("loss", 0.0)
+        if not np.isfinite(loss):
+            raise_diverged("training loss", str(loss), epoch + 1, self.model.optimizer)
+        if np.isnan(logs.get("val_loss", 0.0)):
+            raise_diverged("validation loss", "nan", epoch + 1, self.model.optimizer)
 
 
 class ValidatedStopping(keras.callbacks.EarlyStopping):

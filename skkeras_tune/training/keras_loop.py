@@ -24,7 +24,11 @@ from skkeras_tune.losses import adapt_targets, loss_family
 from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.randomness import epoch_order
 from skkeras_tune.training.batches import build_batches, count_batches, take_rows
-from skkeras_tune.training.callbacks import FiniteLoss, ValidatedStopping
+from skkeras_tune.training.callbacks import (
+    FiniteLoss,
+    ValidatedStopping,
+    raise_diverged,
+)
 from skkeras_tune.training.model_pool import ModelPool
 from skkeras_tune.training.plan import (
     Compilation,
@@ -129,6 +133,7 @@ def restore_state(
 
     Without `with_rate` the model keeps its own learning rate.
     """
+    _refuse_other_shapes(model, state)
     model.set_weights(state.weights)
     variables = model.optimizer.variables
     is_other = state.optimizer not in ("", type(model.optimizer).__name__)
@@ -137,6 +142,18 @@ def restore_state(
     for variable, value in zip(variables, state.optimizer_state, strict=True):
         if with_rate or variable.name != "learning_rate":
             variable.assign(value)
+
+
+def _refuse_other_shapes(model: keras.Model, state: ModelState) -> None:
+    here = [tuple(weight.shape) for weight in model.weights]
+    there = [weight.shape for weight in state.weights]
+    if here != there:
+        message = (
+            f"Training cannot go on: the network now has weights of shapes {here}, "
+            f"and had {there}. Fit with warm_start=False, or undo the change of "
+            "parameters."
+        )
+        raise ValueError(message)
 
 
 def _train_pooled(
@@ -289,6 +306,8 @@ def _read_result(
     keep: keras.Model | None,
 ) -> TrainingResult:
     state = read_state(model)
+    if not all(np.isfinite(weight).all() for weight in state.weights):
+        raise_diverged("weights", "not finite", len(history["loss"]), model.optimizer)
     state.model = keep
     plain = {name: [float(v) for v in values] for name, values in history.items()}
     return TrainingResult(state, plain, best_epoch, callbacks)
