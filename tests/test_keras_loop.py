@@ -596,8 +596,16 @@ def test_a_loss_that_is_not_finite_ends_training(callbacks):
         train(plan, DATA, callbacks=[Watcher()] if callbacks else [])
 
 
-@pytest.mark.parametrize("loss", [np.nan, np.inf, -np.inf])
-def test_the_epoch_and_the_rate_are_shown(loss):
+@pytest.mark.parametrize(
+    "logs",
+    [
+        {"loss": np.nan},
+        {"loss": np.inf},
+        {"loss": -np.inf},
+        {"loss": 1.0, "val_loss": np.nan},
+    ],
+)
+def test_the_epoch_and_the_rate_are_shown(logs):
     """The error counts epochs from one, and knows the rate of a schedule."""
     schedule = keras.optimizers.schedules.PiecewiseConstantDecay([5], [0.25, 0.1])
     model = build_linear()
@@ -605,12 +613,12 @@ def test_the_epoch_and_the_rate_are_shown(loss):
     callback = FiniteLoss()
     callback.set_model(model)
     with pytest.raises(ValueError, match=r"in epoch 4\..*now 0\.25"):
-        callback.on_epoch_end(3, {"loss": loss})
+        callback.on_epoch_end(3, logs)
 
 
-@pytest.mark.parametrize("logs", [{"loss": 1.0}, {"loss": 1.0, "val_loss": np.nan}, {}])
+@pytest.mark.parametrize("logs", [{"loss": 1.0}, {"loss": 1.0, "val_loss": np.inf}, {}])
 def test_finite_losses_pass(logs):
-    """Only the training loss must be finite."""
+    """The training loss must be finite, and the validation loss a number."""
     FiniteLoss().on_epoch_end(0, logs)
 
 
