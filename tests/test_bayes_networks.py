@@ -6,6 +6,7 @@ import threading
 import numpy as np
 from sklearn import config_context
 from sklearn.base import clone
+from sklearn.metrics import get_scorer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -67,7 +68,8 @@ def test_weights_are_routed_to_networks():
         scale, network = (step for _, step in search.estimator.steps)
         scale.set_fit_request(sample_weight=False)
         network.set_fit_request(sample_weight=True)
-        network.set_score_request(sample_weight=True)
+        scorer = get_scorer("accuracy").set_score_request(sample_weight=True)
+        search.set_params(scoring=scorer)
         search.fit(X, y, sample_weight=WEIGHTS)
         alone = clone(search.estimator).set_params(**search.best_params_)
         alone.fit(X, y, sample_weight=WEIGHTS)

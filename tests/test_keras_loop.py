@@ -25,6 +25,7 @@ from skkeras_tune.training import (
 )
 from skkeras_tune.training.callbacks import FiniteLoss, ValidatedStopping
 from skkeras_tune.training.keras_loop import build_model, read_state, restore_state
+from tests.seeding import seed_everything
 
 N_TRAIN, N_HELD, BATCH = 20, 8, 6
 
@@ -207,9 +208,9 @@ def test_global_randomness_is_left_alone():
             float(tf.random.uniform([])),
         ]
 
-    keras.utils.set_random_seed(0)
+    seed_everything(0)
     expected = draw()
-    keras.utils.set_random_seed(0)
+    seed_everything(0)
     train(DROPPING, DATA, callbacks=[Watcher()])
     assert draw() == expected
     tf.random.set_seed(None)

@@ -15,6 +15,7 @@ from skkeras_tune.randomness import (
     isolated_randomness,
     resolve_seed,
 )
+from tests.seeding import seed_everything
 
 MAX_SEED = 2**31 - 1
 
@@ -25,11 +26,6 @@ DRAWS = {
     "keras": lambda: float(keras.random.uniform([])),
     "tensorflow": lambda: float(tf.random.uniform([])),
 }
-
-
-def seed_everything(seed):
-    """Seed the process's global generators."""
-    keras.utils.set_random_seed(seed)
 
 
 def draw_everything():

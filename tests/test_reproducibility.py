@@ -12,6 +12,7 @@ import tensorflow as tf
 from numpy.testing import assert_array_equal
 
 from skkeras_tune import KerasClassifier
+from tests.seeding import seed_everything
 
 NOISY = {"epochs": 2, "dropout": 0.3, "metrics": ["accuracy"]}
 
@@ -90,13 +91,10 @@ def test_global_random_state_is_untouched(iris, model, random_state):
             keras.random.uniform([]).numpy(),
         ]
 
-    def seed():
-        keras.utils.set_random_seed(11)
-
     params = {**NOISY, "loss": "sparse_categorical_crossentropy"}
-    seed()
+    seed_everything(11)
     expected = [draw(), draw()]
-    seed()
+    seed_everything(11)
     first = draw()
     KerasClassifier(model, **params, random_state=random_state).fit(*iris).predict(
         iris[0]
