@@ -19,7 +19,7 @@ from sklearn.utils import Tags
 
 from skkeras_tune._compat import validate_parameter_constraints
 from skkeras_tune._scikeras import BaseWrapper
-from skkeras_tune.class_weights import resolve_class_weights, weigh_indicators
+from skkeras_tune.class_weights import weigh_classes
 from skkeras_tune.compilation import COMPILE_EXTRAS
 from skkeras_tune.model_function import takes_parameter
 from skkeras_tune.parameters import (
@@ -384,32 +384,13 @@ class KerasEstimator(BaseWrapper):
             except ValueError as error:
                 message = f"In the validation set: {error}"
                 raise ValueError(message) from error
-        rows, held_out = self._weigh(rows, held_out, settings)
+        class_weight = settings.options.get("class_weight")
+        rows, held_out = weigh_classes(
+            class_weight, rows, held_out, self.target_encoder_, self.target_type_
+        )
         if held_out is not None:
             held_out = self._encode(drop_weightless(held_out))
         return self._encode(drop_weightless(rows)), held_out
-
-    def _weigh(
-        self, rows: Rows, held_out: Rows | None, settings: Settings
-    ) -> tuple[Rows, Rows | None]:
-        """Apply the classes' weights, which the training rows decide, to both sets."""
-        class_weight = settings.options.get("class_weight")
-        if class_weight is None:
-            return rows, held_out
-        labels = self._labels_of(rows)
-        if labels is None:
-            return weigh_indicators(class_weight, rows), held_out
-        classes = getattr(self, "classes_", np.unique(labels))
-        weights = resolve_class_weights(class_weight, rows, labels, np.asarray(classes))
-        if held_out is not None:
-            held_out = weights.apply(held_out, self._labels_of(held_out))
-        return weights.apply(rows, labels), held_out
-
-    def _labels_of(self, rows: Rows) -> Any:
-        """Return one label a row, or None where there are several."""
-        if self.target_type_ == "multiclass-onehot":
-            return np.argmax(rows.y != 0, axis=1)
-        return rows.y.reshape(-1) if rows.y.size == len(rows) else None
 
     def _facts(self) -> TargetFacts:
         return TargetFacts(

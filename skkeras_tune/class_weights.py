@@ -11,6 +11,40 @@ from sklearn.utils.class_weight import compute_sample_weight
 from skkeras_tune.rows import Rows
 
 
+def weigh_classes(
+    class_weight: Any, rows: Rows, held_out: Rows | None, encoder: Any, kind: str
+) -> tuple[Rows, Rows | None]:
+    """Apply the classes' weights, which the training rows decide, to both sets.
+
+    Parameters
+    ----------
+    class_weight : dict, list, "balanced" or None
+    rows, held_out : Rows
+        Before their targets are encoded.
+    encoder : transformer
+        The fitted target encoder, which may know `classes_`.
+    kind : str
+        The kind of target, such as "multiclass-onehot".
+    """
+    if class_weight is None:
+        return rows, held_out
+    labels = _read_labels(rows, kind)
+    if labels is None:
+        return weigh_indicators(class_weight, rows), held_out
+    classes = np.asarray(getattr(encoder, "classes_", np.unique(labels)))
+    weights = resolve_class_weights(class_weight, rows, labels, classes)
+    if held_out is not None:
+        held_out = weights.apply(held_out, _read_labels(held_out, kind))
+    return weights.apply(rows, labels), held_out
+
+
+def _read_labels(rows: Rows, kind: str) -> Any:
+    """Return one label a row, or None where there are several."""
+    if kind == "multiclass-onehot":
+        return np.argmax(rows.y != 0, axis=1)
+    return rows.y.reshape(-1) if rows.y.size == len(rows) else None
+
+
 @dataclass(frozen=True, eq=False)
 class ClassWeights:
     """The weight of each label, fixed by the training rows.

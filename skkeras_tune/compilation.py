@@ -14,7 +14,7 @@ import keras
 from skkeras_tune._compat import fresh_names
 from skkeras_tune._scikeras import unflatten_params
 from skkeras_tune.frozen import freeze, thaw
-from skkeras_tune.losses import build_loss, find_loss_class
+from skkeras_tune.losses import build_loss, find_loss_class, loss_family, takes_logits
 from skkeras_tune.routing import naming_options, route_options
 from skkeras_tune.training.plan import Compilation
 
@@ -46,12 +46,26 @@ def resolve_compilation(
     with fresh_names():
         optimizer = _build_optimizer(params, "learning_rate" in given)
         metrics = _build_metrics(params["metrics"], route_options(params, "metrics"))
+    if takes_logits(loss) and loss_family(loss) == "binary":
+        metrics = _judge_logits(metrics)
     return Compilation(
         optimizer=freeze(optimizer),
         loss=freeze(loss),
         metrics=freeze(metrics),
         options=freeze(options) if options else None,
     )
+
+
+def _judge_logits(metrics: Any) -> Any:
+    """Let an accuracy by name tell the classes of binary logits apart at zero.
+
+    Keras would do so at a half, which is the border of probabilities.
+    """
+    if isinstance(metrics, list | tuple):
+        return [_judge_logits(metric) for metric in metrics]
+    if metrics in ("acc", "accuracy", "binary_accuracy"):
+        return keras.metrics.BinaryAccuracy(name=metrics, threshold=0.0)
+    return metrics
 
 
 def build_losses(loss: Any, options: Mapping[str, Any]) -> Any:

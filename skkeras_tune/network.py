@@ -5,7 +5,6 @@ Building is pure: the same architecture and seed give the same model and weights
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from numbers import Integral
 from typing import Any, Literal
 
 import keras
@@ -152,8 +151,7 @@ def build_mlp(
     >>> model.count_params()
     953
     """
-    is_count = isinstance(input_shape, Integral)
-    shape = (int(input_shape),) if is_count else tuple(input_shape)  # type: ignore[arg-type]
+    shape = tuple(int(size) for size in np.atleast_1d(np.asarray(input_shape)))
     if normalization not in (None, "batch", "layer"):
         message = (
             "The 'normalization' parameter of build_mlp must be 'batch', 'layer' or "
@@ -182,9 +180,7 @@ def resolve_hidden_units(
     """Return the width of each hidden layer."""
     if hidden_layer_sizes is None:
         return (int(units),) * int(n_hidden)
-    if np.ndim(hidden_layer_sizes) == 0:
-        return (int(hidden_layer_sizes),)  # type: ignore[arg-type]  # a lone width
-    return tuple(int(width) for width in hidden_layer_sizes)  # type: ignore[union-attr]
+    return tuple(int(width) for width in np.atleast_1d(np.asarray(hidden_layer_sizes)))
 
 
 def resolve_initializer(kernel_initializer: Any, activation: Activation | None) -> Any:

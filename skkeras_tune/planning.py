@@ -19,7 +19,7 @@ from skkeras_tune.model_function import (
 )
 from skkeras_tune.network import MLPArchitecture, resolve_hidden_units
 from skkeras_tune.parameters import resolve_batch_size
-from skkeras_tune.routing import model_options, route_options
+from skkeras_tune.routing import model_options, route_options, to_python
 from skkeras_tune.rows import Rows, assign_roles
 from skkeras_tune.targets import read_class_numbers
 from skkeras_tune.training import (
@@ -259,10 +259,7 @@ def _wrap_model(
     }
     return build_network(
         source,
-        {
-            name: value.item() if isinstance(value, np.generic) else value
-            for name, value in (own | model_options(params)).items()
-        },
+        {name: to_python(value) for name, value in own.items()} | model_options(params),
         {"meta": facts.meta, "params": params},
         compilation,
         loss if isinstance(loss, str) and loss != "auto" else None,

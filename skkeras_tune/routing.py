@@ -34,17 +34,18 @@ def is_routed(name: str) -> bool:
 def route_options(params: Mapping[str, Any], destination: str) -> dict[str, Any]:
     """Return the parameters of one destination, without its prefix."""
     routed: dict[str, Any] = route_params(dict(params), destination, set())
-    return {name: _to_python(value) for name, value in routed.items()}
+    return {name: to_python(value) for name, value in routed.items()}
 
 
-def _to_python(value: Any) -> Any:
+def to_python(value: Any) -> Any:
+    """Turn a NumPy scalar into Python's, which Keras insists on."""
     return value.item() if isinstance(value, np.generic) else value
 
 
 def model_options(params: Mapping[str, Any]) -> dict[str, Any]:
     """Return the routed arguments of the model function."""
-    options: dict[str, Any] = route_params(dict(params), "model", set(), strict=True)
-    return options
+    options = route_params(dict(params), "model", set(), strict=True)
+    return {name: to_python(value) for name, value in options.items()}
 
 
 @contextmanager

@@ -412,6 +412,23 @@ def test_weights_that_are_not_numbers(iris):
         model.fit(1e3 * iris[0], iris[1])
 
 
+def test_a_model_of_ones_own_comes_back_from_weights_that_are_not_numbers(diabetes):
+    """Going on with a user's model, a last step that breaks it is undone."""
+    X, y = diabetes
+
+    def build():
+        return keras.Sequential([keras.layers.Dense(1)])
+
+    params = {"epochs": 1, "batch_size": -1, "early_stopping": False}
+    model = KerasRegressor(build, loss="mse", optimizer="sgd", warm_start=True)
+    model.set_params(**params).fit(X, y)
+    before = model.predict(X)
+    model.model_.optimizer.learning_rate = 3e38
+    with pytest.raises(ValueError, match=r"weights became not finite in epoch 1"):
+        model.fit(1e3 * X, y)
+    np.testing.assert_array_equal(model.predict(X), before)
+
+
 def test_a_failed_fit_leaves_the_labels(iris):
     """After a failed fit with other labels, the old ones are predicted as before."""
     X, y = iris

@@ -146,6 +146,14 @@ def test_logits_become_probabilities(iris):
     assert model.score(*iris) > 0.93
 
 
+def test_accuracy_of_logits(cancer):
+    """An accuracy in the history is right for binary logits too."""
+    params = {"loss": "binary_crossentropy", "loss__from_logits": True, "epochs": 1}
+    model = KerasClassifier(metrics="accuracy", random_state=0, **params)
+    model.fit(*cancer, X_val=cancer[0], y_val=cancer[1])
+    assert_allclose(model.history_["val_accuracy"][0], model.score(*cancer), rtol=1e-6)
+
+
 def test_label_smoothing(iris):
     """Options are routed to a loss that is named by a string, "auto" included."""
     plain = fit_classifier(*iris)

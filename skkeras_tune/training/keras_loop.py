@@ -80,16 +80,16 @@ def train(
     if own is not None:
         _reseed_dropout(model, own.dropout_seeds(plan.seed + plan.first_epoch))
     before = read_state(model)
+    keep = model if own is None else None
     try:
         history, best_epoch = _fit(model, plan, data, callbacks)
+        return _read_result(model, history, best_epoch, list(callbacks), keep)
     except BaseException:
         restore_state(model, before)
         raise
     finally:
         _detach(callbacks)
         release_models()
-    keep = model if own is None else None
-    return _read_result(model, history, best_epoch, list(callbacks), keep)
 
 
 def build_model(network: Network, compilation: Compilation, seed: int) -> keras.Model:
