@@ -58,6 +58,7 @@ from skkeras_tune.training import (
     prepare_targets,
     train,
 )
+from skkeras_tune.training.callbacks import detach
 
 _EXTRAS = FIT_EXTRAS | COMPILE_EXTRAS
 
@@ -143,6 +144,7 @@ class KerasEstimator(BaseWrapper):
     def __sklearn_clone__(self) -> Self:
         copy: Self = super().__sklearn_clone__()
         copy._given = self._given
+        detach(copy.callbacks)  # a callback may come from a training of the user's own
         return copy
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:  # noqa: N803  scikit-learn's

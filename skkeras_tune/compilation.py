@@ -16,6 +16,7 @@ from skkeras_tune._scikeras import unflatten_params
 from skkeras_tune.frozen import freeze, thaw
 from skkeras_tune.losses import build_loss, find_loss_class, loss_family, takes_logits
 from skkeras_tune.routing import naming_options, route_options
+from skkeras_tune.training.callbacks import detach
 from skkeras_tune.training.plan import Compilation
 
 #: Arguments of Keras's `compile` that scikeras takes by their plain names.
@@ -144,7 +145,9 @@ def build_callbacks(
                 f"of one, or a list or dict of these. Got {callback!r} instead."
             )
             raise TypeError(message)
-    return [copy.deepcopy(callback) for callback in built]
+    copies = [copy.deepcopy(callback) for callback in built]
+    detach(copies)
+    return copies
 
 
 def _flatten(callbacks: Any) -> list[Any]:

@@ -83,6 +83,18 @@ def test_no_model_hides_in_a_callback(iris):
     assert pickle.loads(pickle.dumps(model)).callbacks[0].epochs == 0
 
 
+def test_a_callback_from_another_training_is_let_go(iris):
+    """A callback that trained a plain Keras model is cloned without that model."""
+    counter = Counter()
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(iris[0], iris[1], callbacks=[counter], verbose=0)
+    ours = KerasClassifier(epochs=1, callbacks=[counter], **PLAIN)
+    assert clone(ours).callbacks[0].model is None
+    assert ours.fit(*iris).callbacks_[0].model is None
+    assert counter.model is model
+
+
 def test_options_of_callbacks_can_be_searched(diabetes):
     """`set_params(callbacks__patience=...)` reaches the callback."""
     model = KerasRegressor(

@@ -8,6 +8,20 @@ import numpy as np
 from skkeras_tune._compat import to_numpy
 
 
+def detach(callbacks: Any) -> None:
+    """Let go of the model, so that no callback keeps it alive or is copied with it.
+
+    Not by `set_model`, in which a callback may look at its model.
+
+    Parameters
+    ----------
+    callbacks : callback, class, or nested lists and dicts of these
+    """
+    for callback in keras.tree.flatten(callbacks):
+        if isinstance(callback, keras.callbacks.Callback):
+            callback._model = None
+
+
 def raise_diverged(what: str, value: str, epoch: int, optimizer: Any) -> NoReturn:
     """Raise the error of a training that went astray, with what to change."""
     rate = float(to_numpy(optimizer.learning_rate))

@@ -27,6 +27,7 @@ from skkeras_tune.training.batches import build_batches, count_batches, take_row
 from skkeras_tune.training.callbacks import (
     FiniteLoss,
     ValidatedStopping,
+    detach,
     raise_diverged,
 )
 from skkeras_tune.training.model_pool import ModelPool
@@ -88,7 +89,7 @@ def train(
         restore_state(model, before)
         raise
     finally:
-        _detach(callbacks)
+        detach(callbacks)
         release_models()
 
 
@@ -311,15 +312,6 @@ def _read_result(
     state.model = keep
     plain = {name: [float(v) for v in values] for name, values in history.items()}
     return TrainingResult(state, plain, best_epoch, callbacks)
-
-
-def _detach(callbacks: Sequence[keras.callbacks.Callback]) -> None:
-    """Let go of the model, so that no callback keeps it alive or is copied with it.
-
-    Not by `set_model`, in which a callback may look at its model.
-    """
-    for callback in callbacks:
-        callback._model = None
 
 
 def _as_metrics(metrics: Any) -> Any:
