@@ -95,7 +95,6 @@ def test_two_processes_find_the_same(cancer, name):
     assert_allclose(
         two.cv_results_["mean_test_score"],
         one.cv_results_["mean_test_score"],
-        atol=0.01,
     )
 
 
