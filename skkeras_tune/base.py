@@ -279,7 +279,11 @@ class KerasEstimator(BaseWrapper):
             start = self._fitted_model().state if continues else None
             again = list_refit_callbacks(settings.options["callbacks"])
             result = train(
-                plan, data, start=start, callbacks=settings.options["callbacks"]
+                plan,
+                data,
+                start=start,
+                callbacks=settings.options["callbacks"],
+                engine=self.engine,
             )
             self.__dict__.pop("refit_history_", None)
             state = result.state
@@ -301,7 +305,11 @@ class KerasEstimator(BaseWrapper):
             plan = replace(build_plan(settings, self._facts(), data), stopping=None)
             start = self._fitted_model().state if continues else None
             result = train(
-                plan, data, start=start, callbacks=settings.options["callbacks"]
+                plan,
+                data,
+                start=start,
+                callbacks=settings.options["callbacks"],
+                engine=self.engine,
             )
             self._keep(plan, result.state, result)
             earlier = self.history_ if continues else {}
@@ -410,7 +418,9 @@ class KerasEstimator(BaseWrapper):
         """Train again on all rows, from where the first training began."""
         plan = replace(plan, epochs=epochs, stopping=None)
         data = assign_roles(rows, None, None)
-        result = train(plan, data, start=start, callbacks=callbacks)
+        result = train(
+            plan, data, start=start, callbacks=callbacks, engine=self.engine
+        )
         self.refit_history_ = result.history
         return result.state
 
@@ -420,6 +430,7 @@ class KerasEstimator(BaseWrapper):
         self._trained = TrainedModel(plan.network, plan.compilation, plan.seed, state)
         self._n_epochs_seen = plan.first_epoch + len(result.history["loss"])
         self.callbacks_, self.seed_ = result.callbacks, plan.seed
+        self.engine_, self.engine_reason_ = result.engine, result.reason
 
     def initialize(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
         """Build the model without training, to predict with weights it came with.

@@ -17,6 +17,7 @@ from skkeras_tune.targets import (
     NumberTargetEncoder,
     refuse_other_classes,
 )
+from skkeras_tune.training.engine import Engine
 
 
 class KerasClassifier(ClassifierMixin, KerasEstimator):
@@ -100,6 +101,10 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         state is left as it was. None draws fresh entropy.
     warm_start : bool, default=False
         Go on from the weights and the optimizer's state of the last fit.
+    engine : {"auto", "compiled", "keras"}, default="auto"
+        How to train. "compiled" runs whole epochs in one XLA program, and raises where
+        a setting has no compiled form; "keras" is Keras's own `fit`, with the same
+        answer. "auto" compiles where it can.
     verbose : int or "auto", default=0
         Keras's progress output: 0 is silent, 1 a bar, 2 a line an epoch.
     **kwargs
@@ -127,6 +132,10 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         that had none.
     callbacks_ : list of keras.callbacks.Callback
         The callbacks as they were after the fit. Not pickled.
+    engine_ : {"compiled", "keras"}
+        What trained it.
+    engine_reason_ : str or None
+        Why it was not compiled.
     classes_ : ndarray of shape (n_classes,)
         The labels.
     n_classes_ : int
@@ -190,6 +199,7 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         callbacks: Any = None,
         random_state: Any = None,
         warm_start: bool = False,
+        engine: Engine = "auto",
         verbose: Any = 0,
         **kwargs: Any,
     ) -> None:
@@ -367,6 +377,10 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         state is left as it was. None draws fresh entropy.
     warm_start : bool, default=False
         Go on from the weights and the optimizer's state of the last fit.
+    engine : {"auto", "compiled", "keras"}, default="auto"
+        How to train. "compiled" runs whole epochs in one XLA program, and raises where
+        a setting has no compiled form; "keras" is Keras's own `fit`, with the same
+        answer. "auto" compiles where it can.
     verbose : int or "auto", default=0
         Keras's progress output: 0 is silent, 1 a bar, 2 a line an epoch.
     **kwargs
@@ -394,6 +408,10 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         that had none.
     callbacks_ : list of keras.callbacks.Callback
         The callbacks as they were after the fit. Not pickled.
+    engine_ : {"compiled", "keras"}
+        What trained it.
+    engine_reason_ : str or None
+        Why it was not compiled.
     n_features_in_ : int
         Number of features.
     n_outputs_ : int
@@ -450,6 +468,7 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         callbacks: Any = None,
         random_state: Any = None,
         warm_start: bool = False,
+        engine: Engine = "auto",
         verbose: Any = 0,
         **kwargs: Any,
     ) -> None:

@@ -59,6 +59,16 @@ def loss_family(loss: Any) -> Family:
     return next((_FAMILIES[name] for name in names if name in _FAMILIES), "custom")
 
 
+def is_rowwise(loss: Any) -> bool:
+    """Tell whether a loss is one of Keras's own, a mean over independent rows."""
+    if not isinstance(loss, keras.losses.Loss):
+        return False
+    is_kerass = type(loss).__module__.startswith("keras.")
+    known = loss_name(loss).replace("kldivergence", "kl_divergence") in _FAMILIES
+    is_mean = getattr(loss, "reduction", None) in ("sum_over_batch_size", "mean")
+    return is_kerass and known and is_mean and loss.get_config().get("axis", -1) == -1
+
+
 def takes_logits(loss: Any) -> bool:
     """Tell whether the loss applies the last activation itself."""
     if isinstance(loss, keras.losses.Loss):

@@ -72,6 +72,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "callbacks": [keras.callbacks.Callback, type, list, tuple, dict, None],
     "random_state": ["random_state"],
     "warm_start": ["boolean"],
+    "engine": [StrOptions({"auto", "compiled", "keras"})],
     "verbose": ["verbose", StrOptions({"auto"})],
 }
 

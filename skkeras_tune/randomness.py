@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from skkeras_tune._compat import seeded_tensorflow, swap_keras_generator
@@ -41,17 +42,30 @@ def derive_seed(seed: int, purpose: str, index: int = 0) -> int:
     return int(np.random.SeedSequence(key).generate_state(1)[0] % _MAX_SEED)
 
 
-def epoch_order(seed: int, epoch: tf.Tensor, n_rows: int) -> tf.Tensor:
+def epoch_order(seed: int, epoch: int, n_rows: int) -> NDArray[np.int32]:
     """Return the order in which the rows of one epoch are visited.
 
-    The order is a stable sort of counter-based random numbers, a function of seed and
-    epoch that also runs inside a traced or compiled program.
+    Every engine takes its orders from here, so that all of them see the same batches.
     """
-    key = tf.stack([tf.constant(seed, tf.int64), tf.cast(epoch, tf.int64)])
-    numbers = tf.random.stateless_uniform(
-        [n_rows], key, None, None, tf.int32, alg="philox"
-    )
-    return tf.argsort(numbers, stable=True)
+    key = np.random.SeedSequence([seed, epoch, *b"order"])
+    order = np.arange(n_rows, dtype=np.int32)
+    np.random.Generator(np.random.SFC64(key)).shuffle(order)
+    return order
+
+
+def hash_bits(values: Any, salt: int) -> tf.Tensor:
+    """Mix 32-bit integers so that each bit of the result depends on all of them.
+
+    Two rounds of a multiply and shift hash with low bias, with the constants that
+    C. Wellons found by search ("Prospecting for hash functions", 2018).
+    """
+    bits = tf.constant(values, tf.uint32) if isinstance(values, np.ndarray) else values
+    bits ^= tf.constant(salt * 0x9E3779B9 % 2**32, tf.uint32)
+    for shift, factor in ((16, 0x21F0AAAD), (15, 0x735A2D97), (15, None)):
+        bits ^= tf.bitwise.right_shift(bits, tf.constant(shift, tf.uint32))
+        if factor is not None:
+            bits *= tf.constant(factor, tf.uint32)
+    return bits
 
 
 @contextmanager

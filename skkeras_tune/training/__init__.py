@@ -1,6 +1,7 @@
 """Training as a pure function: `train(plan, data)` gives a `TrainingResult`."""
 
-from skkeras_tune.training.keras_loop import prepare_targets, train
+from skkeras_tune.training.engine import train
+from skkeras_tune.training.keras_loop import prepare_targets
 from skkeras_tune.training.plan import (
     Compilation,
     ModelState,

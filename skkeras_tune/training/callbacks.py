@@ -22,9 +22,13 @@ def detach(callbacks: Any) -> None:
             callback._model = None
 
 
-def raise_diverged(what: str, value: str, epoch: int, optimizer: Any) -> NoReturn:
+def read_rate(optimizer: keras.optimizers.Optimizer) -> float:
+    """Return the learning rate as it is now."""
+    return float(to_numpy(optimizer.learning_rate))
+
+
+def raise_diverged(what: str, value: str, epoch: int, rate: float) -> NoReturn:
     """Raise the error of a training that went astray, with what to change."""
-    rate = float(to_numpy(optimizer.learning_rate))
     message = (
         f"The {what} became {value} in epoch {epoch}. Lower the learning "
         f"rate (now {rate:g}), scale X and y, or clip the gradients "
@@ -40,13 +44,17 @@ class FiniteLoss(keras.callbacks.Callback):
     step did shows in the validation loss.
     """
 
+    @property
+    def _rate(self) -> float:
+        return read_rate(self.model.optimizer)
+
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         logs = logs or {}
         loss = logs.get("loss", 0.0)
         if not np.isfinite(loss):
-            raise_diverged("training loss", str(loss), epoch + 1, self.model.optimizer)
+            raise_diverged("training loss", str(loss), epoch + 1, self._rate)
         if np.isnan(logs.get("val_loss", 0.0)):
-            raise_diverged("validation loss", "nan", epoch + 1, self.model.optimizer)
+            raise_diverged("validation loss", "nan", epoch + 1, self._rate)
 
 
 class ValidatedStopping(keras.callbacks.EarlyStopping):

@@ -29,6 +29,7 @@ from skkeras_tune.training.callbacks import (
     ValidatedStopping,
     detach,
     raise_diverged,
+    read_rate,
 )
 from skkeras_tune.training.model_pool import ModelPool
 from skkeras_tune.training.plan import (
@@ -134,7 +135,7 @@ def restore_state(
 
     Without `with_rate` the model keeps its own learning rate.
     """
-    _refuse_other_shapes(model, state)
+    state.refuse_other_shapes(model.weights)
     model.set_weights(state.weights)
     variables = model.optimizer.variables
     is_other = state.optimizer not in ("", type(model.optimizer).__name__)
@@ -143,18 +144,6 @@ def restore_state(
     for variable, value in zip(variables, state.optimizer_state, strict=True):
         if with_rate or variable.name != "learning_rate":
             variable.assign(value)
-
-
-def _refuse_other_shapes(model: keras.Model, state: ModelState) -> None:
-    here = [tuple(weight.shape) for weight in model.weights]
-    there = [weight.shape for weight in state.weights]
-    if here != there:
-        message = (
-            f"Training cannot go on: the network now has weights of shapes {here}, "
-            f"and had {there}. Fit with warm_start=False, or undo the change of "
-            "parameters."
-        )
-        raise ValueError(message)
 
 
 def _train_pooled(
@@ -255,12 +244,17 @@ def _align_executions(model: keras.Model, *counts: int) -> None:
 
 
 def _training_batches(plan: TrainingPlan, data: TrainingData, targets: Any) -> Any:
-    rows = tf.constant(data.train_rows)
+    rows = data.train_rows
+
+    def draw(epoch: Any) -> NDArray[Any]:
+        return rows[epoch_order(plan.seed, int(epoch), len(rows))]
 
     def order_of(epoch: tf.Tensor) -> tf.Tensor:
         if not plan.shuffle:
-            return rows
-        return tf.gather(rows, epoch_order(plan.seed, epoch, len(data.train_rows)))
+            return tf.constant(rows)
+        order = tf.numpy_function(draw, [epoch], rows.dtype, stateful=False)
+        order.set_shape(rows.shape)
+        return order
 
     return build_batches(
         data.x, targets, data.weight, order_of, plan.batch_size, plan.first_epoch
@@ -308,7 +302,8 @@ def _read_result(
 ) -> TrainingResult:
     state = read_state(model)
     if not all(np.isfinite(weight).all() for weight in state.weights):
-        raise_diverged("weights", "not finite", len(history["loss"]), model.optimizer)
+        rate = read_rate(model.optimizer)
+        raise_diverged("weights", "not finite", len(history["loss"]), rate)
     state.model = keep
     plain = {name: [float(v) for v in values] for name, values in history.items()}
     return TrainingResult(state, plain, best_epoch, callbacks)

@@ -4,11 +4,16 @@
 cached and sent elsewhere.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import keras
 from numpy.typing import NDArray
+
+
+class NotCompilable(Exception):  # noqa: N818  a reason, which most callers act on
+    """Says why a plan goes to Keras's own loop; the message is the reason."""
 
 
 class Network(Protocol):
@@ -108,6 +113,18 @@ class ModelState:
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "model": None}
 
+    def refuse_other_shapes(self, weights: Sequence[Any]) -> None:
+        """Refuse to go on in a network whose weights have other shapes."""
+        here = [tuple(weight.shape) for weight in weights]
+        there = [weight.shape for weight in self.weights]
+        if here != there:
+            message = (
+                f"Training cannot go on: the network now has weights of shapes {here}, "
+                f"and had {there}. Fit with warm_start=False, or undo the change of "
+                "parameters."
+            )
+            raise ValueError(message)
+
 
 @dataclass(eq=False)
 class TrainingResult:
@@ -124,9 +141,15 @@ class TrainingResult:
         The epoch of the weights, counted from 1 over the whole history of the model.
     callbacks : list of keras.callbacks.Callback
         The callbacks as they are after training, detached from the model.
+    engine : {"compiled", "keras"}
+        Which loop trained.
+    reason : str or None
+        Why not the compiled one.
     """
 
     state: ModelState
     history: dict[str, list[float]]
     best_epoch: int
     callbacks: list[Any] = field(default_factory=list)
+    engine: str = "keras"
+    reason: str | None = None

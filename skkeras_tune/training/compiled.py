@@ -1,0 +1,337 @@
+"""Plan and data in, result out, through one XLA program for each shape.
+
+What the program cannot express is refused with a reason, before anything is trained.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+
+from skkeras_tune.losses import adapt_targets
+from skkeras_tune.network import MLPArchitecture
+from skkeras_tune.randomness import derive_seed, epoch_order
+from skkeras_tune.training.callbacks import raise_diverged
+from skkeras_tune.training.objective import read_objective
+from skkeras_tune.training.plan import (
+    ModelState,
+    NotCompilable,
+    TrainingData,
+    TrainingPlan,
+    TrainingResult,
+)
+from skkeras_tune.training.program import (
+    LOSS_NOT_FINITE,
+    RUNNING,
+    VALIDATION_NAN,
+    Design,
+    Layout,
+    Watch,
+    Program,
+)
+from skkeras_tune.training.program_cache import ProgramCache
+from skkeras_tune.training.progress import EpochPrinter
+from skkeras_tune.training.stacked_mlp import StackedMLP
+from skkeras_tune.training.updates import (
+    initial_slots,
+    list_keras_variables,
+    read_keras_variables,
+    read_optimizer,
+)
+
+_HELD_BATCH = 1024
+_MAX_EPOCHS_A_CALL = 32
+_MAX_PLACES_A_CALL = 2**19
+_MAX_DENSE_BYTES = 2**28
+
+programs = ProgramCache()
+
+
+@dataclass(frozen=True)
+class CompiledPlan:
+    """A plan that a program can express: what the program is, and this run's numbers."""
+
+    design: Design
+    numbers: dict[str, float]
+    targets: NDArray[Any]
+
+
+def resolve_design(plan: TrainingPlan, data: TrainingData) -> CompiledPlan:
+    """Find the program that trains a plan.
+
+    Raises
+    ------
+    NotCompilable
+        With the reason, if there is none.
+    """
+    architecture = plan.network
+    if not isinstance(architecture, MLPArchitecture):
+        raise NotCompilable("the model is not the built-in network")
+    if plan.validation_freq != 1 and len(data.validation_rows):
+        raise NotCompilable("validation_freq is not 1")
+    if not isinstance(data.y, np.ndarray):
+        raise NotCompilable("the target is not one array")
+    _refuse_large_sparse(data.x)
+    rule, numbers = read_optimizer(plan.compilation.optimizer)
+    objective = read_objective(plan.compilation)
+    numbers |= {
+        "l1": architecture.l1,
+        "l2": architecture.l2,
+        "dropout": architecture.dropout,
+    }
+    loss, units = plan.compilation.loss, architecture.output_units
+    loss = loss if isinstance(loss, str) else loss.thaw()
+    targets = adapt_targets(data.y, loss, units)
+    design = Design(
+        network=StackedMLP.of(architecture),
+        optimizer=rule,
+        objective=objective,
+        watch=None,
+        layout=_resolve_layout(plan, data),
+        target=(targets.dtype.str, targets.shape[1:]),
+        weighted=data.weight is not None,
+        dtype=keras.config.floatx(),
+    )
+    if plan.stopping is not None:
+        design = _add_watch(design, plan)
+        numbers["min_delta"] = plan.stopping.min_delta
+    return CompiledPlan(design, numbers, targets)
+
+
+def _refuse_large_sparse(x: Any) -> None:
+    if not isinstance(x, np.ndarray) and not issparse(x):
+        raise NotCompilable("the features are not one array")
+    if issparse(x) and 8 * x.shape[0] * x.shape[1] > _MAX_DENSE_BYTES:
+        raise NotCompilable("the features are sparse, and too large to be made dense")
+
+
+def _add_watch(design: Design, plan: TrainingPlan) -> Design:
+    rule = plan.stopping
+    assert rule is not None
+    direction = design.directions.get(rule.monitor.removeprefix("val_"))
+    if rule.monitor not in design.keys or direction not in ("up", "down"):
+        raise NotCompilable(f"monitor={rule.monitor!r} is not a value with a direction")
+    sign = 1.0 if direction == "down" else -1.0
+    watch = Watch(rule.monitor, sign, rule.restore_best_weights)
+    return replace(design, watch=watch)
+
+
+def _resolve_layout(plan: TrainingPlan, data: TrainingData) -> Layout:
+    n_train, n_held = len(data.train_rows), len(data.validation_rows)
+    order = pad_size(n_train)
+    batch = order if plan.batch_size >= n_train else plan.batch_size
+    order = -(-order // batch) * batch
+    held = pad_size(n_held)
+    held_batch = min(held, _HELD_BATCH)
+    held = -(-held // held_batch) * held_batch if held else 0
+    width = max(1, int(np.prod(data.x.shape[1:])) // 16)
+    epochs = _MAX_PLACES_A_CALL // (order * width)
+    return Layout(
+        members=1,
+        rows=pad_size(data.x.shape[0]),
+        order=order,
+        batch=batch,
+        held=held,
+        held_batch=held_batch,
+        epochs=min(max(epochs, 1), _MAX_EPOCHS_A_CALL),
+    )
+
+
+def pad_size(size: int) -> int:
+    """Round up by an eighth at most, so that near sizes share a program."""
+    if size <= 8:
+        return size and 8
+    unit = 2 ** max(int(size - 1).bit_length() - 4, 3)
+    return -(-size // unit) * unit
+
+
+def train_compiled(
+    plan: TrainingPlan, data: TrainingData, start: ModelState | None = None
+) -> TrainingResult:
+    """Train the built-in network as the plan says.
+
+    Parameters
+    ----------
+    plan : TrainingPlan
+    data : TrainingData
+    start : ModelState, default=None
+        Go on from these weights and this optimizer state; None starts afresh.
+
+    Raises
+    ------
+    NotCompilable
+        If no program can express the plan.
+    ValueError
+        If the loss is not finite.
+    """
+    compiled = resolve_design(plan, data)
+    design = compiled.design
+    program = programs.find(design, lambda: Program(design))
+    state = _start_state(plan, compiled, start)
+    arrays = _load_data(design, data, compiled.targets)
+    numbers = _load_numbers(plan, compiled)
+    state, history = _run_epochs(program, plan, data, design, arrays, numbers, state)
+    return _read_result(plan, design, tf.nest.map_structure(_first, state), history)
+
+
+def _first(value: Any) -> NDArray[Any]:
+    """Return the values of the only member."""
+    return np.array(value.numpy()[0])
+
+
+def _start_state(
+    plan: TrainingPlan, compiled: CompiledPlan, start: ModelState | None
+) -> dict[str, Any]:
+    design, rule = compiled.design, compiled.design.optimizer
+    architecture = plan.network
+    assert isinstance(architecture, MLPArchitecture)
+    weights = architecture.initial_weights(plan.seed)
+    if start is not None:
+        start.refuse_other_shapes(weights)
+        weights = start.weights
+    trained = [w for w, on in zip(weights, design.network.trainable, strict=True) if on]
+    slots, product = initial_slots(rule, trained, compiled.numbers)
+    counters: dict[str, Any] = {
+        "iteration": np.int32(0),
+        "learning_rate": np.asarray(compiled.numbers["learning_rate"], design.dtype),
+    }
+    if rule.kind == "Nadam":
+        counters["variable"] = np.asarray(product, design.dtype)
+    if start is not None and start.optimizer in ("", rule.kind):
+        known = read_keras_variables(rule, start.optimizer_state, len(trained))
+        if known is not None:
+            slots, earlier = known
+            earlier["iteration"] = np.int32(earlier["iteration"])
+            earlier.pop("learning_rate", None)
+            counters |= earlier
+    state: dict[str, Any] = {
+        "weights": weights,
+        "slots": slots,
+        "counters": counters,
+        "status": np.int32(RUNNING),
+        "epochs": np.int32(0),
+    }
+    if design.watch is not None:
+        state |= {"best": np.asarray(np.inf, design.dtype)}
+        state |= {"best_epoch": np.int32(0), "wait": np.int32(0)}
+        if design.watch.restores:
+            state["best_weights"] = weights
+    return tf.nest.map_structure(lambda v: tf.constant(np.asarray(v)[np.newaxis]), state)
+
+
+def _load_data(
+    design: Design, data: TrainingData, targets: NDArray[Any]
+) -> dict[str, Any]:
+    x = data.x.toarray() if issparse(data.x) else data.x
+    arrays = {"x": x, "y": targets}
+    if data.weight is not None:
+        arrays["weight"] = data.weight
+    return {name: _pad(array, design.layout.rows) for name, array in arrays.items()}
+
+
+def _pad(array: NDArray[Any], size: int) -> Any:
+    missing = size - len(array)
+    if missing:
+        padding = np.zeros((missing, *array.shape[1:]), array.dtype)
+        array = np.concatenate([array, padding])
+    return tf.constant(array)
+
+
+def _load_numbers(plan: TrainingPlan, compiled: CompiledPlan) -> dict[str, Any]:
+    numbers = {
+        name: tf.constant([value], compiled.design.dtype)
+        for name, value in compiled.numbers.items()
+    }
+    key = derive_seed(plan.seed + plan.first_epoch, "dropout")
+    numbers["dropout_key"] = tf.constant([key], tf.int32)
+    if plan.stopping is not None:
+        numbers["patience"] = tf.constant([plan.stopping.patience], tf.int32)
+    return numbers
+
+
+def _run_epochs(
+    program: Any,
+    plan: TrainingPlan,
+    data: TrainingData,
+    design: Design,
+    arrays: dict[str, Any],
+    numbers: dict[str, Any],
+    state: dict[str, Any],
+) -> tuple[dict[str, Any], dict[str, list[float]]]:
+    """Call the program until all epochs are over or the member has stopped.
+
+    The first calls are short, in case training ends early.
+    """
+    keys, layout = program.keys, design.layout
+    printer = EpochPrinter(plan, -(-len(data.train_rows) // layout.batch))
+    values: list[NDArray[Any]] = []
+    done, n_epochs = 0, 1 if printer.is_on else min(4, layout.epochs)
+    held = np.zeros((1, layout.held), np.int32)
+    held[0, : len(data.validation_rows)] = data.validation_rows
+    fixed = {
+        "held": tf.constant(held),
+        "n_held": tf.constant([len(data.validation_rows)]),
+        "n_rows": tf.constant([len(data.train_rows)]),
+    }
+    while done < plan.epochs:
+        n_epochs = min(n_epochs, plan.epochs - done)
+        run = {
+            **fixed,
+            "orders": _draw_orders(plan, data, layout, done, n_epochs),
+            "n_epochs": tf.constant(n_epochs),
+            "first_epoch": tf.constant(plan.first_epoch + done),
+        }
+        printer.begin(plan.first_epoch + done)
+        state, history = program.train(arrays, run, numbers, state)
+        trained = int(state["epochs"][0]) - done
+        values.append(history.numpy()[:trained, 0])
+        last = dict(zip(keys, values[-1][-1], strict=True))
+        printer.end(plan.first_epoch + done, last)
+        done += trained
+        if int(state["status"][0]) != RUNNING:
+            break
+        n_epochs = 1 if printer.is_on else min(2 * n_epochs, layout.epochs)
+    table = np.concatenate(values)
+    return state, {key: table[:, i].tolist() for i, key in enumerate(keys)}
+
+
+def _draw_orders(
+    plan: TrainingPlan, data: TrainingData, layout: Layout, done: int, n_epochs: int
+) -> Any:
+    orders = np.zeros((layout.epochs, 1, layout.order), np.int32)
+    n_rows = len(data.train_rows)
+    for i in range(n_epochs):
+        order = data.train_rows
+        if plan.shuffle:
+            epoch = plan.first_epoch + done + i
+            order = order[epoch_order(plan.seed, epoch, n_rows)]
+        orders[i, 0, :n_rows] = order
+    return tf.constant(orders)
+
+
+def _read_result(
+    plan: TrainingPlan,
+    design: Design,
+    state: dict[str, Any],
+    history: dict[str, list[float]],
+) -> TrainingResult:
+    epoch = plan.first_epoch + len(history["loss"])
+    rate = float(state["counters"]["learning_rate"])
+    if state["status"] == LOSS_NOT_FINITE:
+        raise_diverged("training loss", str(history["loss"][-1]), epoch, rate)
+    if state["status"] == VALIDATION_NAN:
+        raise_diverged("validation loss", "nan", epoch, rate)
+    restores = design.watch is not None and design.watch.restores
+    weights = state["best_weights" if restores else "weights"]
+    if not all(np.isfinite(weight).all() for weight in weights):
+        raise_diverged("weights", "not finite", len(history["loss"]), rate)
+    optimizer_state = list_keras_variables(
+        design.optimizer, state["slots"], state["counters"]
+    )
+    kept = ModelState(weights, optimizer_state, optimizer=design.optimizer.kind)
+    best = int(state["best_epoch"]) if design.watch else len(history["loss"])
+    return TrainingResult(kept, history, max(best, 1), engine="compiled")

@@ -1,0 +1,69 @@
+"""Which loop trains: one compiled program where that can express the plan, or Keras's."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import keras
+
+from skkeras_tune.training import keras_loop
+from skkeras_tune.training.compiled import train_compiled
+from skkeras_tune.training.plan import (
+    ModelState,
+    NotCompilable,
+    TrainingData,
+    TrainingPlan,
+    TrainingResult,
+)
+
+Engine = Literal["auto", "compiled", "keras"]
+
+
+def train(
+    plan: TrainingPlan,
+    data: TrainingData,
+    *,
+    start: ModelState | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    engine: Engine = "auto",
+) -> TrainingResult:
+    """Train a model as the plan says.
+
+    Parameters
+    ----------
+    plan : TrainingPlan
+    data : TrainingData
+    start : ModelState, default=None
+        Go on from these weights and this optimizer state; None starts afresh.
+    callbacks : sequence of keras.callbacks.Callback, default=()
+        Belong to this run alone.
+    engine : {"auto", "compiled", "keras"}, default="auto"
+        "auto" compiles what can be compiled, with the same answer.
+
+    Raises
+    ------
+    ValueError
+        If the loss is not finite, the model does not fit the targets, or
+        ``engine="compiled"`` and the plan cannot be compiled.
+    """
+    reason = "engine='keras'"
+    if engine != "keras":
+        try:
+            _refuse_callbacks(callbacks)
+            return train_compiled(plan, data, start)
+        except NotCompilable as error:
+            reason = str(error)
+            if engine == "compiled":
+                message = (
+                    f"engine='compiled' cannot train this: {reason}. Use "
+                    "engine='auto', which falls back to Keras's own loop."
+                )
+                raise ValueError(message) from error
+    result = keras_loop.train(plan, data, start=start, callbacks=callbacks)
+    result.reason = reason
+    return result
+
+
+def _refuse_callbacks(callbacks: Sequence[Any]) -> None:
+    if callbacks:
+        names = ", ".join(sorted({type(c).__name__ for c in callbacks}))
+        raise NotCompilable(f"the callbacks {names} run in Keras's loop")

@@ -1,0 +1,165 @@
+"""Outputs and targets in, losses and metrics out, over a leading member axis.
+
+Losses and metrics are Keras's own objects, called on rows of all members at once
+(losses) or of one member after the other (metrics).
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from skkeras_tune.frozen import thaw
+from skkeras_tune.losses import find_loss_class, is_rowwise
+from skkeras_tune.training.plan import Compilation, NotCompilable
+
+MetricState = list[list[Any]]
+
+_BY_SHAPE = {"acc": "accuracy", "accuracy": "accuracy"} | dict.fromkeys(
+    ("ce", "crossentropy"), "crossentropy"
+)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is minimised and what is reported, as frozen values."""
+
+    loss: Any
+    metrics: Any
+
+
+def read_objective(compilation: Compilation) -> Objective:
+    """Return the loss and the metrics.
+
+    Raises
+    ------
+    NotCompilable
+        If the loss or a metric is not one of Keras's own that judge row by row.
+    """
+    if compilation.options is not None:
+        names = ", ".join(sorted(thaw(compilation.options)))
+        raise NotCompilable(f"the model is compiled with {names}")
+    loss = compilation.loss
+    if isinstance(loss, str):
+        kind = find_loss_class(loss)
+        loss = None if kind is None else kind()
+    else:
+        loss = thaw(loss)
+    if not is_rowwise(loss):
+        raise NotCompilable(f"the loss {compilation.loss!r} has no compiled form")
+    metrics = thaw(compilation.metrics)
+    for metric in _as_list(metrics):
+        if not isinstance(metric, str | keras.metrics.Metric):
+            raise NotCompilable(f"the metric {metric!r} has no compiled form")
+    return Objective(compilation.loss, compilation.metrics)
+
+
+def _as_list(metrics: Any) -> list[Any]:
+    if metrics is None:
+        return []
+    return list(metrics) if isinstance(metrics, list | tuple) else [metrics]
+
+
+class Judge:
+    """The losses and metrics of one program, while it is traced.
+
+    Parameters
+    ----------
+    objective : Objective
+    is_sparse : bool
+        Whether targets are class numbers.
+    n_outputs : int
+        Width of the outputs.
+    """
+
+    def __init__(self, objective: Objective, is_sparse: bool, n_outputs: int) -> None:
+        loss = objective.loss
+        if isinstance(loss, str):
+            kind = find_loss_class(loss)
+            assert kind is not None
+            self._loss = kind()
+        else:
+            self._loss = thaw(loss)
+        self._metrics = {}
+        for metric in _as_list(thaw(objective.metrics)):
+            found = _find_metric(metric, is_sparse, n_outputs)
+            self._metrics[metric if isinstance(metric, str) else metric.name] = found
+
+    def directions(self) -> dict[str, str]:
+        """Return "up", "down" or "" for each value, the loss last."""
+        known = {n: getattr(m, "_direction", "") for n, m in self._metrics.items()}
+        return {**known, "loss": "down"}
+
+    def losses(self, targets: Any, outputs: Any) -> Any:
+        """Return the loss of each row, of shape (P, B)."""
+        return self._loss.call(targets, outputs)
+
+    def start(self, n_members: int) -> MetricState:
+        """Return the metrics' variables, all members stacked, as they begin."""
+        return [
+            [
+                tf.repeat(tf.convert_to_tensor(v)[tf.newaxis], n_members, axis=0)
+                for v in metric.variables
+            ]
+            for metric in self._metrics.values()
+        ]
+
+    def update(self, state: MetricState, y: Any, outputs: Any, mask: Any) -> Any:
+        """Add a batch to the metrics."""
+        n_members = mask.shape[0]
+        updated = []
+        for metric, variables in zip(self._metrics.values(), state, strict=True):
+            members = [
+                metric.stateless_update_state(
+                    [variable[p] for variable in variables], y[p], outputs[p], mask[p]
+                )
+                for p in range(n_members)
+            ]
+            updated.append([tf.stack(parts) for parts in zip(*members, strict=True)])
+        return updated
+
+    def results(self, state: MetricState, n_members: int, dtype: Any) -> list[Any]:
+        """Return each metric's value, of shape (P,)."""
+        return [
+            tf.stack(
+                [
+                    tf.cast(metric.stateless_result([v[p] for v in variables]), dtype)
+                    for p in range(n_members)
+                ]
+            )
+            for metric, variables in zip(self._metrics.values(), state, strict=True)
+        ]
+
+
+def _find_metric(metric: Any, is_sparse: bool, n_outputs: int) -> Any:
+    """Return a metric object; accuracy and crossentropy depend on the targets."""
+    if not isinstance(metric, str):
+        return metric
+    general = _BY_SHAPE.get(metric)
+    if general is None:
+        return _name(keras.metrics.get(metric), metric)
+    kind = "Categorical"
+    if n_outputs == 1:
+        kind = "Binary"
+    elif is_sparse:
+        kind = "SparseCategorical"
+    suffix = general.capitalize()
+    return _name(getattr(keras.metrics, kind + suffix)(), metric)
+
+
+def _name(found: Any, name: str) -> Any:
+    if isinstance(found, type):
+        return found(name=name)
+    if not isinstance(found, keras.metrics.Metric):
+        return keras.metrics.MeanMetricWrapper(found, name=name)
+    return found
+
+
+@lru_cache(256)
+def describe_values(
+    objective: Objective, is_sparse: bool, n_outputs: int
+) -> dict[str, str]:
+    """Return the names of the values of an epoch, and which way each is better."""
+    return Judge(objective, is_sparse, n_outputs).directions()

@@ -1,0 +1,316 @@
+"""The epoch loop as one XLA program, over a leading member axis.
+
+`build_program` takes what cannot change from run to run; all else (rows, weights, seeds
+and numeric settings of each member) goes in as arguments, so one program serves every
+fit of a shape.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from skkeras_tune.randomness import hash_bits
+from skkeras_tune.training.objective import Judge, Objective, describe_values
+from skkeras_tune.training.stacked_mlp import StackedMLP, TrainingPass
+from skkeras_tune.training.updates import OptimizerRule, apply_gradients
+
+State = dict[str, Any]
+
+#: What became of a member.
+RUNNING, STOPPED, LOSS_NOT_FINITE, VALIDATION_NAN = range(4)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Sizes of the arrays that a program takes.
+
+    Attributes
+    ----------
+    members : int
+        Members trained side by side, P.
+    rows : int
+        Rows of the data, padding included.
+    order : int
+        Places in the order of an epoch, a multiple of `batch`.
+    batch : int
+        Rows of a step, B.
+    held, held_batch : int
+        Places for held-out rows, and how many are evaluated at a time.
+    epochs : int
+        Epochs that a call trains at most, E.
+    """
+
+    members: int
+    rows: int
+    order: int
+    batch: int
+    held: int
+    held_batch: int
+    epochs: int
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What early stopping looks at, apart from its numbers."""
+
+    key: str
+    sign: float
+    restores: bool
+
+
+@dataclass(frozen=True)
+class Design:
+    """Everything that makes programs differ."""
+
+    network: StackedMLP
+    optimizer: OptimizerRule
+    objective: Objective
+    watch: Watch | None
+    layout: Layout
+    target: tuple[str, tuple[int, ...]]
+    weighted: bool
+    dtype: str
+
+    @property
+    def judged(self) -> tuple[Objective, bool, int]:
+        """What the losses and metrics depend on."""
+        is_sparse = len(self.target[1]) == 0
+        return self.objective, is_sparse, self.network.architecture.output_units
+
+    @property
+    def directions(self) -> dict[str, str]:
+        """Which way each value of an epoch is better, where Keras knows it."""
+        return describe_values(*self.judged)
+
+    @property
+    def keys(self) -> list[str]:
+        """Names of the values that an epoch ends with."""
+        names = list(self.directions)
+        held = [f"val_{name}" for name in names] if self.layout.held else []
+        return names + held
+
+
+class Program:
+    """A design as a traced and compiled function.
+
+    `train` takes ``(data, run, numbers, state)``. `data` holds "x", "y" and, if
+    weighted, "weight". `run` holds "orders" of shape (E, P, order), "n_rows" (P,),
+    "held" (P, held), "n_held" (P,), "n_epochs" () and "first_epoch" (). It returns the
+    state and the values of each epoch, of shape (E, P, number of keys).
+    """
+
+    def __init__(self, design: Design) -> None:
+        self.design = design
+        self.layout = design.layout
+        self.keys = design.keys
+        self.judge = Judge(*design.judged)
+        self.trainable = design.network.trainable
+        self.train = tf.function(self._train, jit_compile=True, autograph=False)
+
+    def _train(self, data: Any, run: Any, numbers: Any, state: State) -> Any:
+        n_keys = len(self.keys)
+        history = tf.zeros([self.layout.epochs, self.layout.members, n_keys], self.type)
+
+        def is_on(epoch: Any, state: State, history: Any) -> Any:
+            waiting = tf.equal(state["status"], RUNNING)
+            return tf.logical_and(epoch < run["n_epochs"], tf.reduce_any(waiting))
+
+        def one(epoch: Any, state: State, history: Any) -> Any:
+            state, values = self.train_epoch(epoch, data, run, numbers, state)
+            row = tf.stack(values, axis=-1)[tf.newaxis]
+            history = tf.tensor_scatter_nd_update(history, [[epoch]], row)
+            return epoch + 1, state, history
+
+        loop = [tf.constant(0), state, history]
+        _, state, history = tf.while_loop(is_on, one, loop)
+        return state, history
+
+    @property
+    def type(self) -> Any:
+        return tf.as_dtype(self.design.dtype)
+
+    # --- one epoch
+
+    def train_epoch(
+        self, epoch: Any, data: Any, run: Any, numbers: Any, state: State
+    ) -> tuple[State, list[Any]]:
+        n_steps = -(-tf.reduce_max(run["n_rows"]) // self.layout.batch)
+        totals = self.start_totals()
+        order = run["orders"][epoch]
+        moving = {name: state[name] for name in ("weights", "slots", "counters")}
+
+        def step(i: Any, moving: State, totals: Any) -> Any:
+            rows, mask = self.take_places(
+                order, i, self.layout.batch, run["n_rows"]
+            )
+            batch = self.gather(data, rows)
+            moving, totals = self.train_step(batch, mask, numbers, moving, totals)
+            return i + 1, moving, totals
+
+        _, moving, totals = tf.while_loop(
+            lambda i, *_: i < n_steps, step, [tf.constant(0), moving, totals]
+        )
+        values = self.finish_totals(totals)
+        if self.layout.held:
+            values += self.evaluate(data, run, numbers, moving["weights"])
+        return self.end_epoch(epoch, run, numbers, state, moving, values), values
+
+    def take_places(self, order: Any, i: Any, size: int, n_rows: Any) -> Any:
+        """Return the rows of one batch, and which of them count."""
+        start = i * size
+        rows = tf.slice(order, [0, start], [self.layout.members, size])
+        places = start + tf.range(size)
+        mask = tf.cast(places[tf.newaxis] < n_rows[:, tf.newaxis], self.type)
+        return rows, mask
+
+    def gather(self, data: Any, rows: Any) -> State:
+        return {name: tf.gather(values, rows) for name, values in data.items()}
+
+    def train_step(
+        self, batch: State, mask: Any, numbers: Any, moving: State, totals: Any
+    ) -> Any:
+        count = tf.reduce_sum(mask, axis=1)
+        counters = moving["counters"]
+        network = self.design.network
+        steps = tf.cast(counters["iteration"], tf.int32)
+        keys = tf.bitcast(
+            hash_bits(tf.bitcast(numbers["dropout_key"] + steps, tf.uint32), 0), tf.int32
+        )
+        training = TrainingPass(mask, numbers["dropout"], keys)
+        trained = [
+            w for w, on in zip(moving["weights"], self.trainable, strict=True) if on
+        ]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(trained)
+            weights = self.merge(trained, moving["weights"])
+            outputs, moved = network(weights, batch["x"], training)
+            penalty = network.penalty(trained, numbers["l1"], numbers["l2"])
+            loss = self.mean_loss(batch, outputs, mask, count) + penalty
+            total = tf.reduce_sum(loss)
+        gradients = tape.gradient(total, trained)
+        trained, slots, counters = apply_gradients(
+            self.design.optimizer, trained, gradients, moving["slots"], counters, numbers
+        )
+        weights = self.merge(trained, moving["weights"], moved)
+        new = {"weights": weights, "slots": slots, "counters": counters}
+        if self.layout.members > 1:  # a fold may be a batch shorter than another
+            new = _choose(count > 0, new, moving)
+        return new, self.add_totals(totals, batch["y"], outputs, loss, mask, count)
+
+    def merge(self, trained: list[Any], weights: list[Any], moved: Any = None) -> Any:
+        """Put trained weights back among those that have no gradients."""
+        there, others = iter(trained), iter(moved or ())
+        return [
+            next(there) if on else (next(others) if moved else weight)
+            for weight, on in zip(weights, self.trainable, strict=True)
+        ]
+
+    def mean_loss(self, batch: State, outputs: Any, mask: Any, count: Any) -> Any:
+        losses = self.judge.losses(batch["y"], outputs) * mask
+        if self.design.weighted:
+            losses *= batch["weight"]
+        return tf.reduce_sum(losses, axis=1) / tf.maximum(count, 1)
+
+    # --- losses and metrics of an epoch
+
+    def start_totals(self) -> Any:
+        zeros = tf.zeros([self.layout.members], self.type)
+        return zeros, zeros, self.judge.start(self.layout.members)
+
+    def add_totals(
+        self, totals: Any, y: Any, outputs: Any, loss: Any, mask: Any, count: Any
+    ) -> Any:
+        rows, sums, metrics = totals
+        metrics = self.judge.update(metrics, y, outputs, mask)
+        return rows + count, sums + loss * count, metrics
+
+    def finish_totals(self, totals: Any) -> list[Any]:
+        rows, sums, metrics = totals
+        values = self.judge.results(metrics, self.layout.members, self.type)
+        return [*values, sums / rows]
+
+    def evaluate(self, data: Any, run: Any, numbers: Any, weights: Any) -> list[Any]:
+        size = self.layout.held_batch
+        network = self.design.network
+        n_steps = -(-tf.reduce_max(run["n_held"]) // size)
+        trained = [w for w, on in zip(weights, self.trainable, strict=True) if on]
+        penalty = network.penalty(trained, numbers["l1"], numbers["l2"])
+
+        def step(i: Any, totals: Any) -> Any:
+            rows, mask = self.take_places(run["held"], i, size, run["n_held"])
+            batch = self.gather(data, rows)
+            count = tf.reduce_sum(mask, axis=1)
+            outputs, _ = network(weights, batch["x"])
+            loss = self.mean_loss(batch, outputs, mask, count) + penalty
+            return i + 1, self.add_totals(
+                totals, batch["y"], outputs, loss, mask, count
+            )
+
+        _, totals = tf.while_loop(
+            lambda i, _: i < n_steps, step, [tf.constant(0), self.start_totals()]
+        )
+        return self.finish_totals(totals)
+
+    # --- stopping
+
+    def end_epoch(
+        self,
+        epoch: Any,
+        run: Any,
+        numbers: Any,
+        before: State,
+        moving: State,
+        values: list[Any],
+    ) -> State:
+        """Decide who goes on, and keep the best weights."""
+        runs = tf.equal(before["status"], RUNNING)
+        state = {**before, **_choose(runs, moving, {n: before[n] for n in moving})}
+        state["epochs"] = before["epochs"] + tf.cast(runs, tf.int32)
+        named = dict(zip(self.keys, values, strict=True))
+        status = before["status"]
+        if self.design.watch is not None:
+            stops, kept = self.watch(
+                self.design.watch, run["first_epoch"] + epoch, numbers, state, named
+            )
+            kept = _choose(runs, kept, {name: before[name] for name in kept})
+            state.update(kept)
+            status = tf.where(tf.logical_and(runs, stops), STOPPED, status)
+        if "val_loss" in named:
+            broken = tf.math.is_nan(named["val_loss"])
+            status = tf.where(tf.logical_and(runs, broken), VALIDATION_NAN, status)
+        broken = tf.logical_not(tf.math.is_finite(named["loss"]))
+        state["status"] = tf.where(
+            tf.logical_and(runs, broken), LOSS_NOT_FINITE, status
+        )
+        return state
+
+    def watch(
+        self, watch: Watch, epoch: Any, numbers: Any, state: State, named: State
+    ) -> tuple[Any, State]:
+        """Follow Keras's EarlyStopping: who must stop, and what each has seen."""
+        value = named[watch.key] * watch.sign
+        is_first = tf.equal(state["epochs"], 1)
+        is_better = tf.logical_or(is_first, value + numbers["min_delta"] < state["best"])
+        wait = tf.where(is_better, 0, state["wait"] + 1)
+        kept = {
+            "best": tf.where(is_better, value, state["best"]),
+            "best_epoch": tf.where(is_better, state["epochs"], state["best_epoch"]),
+            "wait": wait,
+        }
+        if watch.restores:
+            kept["best_weights"] = _choose(
+                is_better, state["weights"], state["best_weights"]
+            )
+        late = tf.logical_and(wait >= numbers["patience"], epoch > 0)
+        return tf.logical_and(late, tf.logical_not(is_better)), kept
+
+
+def _choose(condition: Any, chosen: Any, other: Any) -> Any:
+    """Take each member's values from one of two states."""
+
+    def choose(one: Any, two: Any) -> Any:
+        shape = [-1] + [1] * (len(one.shape) - 1)
+        return tf.where(tf.reshape(condition, shape), one, two)
+
+    return tf.nest.map_structure(choose, chosen, other)

@@ -1,0 +1,38 @@
+"""Programs by what makes them differ, the least recently used leaving first."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any
+
+_CAPACITY = 64
+
+
+class ProgramCache:
+    """Builds each program once, whichever thread asks first.
+
+    Parameters
+    ----------
+    capacity : int, default=64
+        Programs kept; one takes about 5 MB.
+    """
+
+    def __init__(self, capacity: int = _CAPACITY) -> None:
+        self._capacity = capacity
+        self._programs: OrderedDict[Hashable, Any] = OrderedDict()
+        self._lock = threading.RLock()
+        self.n_built = 0
+
+    def find(self, key: Hashable, build: Callable[[], Any]) -> Any:
+        """Return the program of that key, built now if it is not there.
+
+        A builder that raises leaves nothing behind.
+        """
+        with self._lock:
+            if key not in self._programs:
+                self._programs[key] = build()
+                self.n_built += 1
+            self._programs.move_to_end(key)
+            while len(self._programs) > self._capacity:
+                self._programs.popitem(last=False)
+            return self._programs[key]
