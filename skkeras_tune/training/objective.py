@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from skkeras_tune.frozen import thaw
@@ -85,6 +86,7 @@ class Judge:
         self._metrics = {}
         for metric in _as_list(thaw(objective.metrics)):
             found = _find_metric(metric, is_sparse, n_outputs)
+            _create_variables(found, is_sparse, n_outputs)
             self._metrics[metric if isinstance(metric, str) else metric.name] = found
 
     def directions(self) -> dict[str, str]:
@@ -147,6 +149,14 @@ def _find_metric(metric: Any, is_sparse: bool, n_outputs: int) -> Any:
         kind = "SparseCategorical"
     suffix = general.capitalize()
     return _name(getattr(keras.metrics, kind + suffix)(), metric)
+
+
+def _create_variables(metric: Any, is_sparse: bool, n_outputs: int) -> None:
+    """Show a metric a row: some create their variables by its shape."""
+    if not isinstance(metric, keras.metrics.Mean):
+        outputs = np.full((2, n_outputs), 0.5, keras.config.floatx())
+        metric.update_state(np.zeros(2) if is_sparse else outputs, outputs)
+        metric.reset_state()
 
 
 def _name(found: Any, name: str) -> Any:

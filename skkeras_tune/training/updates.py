@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from skkeras_tune._compat import fresh_names
 from skkeras_tune.frozen import FrozenObject
 from skkeras_tune.training.plan import NotCompilable
 
@@ -23,6 +24,7 @@ Step = Callable[..., tuple[Any, Slots]]
 _UNSUPPORTED = ("use_ema", "loss_scale_factor", "gradient_accumulation_steps")
 _CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
 _COMPLEMENTED = ("rho", "beta_1", "beta_2")
+_CAST = ("momentum", "beta_1", "beta_2", "weight_decay")
 _SWITCHES = ("nesterov", "centered", "amsgrad")
 
 
@@ -88,16 +90,20 @@ def read_optimizer(frozen: Any) -> tuple[OptimizerRule, dict[str, float]]:
 
 
 def _read_numbers(config: Mapping[str, Any], clip: str | None) -> dict[str, float]:
-    """Return the numeric settings, with one minus each decay in double precision."""
+    """Return the numeric settings, with one minus each decay in double precision.
+
+    Keras rounds what it casts to a tensor to single precision, whatever floatx is.
+    """
     names = ("momentum", "rho", "beta_1", "beta_2", "epsilon", "weight_decay")
     numbers = {n: float(config[n]) for n in names if config.get(n) is not None}
     complements = {f"1-{n}": 1 - numbers[n] for n in _COMPLEMENTED if n in numbers}
+    rounded = {n: float(np.float32(numbers[n])) for n in _CAST if n in numbers}
     start = config.get("initial_accumulator_value")
     if start is not None:
         numbers["initial_accumulator_value"] = float(start)
     if clip is not None:
         numbers["clip"] = float(config[clip])
-    return numbers | complements
+    return numbers | complements | rounded
 
 
 _layouts: dict[FrozenObject, tuple[str, ...]] = {}
@@ -107,9 +113,10 @@ def _read_layout(frozen: FrozenObject) -> tuple[str, ...]:
     """Return the names of Keras's own variables, for two weights."""
     key = FrozenObject(frozen.config, frozen.custom_objects)
     if key not in _layouts:
-        optimizer = frozen.thaw()
-        weights = [keras.Variable([0.0], name=name) for name in ("first", "second")]
-        optimizer.build(weights)
+        with fresh_names():  # Nadam's product is "variable", or else "variable_9"
+            optimizer = frozen.thaw()
+            weights = [keras.Variable([0.0], name=name) for name in ("first", "second")]
+            optimizer.build(weights)
         if len(_layouts) > 256:
             _layouts.clear()
         _layouts[key] = tuple(variable.name for variable in optimizer.variables)
