@@ -4,6 +4,7 @@ Each entry says which version made it needed, and when it can go.
 """
 
 import logging
+import os
 import random
 from collections import defaultdict
 from collections.abc import Iterator
@@ -33,8 +34,10 @@ __all__ = [
     "quiet_retracing",
     "release_traces",
     "seeded_tensorflow",
+    "start_tensorflow",
     "stop_gradient_leak",
     "swap_keras_generator",
+    "tensorflow_has_started",
     "to_numpy",
     "validate_parameter_constraints",
 ]
@@ -138,3 +141,24 @@ def release_traces() -> None:
     0.5 MB for each model that was trained.
     """
     eager_context.context().clear_kernel_cache()
+
+
+def tensorflow_has_started() -> bool:
+    """Tell whether TensorFlow has run an operation, and so has read its flags."""
+    return eager_context.context()._context_handle is not None
+
+
+def start_tensorflow(flags: str) -> None:
+    """Start TensorFlow with more of XLA's flags than the environment has.
+
+    It reads them once, as it starts, and has no other way in (2.21 and before).
+    """
+    before = os.environ.get("TF_XLA_FLAGS")
+    os.environ["TF_XLA_FLAGS"] = f"{before or ''} {flags}".strip()
+    try:
+        tf.constant(0)
+    finally:
+        if before is None:
+            del os.environ["TF_XLA_FLAGS"]
+        else:
+            os.environ["TF_XLA_FLAGS"] = before

@@ -59,6 +59,7 @@ from skkeras_tune.training import (
     train,
 )
 from skkeras_tune.training.callbacks import detach
+from skkeras_tune.training.program_store import open_program_store
 
 _EXTRAS = FIT_EXTRAS | COMPILE_EXTRAS
 
@@ -333,6 +334,7 @@ class KerasEstimator(BaseWrapper):
 
     def _settle(self, given: dict[str, Any], *, continues: bool) -> Settings:
         """Check all parameters and merge those that may come from several places."""
+        open_program_store()  # before anything makes a tensor
         caller = type(self).__name__
         params = self.get_params(deep=False)
         self._refuse_unused(params)
@@ -418,9 +420,7 @@ class KerasEstimator(BaseWrapper):
         """Train again on all rows, from where the first training began."""
         plan = replace(plan, epochs=epochs, stopping=None)
         data = assign_roles(rows, None, None)
-        result = train(
-            plan, data, start=start, callbacks=callbacks, engine=self.engine
-        )
+        result = train(plan, data, start=start, callbacks=callbacks, engine=self.engine)
         self.refit_history_ = result.history
         return result.state
 

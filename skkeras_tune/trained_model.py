@@ -1,14 +1,19 @@
 """The weights of a fitted estimator, and the Keras model made of them on first use."""
 
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from skkeras_tune._compat import to_numpy
+from skkeras_tune.frozen import thaw
 from skkeras_tune.losses import to_probabilities
+from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.training.batches import count_rows, take_rows
 from skkeras_tune.training.keras_loop import (
     build_model,
@@ -20,8 +25,10 @@ from skkeras_tune.training.plan import (
     Compilation,
     ModelState,
     Network,
+    NotCompilable,
     TrainingPlan,
 )
+from skkeras_tune.training.stacked_mlp import StackedMLP
 
 _MAX_BATCH_ROWS = 4096
 _MAX_BATCH_VALUES = 2**20
@@ -87,18 +94,40 @@ class TrainedModel:
         options : dict
             Arguments for Keras's own `predict`, which is used when there are any.
         """
-        model = self.model
         batch_size = batch_size or _choose_batch_rows(x)
-        if options or type(model).predict_step is not keras.Model.predict_step:
+        forward = None if options else self._find_forward()
+        if forward is None:
             dense = take_rows(x, slice(None))
-            outputs = model.predict(
+            outputs = self.model.predict(
                 dense, batch_size=batch_size, **{"verbose": 0, **options}
             )
         else:
-            outputs = _call_in_batches(model, x, batch_size)
+            outputs = _call_in_batches(forward, x, batch_size)
         if isinstance(outputs, np.ndarray):
-            return to_probabilities(outputs, model.loss)
+            return to_probabilities(outputs, self._loss)
         return outputs
+
+    @property
+    def _loss(self) -> Any:
+        if self._state.model is None and isinstance(self._network, MLPArchitecture):
+            return thaw(self._compilation.loss)
+        return self.model.loss
+
+    def _find_forward(self) -> Callable[[Any], Any] | None:
+        """Return how to compute the outputs of a batch, or None to ask Keras.
+
+        The built-in network needs no Keras model, unless there is one, which the user
+        may have changed.
+        """
+        if self._state.model is None and isinstance(self._network, MLPArchitecture):
+            with suppress(NotCompilable):
+                network = StackedMLP.of(self._network)
+                weights = [tf.constant(w[np.newaxis]) for w in self._state.weights]
+                return lambda x: network(weights, tf.constant(x[np.newaxis]))[0][0]
+        model = self.model
+        if type(model).predict_step is not keras.Model.predict_step:
+            return None
+        return lambda x: model(x, training=False)
 
     def __getstate__(self) -> dict[str, Any]:
         state = {**vars(self), "_state": self.state}
@@ -114,16 +143,15 @@ def _choose_batch_rows(x: Any) -> int:
     return min(_MAX_BATCH_ROWS, max(32, _MAX_BATCH_VALUES // max(values, 1)))
 
 
-def _call_in_batches(model: keras.Model, x: Any, batch_size: int) -> Any:
-    """Call the model eagerly.
+def _call_in_batches(forward: Callable[[Any], Any], x: Any, batch_size: int) -> Any:
+    """Compute the outputs eagerly.
 
     For a network that predicts a few times, tracing costs more than it saves.
     """
     starts = range(0, count_rows(x), batch_size)
     parts = [
         keras.tree.map_structure(
-            to_numpy,
-            model(take_rows(x, slice(start, start + batch_size)), training=False),
+            to_numpy, forward(take_rows(x, slice(start, start + batch_size)))
         )
         for start in starts
     ]

@@ -1,10 +1,17 @@
 """Data that many tests share: real sets of scikit-learn, standardised."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.preprocessing import StandardScaler
+
+# Not in the user's own cache; read when the first test fits.
+PROGRAMS = Path(__file__).parents[1] / ".pytest_cache" / "programs"
+os.environ.setdefault("SKKERAS_TUNE_CACHE", str(PROGRAMS))
 
 Data = tuple[NDArray[np.float64], NDArray]
 

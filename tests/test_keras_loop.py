@@ -21,10 +21,14 @@ from skkeras_tune.training import (
     StoppingRule,
     TrainingData,
     TrainingPlan,
-    train,
 )
 from skkeras_tune.training.callbacks import FiniteLoss, ValidatedStopping
-from skkeras_tune.training.keras_loop import build_model, read_state, restore_state
+from skkeras_tune.training.keras_loop import (
+    build_model,
+    read_state,
+    restore_state,
+    train,
+)
 from tests.seeding import seed_everything
 
 N_TRAIN, N_HELD, BATCH = 20, 8, 6
@@ -253,7 +257,7 @@ def test_epochs_have_the_orders_of_the_seed():
     result = train(PLAN, DATA)
     model = build_model(PLAN.network, PLAN.compilation, PLAN.seed)
     for epoch in range(3):
-        order = TRAIN[epoch_order(PLAN.seed, tf.constant(epoch), N_TRAIN).numpy()]
+        order = TRAIN[epoch_order(PLAN.seed, epoch, N_TRAIN)]
         for start in range(0, N_TRAIN, BATCH):
             rows = order[start : start + BATCH]
             model.train_on_batch(X[rows], Y[rows])

@@ -186,9 +186,7 @@ ACTIVATIONS = (
 def test_every_activation(diabetes, activation):
     """Each of Keras's activations computes the same."""
     sizes = {"glu": (), "exponential": (4,)}.get(activation, (8, 6))
-    fit_both(
-        KerasRegressor, *diabetes, activation=activation, hidden_layer_sizes=sizes
-    )
+    fit_both(KerasRegressor, *diabetes, activation=activation, hidden_layer_sizes=sizes)
 
 
 NETWORKS = {

@@ -111,8 +111,8 @@ def test_derived_seeds_are_plain_and_small(seed):
 
 
 def order_of(seed, epoch, n_rows=50):
-    """Return the order of one epoch as an array."""
-    return epoch_order(seed, tf.constant(epoch, tf.int64), n_rows).numpy()
+    """Return the order of one epoch of fifty rows."""
+    return epoch_order(seed, epoch, n_rows)
 
 
 def test_each_row_comes_once():
@@ -134,15 +134,6 @@ def test_orders_differ():
 def test_seed_and_epoch_do_not_mix():
     """Epoch 1 of seed 0 is not epoch 0 of seed 1."""
     assert not np.array_equal(order_of(0, 1), order_of(1, 0))
-
-
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_traced_orders_are_the_same(jit_compile):
-    """Traced and compiled programs visit the rows in the same order."""
-    trace = tf.function(epoch_order, jit_compile=jit_compile)
-    for epoch in (0, 1, 1000):
-        traced = trace(5, tf.constant(epoch, tf.int64), 50)
-        np.testing.assert_array_equal(traced, order_of(5, epoch))
 
 
 def test_orders_are_uniform():

@@ -30,10 +30,11 @@ from skkeras_tune.training.program import (
     VALIDATION_NAN,
     Design,
     Layout,
-    Watch,
     Program,
+    Watch,
 )
 from skkeras_tune.training.program_cache import ProgramCache
+from skkeras_tune.training.program_store import clear_program_store
 from skkeras_tune.training.progress import EpochPrinter
 from skkeras_tune.training.stacked_mlp import StackedMLP
 from skkeras_tune.training.updates import (
@@ -53,7 +54,7 @@ programs = ProgramCache()
 
 @dataclass(frozen=True)
 class CompiledPlan:
-    """A plan that a program can express: what the program is, and this run's numbers."""
+    """A plan that a program can express: the program, and the numbers of this run."""
 
     design: Design
     numbers: dict[str, float]
@@ -145,7 +146,7 @@ def pad_size(size: int) -> int:
     """Round up by an eighth at most, so that near sizes share a program."""
     if size <= 8:
         return size and 8
-    unit = 2 ** max(int(size - 1).bit_length() - 4, 3)
+    unit: int = 2 ** max((size - 1).bit_length() - 4, 3)
     return -(-size // unit) * unit
 
 
@@ -205,9 +206,9 @@ def _start_state(
         known = read_keras_variables(rule, start.optimizer_state, len(trained))
         if known is not None:
             slots, earlier = known
-            earlier["iteration"] = np.int32(earlier["iteration"])
             earlier.pop("learning_rate", None)
             counters |= earlier
+            counters["iteration"] = np.int32(earlier["iteration"])
     state: dict[str, Any] = {
         "weights": weights,
         "slots": slots,
@@ -220,7 +221,9 @@ def _start_state(
         state |= {"best_epoch": np.int32(0), "wait": np.int32(0)}
         if design.watch.restores:
             state["best_weights"] = weights
-    return tf.nest.map_structure(lambda v: tf.constant(np.asarray(v)[np.newaxis]), state)
+    return tf.nest.map_structure(
+        lambda v: tf.constant(np.asarray(v)[np.newaxis]), state
+    )
 
 
 def _load_data(
@@ -286,7 +289,7 @@ def _run_epochs(
             "first_epoch": tf.constant(plan.first_epoch + done),
         }
         printer.begin(plan.first_epoch + done)
-        state, history = program.train(arrays, run, numbers, state)
+        state, history = _call(program, arrays, run, numbers, state)
         trained = int(state["epochs"][0]) - done
         values.append(history.numpy()[:trained, 0])
         last = dict(zip(keys, values[-1][-1], strict=True))
@@ -297,6 +300,16 @@ def _run_epochs(
         n_epochs = 1 if printer.is_on else min(2 * n_epochs, layout.epochs)
     table = np.concatenate(values)
     return state, {key: table[:, i].tolist() for i, key in enumerate(keys)}
+
+
+def _call(program: Program, *arguments: Any) -> Any:
+    """Run a program; a broken file on disk is removed and the program compiled anew."""
+    try:
+        return program.train(*arguments)
+    except tf.errors.OpError:
+        if not clear_program_store():
+            raise
+        return Program(program.design).train(*arguments)
 
 
 def _draw_orders(

@@ -1,4 +1,4 @@
-"""Which loop trains: one compiled program where that can express the plan, or Keras's."""
+"""Which loop trains: a compiled program where it can express the plan, or Keras's."""
 
 from collections.abc import Sequence
 from typing import Any, Literal

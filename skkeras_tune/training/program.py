@@ -141,9 +141,7 @@ class Program:
         moving = {name: state[name] for name in ("weights", "slots", "counters")}
 
         def step(i: Any, moving: State, totals: Any) -> Any:
-            rows, mask = self.take_places(
-                order, i, self.layout.batch, run["n_rows"]
-            )
+            rows, mask = self.take_places(order, i, self.layout.batch, run["n_rows"])
             batch = self.gather(data, rows)
             moving, totals = self.train_step(batch, mask, numbers, moving, totals)
             return i + 1, moving, totals
@@ -175,7 +173,8 @@ class Program:
         network = self.design.network
         steps = tf.cast(counters["iteration"], tf.int32)
         keys = tf.bitcast(
-            hash_bits(tf.bitcast(numbers["dropout_key"] + steps, tf.uint32), 0), tf.int32
+            hash_bits(tf.bitcast(numbers["dropout_key"] + steps, tf.uint32), 0),
+            tf.int32,
         )
         training = TrainingPass(mask, numbers["dropout"], keys)
         trained = [
@@ -190,7 +189,12 @@ class Program:
             total = tf.reduce_sum(loss)
         gradients = tape.gradient(total, trained)
         trained, slots, counters = apply_gradients(
-            self.design.optimizer, trained, gradients, moving["slots"], counters, numbers
+            self.design.optimizer,
+            trained,
+            gradients,
+            moving["slots"],
+            counters,
+            numbers,
         )
         weights = self.merge(trained, moving["weights"], moved)
         new = {"weights": weights, "slots": slots, "counters": counters}
@@ -291,7 +295,9 @@ class Program:
         """Follow Keras's EarlyStopping: who must stop, and what each has seen."""
         value = named[watch.key] * watch.sign
         is_first = tf.equal(state["epochs"], 1)
-        is_better = tf.logical_or(is_first, value + numbers["min_delta"] < state["best"])
+        is_better = tf.logical_or(
+            is_first, value + numbers["min_delta"] < state["best"]
+        )
         wait = tf.where(is_better, 0, state["wait"] + 1)
         kept = {
             "best": tf.where(is_better, value, state["best"]),

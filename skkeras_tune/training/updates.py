@@ -155,7 +155,7 @@ def list_keras_variables(
 def read_keras_variables(
     rule: OptimizerRule, variables: list[NDArray[Any]], n_weights: int
 ) -> tuple[list[dict[str, NDArray[Any]]], dict[str, NDArray[Any]]] | None:
-    """Return slots and counters from the variables of Keras's optimizer, if they fit."""
+    """Return slots and counters from Keras's optimizer variables, if they fit."""
     names = _spread_layout(rule, n_weights)
     if len(names) != len(variables):
         return None

@@ -1,0 +1,376 @@
+"""Compiled training: what it takes, what it shares, and what it leaves to Keras."""
+
+import os
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
+from scipy.stats import ttest_ind
+from sklearn.base import clone
+
+from skkeras_tune import KerasClassifier, KerasRegressor
+from skkeras_tune.training import compiled
+from skkeras_tune.training.compiled import pad_size, programs, resolve_design
+from skkeras_tune.training.keras_loop import build_model
+from skkeras_tune.training.plan import NotCompilable, StoppingRule
+from skkeras_tune.training.program import Program
+from tests.test_keras_loop import DATA, PLAN, build_linear
+
+QUICK = {"epochs": 2, "units": 6, "random_state": 0}
+
+
+def squared(y_true, y_pred):
+    """A loss of a user's."""
+    return keras.ops.mean(keras.ops.square(y_true - y_pred), axis=-1)
+
+
+def cube(x):
+    """An activation of a user's."""
+    return x**3
+
+
+# --- which engine trains
+
+
+def test_the_built_in_network_is_compiled(iris):
+    """By default the built-in network trains in a compiled program, and says so."""
+    model = KerasClassifier(**QUICK).fit(*iris)
+    assert (model.engine_, model.engine_reason_) == ("compiled", None)
+
+
+REFUSED = {
+    "model": ({"model": build_linear, "loss": "mse"}, "not the built-in network"),
+    "loss": ({"loss": squared}, "the loss .* has no compiled form"),
+    "activation": ({"activation": cube}, "the activation .* is not Keras's own"),
+    "optimizer": ({"optimizer": "ftrl"}, "the optimizer Ftrl has no compiled form"),
+    "average": ({"optimizer__use_ema": True}, "the optimizer uses use_ema"),
+    "callbacks": ({"callbacks": keras.callbacks.Callback()}, "the callbacks Callback"),
+    "frequency": ({"validation_freq": 2}, "validation_freq is not 1"),
+    "options": ({"run_eagerly": True}, "the model is compiled with run_eagerly"),
+    "metric": ({"metrics": [squared]}, "the metric .* has no compiled form"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_the_rest_goes_to_keras_with_a_reason(diabetes, name):
+    """What has no compiled form is trained by Keras, and the estimator says why."""
+    params, reason = REFUSED[name]
+    X, y = diabetes
+    X = X[:, :3]
+    base = {"epochs": 1, "random_state": 0}
+    model = KerasRegressor(**base, **params).fit(X, y)
+    assert model.engine_ == "keras"
+    assert re.search(reason, model.engine_reason_)
+    with pytest.raises(ValueError, match=f"engine='compiled' cannot train .*{reason}"):
+        KerasRegressor(**base, **params, engine="compiled").fit(X, y)
+
+
+def test_keras_can_be_asked_for(iris):
+    """`engine="keras"` trains in Keras's loop."""
+    assert KerasClassifier(**QUICK, engine="keras").fit(*iris).engine_ == "keras"
+
+
+def test_an_unknown_engine_is_refused(iris):
+    """The error names the parameter and the value."""
+    with pytest.raises(ValueError, match=r"'engine' parameter .* Got 'xla' instead"):
+        KerasClassifier(engine="xla").fit(*iris)
+
+
+def test_half_precision_goes_to_keras(iris):
+    """A mixed policy is left to Keras."""
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = KerasClassifier(**QUICK).fit(*iris)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    assert "mixed_bfloat16" in model.engine_reason_
+
+
+def test_large_sparse_features_go_to_keras(monkeypatch):
+    """Sparse rows are made dense only where that is small."""
+    sparse = replace(DATA, x=csr_array(DATA.x))
+    assert resolve_design(PLAN, sparse) is not None
+    monkeypatch.setattr(compiled, "_MAX_DENSE_BYTES", 100)
+    with pytest.raises(NotCompilable, match="too large to be made dense"):
+        resolve_design(PLAN, sparse)
+
+
+def test_a_monitor_without_a_direction_goes_to_keras():
+    """Where Keras must decide which way is better, Keras does."""
+    plan = replace(PLAN, stopping=StoppingRule("val_nothing", 1, 0.0, True))
+    with pytest.raises(NotCompilable, match="val_nothing"):
+        resolve_design(plan, DATA)
+
+
+def test_sparse_features_train_the_same(iris):
+    """Sparse features give the same network as the same ones in an array."""
+    X, y = iris
+    dense, sparse = (KerasClassifier(**QUICK).fit(x, y) for x in (X, csr_array(X)))
+    assert sparse.engine_ == "compiled"
+    for here, there in zip(dense.weights_, sparse.weights_, strict=True):
+        assert_array_equal(here, there)
+
+
+# --- what programs share
+
+
+def test_one_program_serves_every_fit_of_a_shape(iris):
+    """Other rows, a row less, other rates, seeds, penalties: nothing is traced anew."""
+    X, y = iris
+    model = KerasClassifier(**{**QUICK, "units": 11}, dropout=0.1, l2=0.01).fit(X, y)
+    before = programs.n_built
+    for params in (
+        {"learning_rate": 0.5},
+        {"random_state": 9, "epochs": 3},
+        {"dropout": 0.3, "l2": 0.5, "patience": 1, "min_delta": 0.1},
+        {"optimizer__beta_1": 0.5},
+        {"kernel_initializer": "zeros"},
+    ):
+        clone(model).set_params(**params).fit(X[1:], y[1:])
+    assert programs.n_built == before
+
+
+def test_another_shape_is_another_program(iris):
+    """Another width, and another optimizer, are traced once each."""
+    before = programs.n_built
+    for _ in range(2):
+        KerasClassifier(**{**QUICK, "units": 13}).fit(*iris)
+        KerasClassifier(**{**QUICK, "units": 13}, optimizer="nadam").fit(*iris)
+    assert programs.n_built == before + 2
+
+
+@pytest.mark.parametrize("size", [*range(1, 40), 100, 1000, 13_600, 10**6])
+def test_sizes_are_padded_by_an_eighth(size):
+    """Padding is an eighth of the rows at most, once there are more than a few."""
+    assert size <= pad_size(size) <= max(size * 1.125, size + 7)
+
+
+def test_no_rows_are_no_rows():
+    """A set without held-out rows has no place for them."""
+    assert pad_size(0) == 0
+
+
+def test_neighbours_share_a_size():
+    """Sizes that differ by one nearly always pad alike."""
+    sizes = {pad_size(size) for size in range(1000, 2000)}
+    assert len(sizes) < 20
+
+
+def test_a_program_trains_members_apart():
+    """Two members of one program end as each does alone, whatever the other does."""
+    plans = [
+        replace(PLAN, seed=1, stopping=StoppingRule("val_loss", 1, 0.0, True)),
+        replace(PLAN, seed=2, stopping=StoppingRule("val_loss", 1, 0.5, True)),
+    ]
+    short = replace(DATA, train_rows=DATA.train_rows[:-3])
+    sets = [DATA, short]
+    alone = [compiled.train_compiled(p, d) for p, d in zip(plans, sets, strict=True)]
+    parts = [resolve_design(p, d) for p, d in zip(plans, sets, strict=True)]
+    design = parts[0].design
+    assert parts[1].design == design
+    group = Program(replace(design, layout=replace(design.layout, members=2)))
+
+    def stack(make):
+        members = [make(*each) for each in zip(plans, sets, parts, strict=True)]
+        return tf.nest.map_structure(lambda *v: tf.concat(v, 0), *members)
+
+    state = stack(lambda plan, data, part: compiled._start_state(plan, part, None))
+    numbers = stack(lambda plan, data, part: compiled._load_numbers(plan, part))
+    held = np.zeros((2, design.layout.held), np.int32)
+    held[:, : len(DATA.validation_rows)] = DATA.validation_rows
+    orders = [
+        compiled._draw_orders(p, d, design.layout, 0, 3)
+        for p, d in zip(plans, sets, strict=True)
+    ]
+    run = {
+        "held": tf.constant(held),
+        "n_held": tf.constant([len(DATA.validation_rows)] * 2),
+        "n_rows": tf.constant([len(d.train_rows) for d in sets]),
+        "orders": tf.concat(orders, 1),
+        "n_epochs": tf.constant(3),
+        "first_epoch": tf.constant(0),
+    }
+    data = compiled._load_data(design, DATA, parts[0].targets)
+    state, history = group.train(data, run, numbers, state)
+    for member, expected in enumerate(alone):
+        n_epochs = len(expected.history["loss"])
+        assert int(state["epochs"][member]) == n_epochs
+        for i, key in enumerate(group.keys):
+            values = history[:n_epochs, member, i]
+            assert_allclose(values, expected.history[key], rtol=1e-5)
+        for here, there in zip(
+            state["best_weights"], expected.state.weights, strict=True
+        ):
+            assert_allclose(here[member], there, rtol=1e-4, atol=1e-6)
+
+
+def test_threads_give_the_results_of_one_after_the_other(iris):
+    """Eight threads that fit and predict at once do not disturb each other."""
+    X, y = iris
+    models = [
+        KerasClassifier(**{**QUICK, "random_state": i, "units": 5 + i % 3}, dropout=0.2)
+        for i in range(8)
+    ]
+
+    def fit(model):
+        return clone(model).fit(X, y).predict_proba(X)
+
+    expected = [fit(model) for model in models]
+    with ThreadPoolExecutor(8) as pool:
+        for here, there in zip(pool.map(fit, models), expected, strict=True):
+            assert_array_equal(here, there)
+
+
+# --- dropout
+
+
+def test_dropout_equals_keras_in_distribution(diabetes):
+    """Over seeds, final losses have the mean and spread that Keras's dropout gives."""
+    X, y = diabetes
+    ends = {}
+    for engine in ("compiled", "keras"):
+        ends[engine] = [
+            KerasRegressor(
+                engine=engine,
+                units=20,
+                dropout=0.5,
+                epochs=5,
+                learning_rate=0.01,
+                early_stopping=False,
+                random_state=seed,
+            )
+            .fit(X, y)
+            .history_["loss"][-1]
+            for seed in range(25)
+        ]
+    here, there = ends["compiled"], ends["keras"]
+    assert ttest_ind(here, there).pvalue > 0.01
+    assert 0.5 < np.std(here) / np.std(there) < 2
+
+
+# --- progress, errors, and what is built
+
+
+def test_verbose_prints_each_epoch(iris, capsys):
+    """`verbose` prints epochs and their values as Keras does."""
+    KerasClassifier(**QUICK, verbose=2).fit(*iris)
+    printed = capsys.readouterr().out
+    assert "Epoch 2/2" in printed
+    assert "val_loss" in printed
+
+
+def test_silent_by_default(iris, capsys):
+    """Nothing is printed without `verbose`."""
+    KerasClassifier(**QUICK).fit(*iris)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+def test_a_diverged_training_raises(diabetes, engine):
+    """A loss that is not finite is an error that names the epoch and the rate."""
+    X, y = diabetes
+    model = KerasRegressor(engine=engine, optimizer="sgd", learning_rate=1e18)
+    with pytest.raises(ValueError, match=r"became .* in epoch 1.*now 1e\+18"):
+        model.fit(X, y)
+    assert not hasattr(model, "history_")
+
+
+def test_predictions_need_no_keras_model(iris, monkeypatch):
+    """Fits and predictions build no Keras model; `model_` builds one that agrees."""
+    built = []
+
+    def count(*args):
+        built.append(args)
+        return build_model(*args)
+
+    monkeypatch.setattr("skkeras_tune.trained_model.build_model", count)
+    X, y = iris
+    model = KerasClassifier(**QUICK, normalization="batch").fit(X, y)
+    probabilities = model.predict_proba(X)
+    assert not built
+    assert_allclose(
+        model.model_.predict(X, verbose=0), probabilities, rtol=1e-4, atol=1e-6
+    )
+    assert len(built) == 1
+
+
+def test_predictions_follow_a_change_of_the_model(iris):
+    """Once there is a model, its weights are what predicts."""
+    X, y = iris
+    model = KerasClassifier(**QUICK).fit(X, y)
+    model.model_.set_weights([np.zeros_like(w) for w in model.weights_])
+    assert_allclose(model.predict_proba(X), 1 / 3, rtol=1e-6)
+
+
+SCRIPT = """
+import sys
+from sklearn.datasets import load_iris
+from skkeras_tune import KerasClassifier, set_program_cache
+from skkeras_tune._compat import tensorflow_has_started
+assert not tensorflow_has_started()
+if len(sys.argv) > 1:
+    set_program_cache(None if sys.argv[1] == "none" else sys.argv[1])
+X, y = load_iris(return_X_y=True)
+print(KerasClassifier(epochs=2, random_state=0).fit(X, y).history_)
+try:
+    set_program_cache("elsewhere")
+except RuntimeError as error:
+    assert "before TensorFlow runs" in str(error)
+else:
+    raise AssertionError
+"""
+
+
+def run_script(*arguments, **environment):
+    """Fit in a process of its own and return what it prints."""
+    return subprocess.run(
+        [sys.executable, "-c", SCRIPT, *map(str, arguments)],
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+def list_programs(folder):
+    """Return the compiled programs below a folder."""
+    return sorted(folder.rglob("*.pb"))
+
+
+@pytest.mark.slow
+def test_the_next_process_finds_the_program(tmp_path):
+    """Programs are kept on disk, found again, and mended when a file is broken."""
+    first = run_script(SKKERAS_TUNE_CACHE=str(tmp_path))
+    (program,) = list_programs(tmp_path)
+    whole = program.read_bytes()
+    assert run_script(SKKERAS_TUNE_CACHE=str(tmp_path)) == first
+    assert program.read_bytes() == whole
+    program.write_bytes(whole[:500])
+    assert run_script(SKKERAS_TUNE_CACHE=str(tmp_path)) == first
+    assert [len(p.read_bytes()) > 500 for p in list_programs(tmp_path)] == [True]
+
+
+@pytest.mark.slow
+def test_the_cache_can_be_moved_or_turned_off(tmp_path):
+    """A function, the environment variable and TensorFlow's own flag are heeded."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    run_script(there, SKKERAS_TUNE_CACHE=str(here))
+    assert list_programs(there)
+    assert not here.exists()
+    run_script("none", SKKERAS_TUNE_CACHE=str(here))
+    run_script(SKKERAS_TUNE_CACHE="off", XDG_CACHE_HOME=str(here))
+    assert not list_programs(here)
+    run_script(SKKERAS_TUNE_CACHE="", XDG_CACHE_HOME=str(here))
+    assert list_programs(here / "skkeras_tune")
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    run_script(SKKERAS_TUNE_CACHE=str(blocked))
