@@ -221,9 +221,13 @@ def _start_state(
         state |= {"best_epoch": np.int32(0), "wait": np.int32(0)}
         if design.watch.restores:
             state["best_weights"] = weights
-    return tf.nest.map_structure(
-        lambda v: tf.constant(np.asarray(v)[np.newaxis]), state
-    )
+    stacked: dict[str, Any] = tf.nest.map_structure(_as_member, state)
+    return stacked
+
+
+def _as_member(value: Any) -> Any:
+    """Give a value the member axis of a single member."""
+    return tf.constant(np.asarray(value)[np.newaxis])
 
 
 def _load_data(

@@ -1,4 +1,4 @@
-"""Times skkeras_tune beside scikeras on the same work: ``make bench``.
+"""Times skkeras_tune beside its rivals on the same work: ``make bench``.
 
 Each figure is the median of several processes, the sides in turn, and the table shows
 ratios, which hold on other machines better than seconds do.
@@ -10,18 +10,22 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+from skkeras_tune.training.program_store import VARIABLE
 from tests.benchmarks import parts
-from tests.benchmarks.work import SIDES, WORK
+from tests.benchmarks.work import OURS, WORK, measure_matmul
 
 ROOT = Path(__file__).parents[2]
 
 
-def measure(name: str, side: str, amount: int) -> dict[str, float]:
+def measure(name: str, side: str, amount: int, cache: str) -> dict[str, float]:
     """Do one piece of work in a process of its own."""
     command = [sys.executable, "-m", "tests.benchmarks.work", name, side, str(amount)]
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", VARIABLE: cache}
+    if WORK[name].rival == "scikit-learn":
+        environment["TF_NUM_INTRAOP_THREADS"] = "1"
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
@@ -33,28 +37,36 @@ def measure(name: str, side: str, amount: int) -> dict[str, float]:
 
 def compare(name: str, amount: int, repeats: int) -> dict[str, dict[str, float]]:
     """Return each side's median figures."""
-    runs: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
-    for _ in range(repeats):
-        for side in SIDES:
-            runs[side].append(measure(name, side, amount))
+    sides = (OURS, WORK[name].rival)
+    runs: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
+    with tempfile.TemporaryDirectory() as folder:
+        cache = folder if WORK[name].on_disk else "off"
+        if WORK[name].on_disk:
+            measure(name, OURS, amount, cache)  # puts the program there
+        for _ in range(repeats):
+            for side in sides:
+                runs[side].append(measure(name, side, amount, cache))
     return {
         side: {key: statistics.median(run[key] for run in done) for key in done[0]}
         for side, done in runs.items()
     }
 
 
-def format_row(name: str, amount: int, result: dict[str, dict[str, float]]) -> str:
+def format_row(
+    name: str, amount: int, result: dict[str, dict[str, float]], peak: float
+) -> str:
     """Return a line of the table, in Markdown."""
-    ours, rival = (result[side] for side in SIDES)
-    cells = [f"{name} ({amount})"]
-    cells += [f"{ours['seconds']:.1f} s", f"{rival['seconds']:.1f} s"]
+    ours, rival = result[OURS], result[WORK[name].rival]
+    cells = [f"{name} ({amount})", WORK[name].rival]
+    cells += [f"{side['seconds']:.3g} s" for side in (ours, rival)]
     cells.append(f"{rival['seconds'] / ours['seconds']:.2f}")
     if "score" in ours:
         cells.append(f"score {ours['score']:.3f}, {rival['score']:.3f}")
     else:
         key = "megabytes_per_fit"
         cells.append(f"{ours[key]:.2f}, {rival[key]:.2f} MB a fit")
-    return "| " + " | ".join(cells) + " |"
+    share = f"{ours['gflops'] / peak:.0%}" if "gflops" in ours else ""
+    return "| " + " | ".join([*cells, share]) + " |"
 
 
 def main() -> None:
@@ -65,15 +77,17 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small amounts of work")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     options = parser.parse_args()
-    print("| work (epochs or fits) | skkeras_tune | scikeras | times faster | also |")
-    print("|---|---|---|---|---|")
+    peak = measure_matmul()
+    print(f"One core multiplies matrices at {peak:.0f} billion operations a second.")
+    print("| work (amount) | rival | ours | rival's | times faster | also | of peak |")
+    print("|---|---|---|---|---|---|---|")
     results = {}
-    for name, (_, full, quick) in WORK.items():
+    for name, work in WORK.items():
         if options.only not in name:
             continue
-        amount = quick if options.quick else full
+        amount = work.quick if options.quick else work.full
         results[name] = compare(name, amount, options.repeats)
-        print(format_row(name, amount, results[name]), flush=True)
+        print(format_row(name, amount, results[name], peak), flush=True)
     print("\nThe parts of a fit with plain Keras, in milliseconds:")
     for part, milliseconds in parts.measure().items():
         print(f"  {part}: {milliseconds:.1f}")

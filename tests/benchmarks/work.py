@@ -4,26 +4,30 @@ Run as ``python -m tests.benchmarks.work NAME SIDE``, in a process of its own, i
 one line of JSON with the figures.
 """
 
+import itertools
 import json
 import resource
 import sys
 import time
+import timeit
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.datasets import load_breast_cancer, load_digits, make_classification
 from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
-from examples.datasets import load_california_housing
+from examples.datasets import load_california_housing, load_fashion_mnist
 
 Figures = dict[str, float]
 Data = tuple[NDArray[Any], NDArray[Any]]
 
-#: The libraries compared; the first is the one whose ratio is printed.
-SIDES = ("skkeras_tune", "scikeras")
+#: The library whose ratio is printed; each piece of work names its rival.
+OURS = "skkeras_tune"
 
 
 def load_california() -> Data:
@@ -33,76 +37,81 @@ def load_california() -> Data:
     return StandardScaler().fit_transform(X), (y - y.mean()) / y.std()
 
 
-def build_classifier(side: str, units: int, **params: Any) -> Any:
-    """Return a classifier of one hidden layer of `units`, without early stopping."""
-    if side == "skkeras_tune":
-        from skkeras_tune import KerasClassifier
+def build_estimator(
+    side: str, kind: str, widths: tuple[int, ...], **params: Any
+) -> Any:
+    """Return a "Classifier" or "Regressor" that trains for all its epochs."""
+    if side == "scikit-learn":
+        from sklearn import neural_network
 
-        return KerasClassifier(units=units, early_stopping=False, **params)
-    from scikeras.wrappers import KerasClassifier as Rival
+        return getattr(neural_network, f"MLP{kind}")(
+            widths,
+            max_iter=params["epochs"],
+            batch_size=params["batch_size"],
+            alpha=0.0,
+            n_iter_no_change=params["epochs"],
+        )
+    if side == OURS:
+        import skkeras_tune
 
-    rate = params.pop("learning_rate", 1e-3)
-    return Rival(
+        make = getattr(skkeras_tune, f"Keras{kind}")
+        return make(hidden_layer_sizes=widths, early_stopping=False, **params)
+    from scikeras import wrappers
+
+    regression = kind == "Regressor"
+    return getattr(wrappers, f"Keras{kind}")(
         build_mlp_function,
-        model__units=units,
-        optimizer="adam",
-        optimizer__learning_rate=rate,
-        loss="sparse_categorical_crossentropy",
-        verbose=0,
-        **params,
-    )
-
-
-def build_regressor(side: str, units: int, **params: Any) -> Any:
-    """Return a regressor of one hidden layer of `units`, without early stopping."""
-    if side == "skkeras_tune":
-        from skkeras_tune import KerasRegressor
-
-        return KerasRegressor(units=units, early_stopping=False, **params)
-    from scikeras.wrappers import KerasRegressor as Rival
-
-    return Rival(
-        build_mlp_function,
-        model__units=units,
+        model__widths=widths,
         optimizer="adam",
         optimizer__learning_rate=params.pop("learning_rate", 1e-3),
-        loss="mse",
+        loss="mse" if regression else "sparse_categorical_crossentropy",
         verbose=0,
         **params,
     )
 
 
-def build_mlp_function(meta: dict[str, Any], units: int = 30) -> Any:
-    """Build the network that both libraries are given as ``model=``."""
+def build_mlp_function(meta: dict[str, Any], widths: tuple[int, ...] = (30,)) -> Any:
+    """Build the network that libraries are given as ``model=``."""
     import keras
 
     is_classifier = meta.get("n_classes_", 0) > 1
     n_outputs = meta["n_classes_"] if is_classifier else 1
-    return keras.Sequential(
-        [
-            keras.Input((meta["n_features_in_"],)),
-            keras.layers.Dense(units, "relu", kernel_initializer="he_normal"),
-            keras.layers.Dense(n_outputs, "softmax" if is_classifier else None),
-        ]
-    )
+    hidden = [
+        keras.layers.Dense(units, "relu", kernel_initializer="he_normal")
+        for units in widths
+    ]
+    last = keras.layers.Dense(n_outputs, "softmax" if is_classifier else None)
+    return keras.Sequential([keras.Input((meta["n_features_in_"],)), *hidden, last])
 
 
-def fit_california(side: str, epochs: int) -> Figures:
-    """Fit 8-30-1 on two thirds of California housing once, from a cold start."""
+def timed_fit(model: Any, X: Any, y: Any, flops_a_row: int = 0) -> Figures:
+    """Fit, and return the seconds and the rate of the matrix products."""
+    start = time.perf_counter()
+    model.fit(X, y)
+    seconds = time.perf_counter() - start
+    flops = flops_a_row * len(X) * model.get_params()["epochs"] if flops_a_row else 0
+    return {"seconds": seconds, **({"gflops": flops / seconds / 1e9} if flops else {})}
+
+
+def fit_california(side: str, epochs: int, *, again: bool = False) -> Figures:
+    """Fit 8-30-1 on two thirds of California housing; `again` times a second fit."""
     X, y = load_california()
-    model = build_regressor(side, 30, epochs=epochs, batch_size=32)
-    model.fit(X[:13_600], y[:13_600])
-    return {"score": float(model.score(X[13_600:], y[13_600:]))}
+    model = build_estimator(side, "Regressor", (30,), epochs=epochs, batch_size=32)
+    if again:
+        model.fit(X[:13_600], y[:13_600])
+    flops = 6 * (8 * 30 + 30) if side != "scikit-learn" else 0
+    figures = timed_fit(model, X[:13_600], y[:13_600], flops)
+    return {**figures, "score": float(model.score(X[13_600:], y[13_600:]))}
 
 
 def fit_function(side: str, epochs: int) -> Figures:
     """Fit the same model function, given as ``model=``, on two thirds of the rows."""
-    if side == "skkeras_tune":
+    if side == OURS:
         from skkeras_tune import KerasRegressor
     else:
         from scikeras.wrappers import KerasRegressor
     X, y = load_california()
-    own = {"early_stopping": False} if side == "skkeras_tune" else {}
+    own = {"early_stopping": False} if side == OURS else {}
     model = KerasRegressor(
         build_mlp_function,
         loss="mse",
@@ -112,16 +121,62 @@ def fit_function(side: str, epochs: int) -> Figures:
         verbose=0,
         **own,
     )
-    model.fit(X[:13_600], y[:13_600])
-    return {"score": float(model.score(X[13_600:], y[13_600:]))}
+    figures = timed_fit(model, X[:13_600], y[:13_600])
+    return {**figures, "score": float(model.score(X[13_600:], y[13_600:]))}
+
+
+def fit_two_layers(side: str, epochs: int) -> Figures:
+    """Fit 20-64-64-2 on 5,000 made rows, in batches of 256."""
+    X, y = make_classification(5000, 20, n_informative=10, random_state=0)
+    X = StandardScaler().fit_transform(X)
+    model = build_estimator(side, "Classifier", (64, 64), epochs=epochs, batch_size=256)
+    figures = timed_fit(model, X, y, 6 * (20 * 64 + 64 * 64 + 64))
+    return {**figures, "score": float(model.score(X, y))}
+
+
+def fit_pictures(
+    side: str, epochs: int, *, widths: tuple[int, ...] = (100,), batch_size: int = 32
+) -> Figures:
+    """Fit a network on 48,000 pictures of Fashion-MNIST."""
+    X, y, X_test, y_test = load_fashion_mnist()
+    X, X_test = (pictures.reshape(len(pictures), -1) for pictures in (X, X_test))
+    X, y = X[:48_000], y[:48_000]
+    model = build_estimator(
+        side, "Classifier", widths, epochs=epochs, batch_size=batch_size
+    )
+    sizes = (784, *widths, 10)
+    flops = 6 * sum(a * b for a, b in itertools.pairwise(sizes))
+    figures = timed_fit(model, X, y, flops)
+    return {**figures, "score": float(model.score(X_test, y_test))}
+
+
+def fit_few_rows(side: str, epochs: int) -> Figures:
+    """Fit 30 units on 300 rows, the first fit of the process."""
+    X, y = load_breast_cancer(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    model = build_estimator(side, "Classifier", (30,), epochs=epochs, batch_size=32)
+    figures = timed_fit(model, X[:300], y[:300])
+    return {**figures, "score": float(model.score(X[300:], y[300:]))}
+
+
+def predict_first(side: str, n_rows: int) -> Figures:
+    """Predict for the first time, on an estimator whose shape was seen before."""
+    X, y = load_california()
+    params = {"epochs": 1, "batch_size": 128}
+    for _ in range(2):
+        model = build_estimator(side, "Regressor", (30,), **params).fit(X, y)
+        start = time.perf_counter()
+        model.predict(X[:n_rows])
+        seconds = time.perf_counter() - start
+    return {"seconds": seconds, "score": float(model.score(X, y))}
 
 
 def search_california(side: str, epochs: int) -> Figures:
     """Search four learning rates over three folds of California housing."""
     X, y = load_california()
-    rate = "learning_rate" if side == "skkeras_tune" else "optimizer__learning_rate"
+    rate = "learning_rate" if side == OURS else "optimizer__learning_rate"
     search = GridSearchCV(
-        build_regressor(side, 30, epochs=epochs, batch_size=32),
+        build_estimator(side, "Regressor", (30,), epochs=epochs, batch_size=32),
         {rate: [3e-4, 1e-3, 3e-3, 1e-2]},
         cv=KFold(3, shuffle=True, random_state=0),
         refit=False,
@@ -133,7 +188,7 @@ def cross_validate_small(side: str, epochs: int) -> Figures:
     """Cross-validate on 569 rows in ten folds: short fits, where overhead counts."""
     X, y = load_breast_cancer(return_X_y=True)
     X = StandardScaler().fit_transform(X)
-    model = build_classifier(side, 30, epochs=epochs, batch_size=32)
+    model = build_estimator(side, "Classifier", (30,), epochs=epochs, batch_size=32)
     folds = KFold(10, shuffle=True, random_state=0)
     return {"score": float(cross_validate(model, X, y, cv=folds)["test_score"].mean())}
 
@@ -144,9 +199,12 @@ def repeat_fits(side: str, n_fits: int) -> Figures:
     X, y = X[:200] / 16, y[:200]
 
     def fit(i: int) -> None:
-        build_classifier(side, 3 + i % 20, epochs=1).fit(X, y).predict(X)
+        model = build_estimator(
+            side, "Classifier", (3 + i % 20,), epochs=1, batch_size=32
+        )
+        model.fit(X, y).predict(X)
 
-    for i in range(25):  # more than are kept for later
+    for i in range(25):  # more than the shapes
         fit(i)
     before = _peak_megabytes()
     start = time.perf_counter()
@@ -154,8 +212,8 @@ def repeat_fits(side: str, n_fits: int) -> Figures:
         fit(i)
     seconds = time.perf_counter() - start
     return {
+        "seconds": seconds,
         "megabytes_per_fit": (_peak_megabytes() - before) / n_fits,
-        "seconds_per_fit": seconds / n_fits,
     }
 
 
@@ -163,13 +221,43 @@ def _peak_megabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-#: Name, function, and its amount of work: of the full run, and of the quick one.
-WORK: dict[str, tuple[Callable[[str, int], Figures], int, int]] = {
-    "one fit, 13,600 x 8, 8-30-1, cold": (fit_california, 5, 1),
-    "the same through model=": (fit_function, 5, 1),
-    "grid search, 4 rates x 3 folds, 20,433 x 8": (search_california, 5, 1),
-    "10-fold cross-validation, 569 x 30": (cross_validate_small, 20, 2),
-    "fits and predictions, 200 x 64": (repeat_fits, 60, 5),
+def measure_matmul() -> float:
+    """Return the billions of operations a second of one core's matrix product."""
+    values = np.ones((1024, 1024), np.float32)
+    with threadpool_limits(1):
+        seconds = min(timeit.repeat(lambda: values @ values, number=5, repeat=5)) / 5
+    return 2 * 1024**3 / seconds / 1e9
+
+
+class Work(NamedTuple):
+    """A piece of work: its amount in full and when quick, and who else does it."""
+
+    do: Callable[[str, int], Figures]
+    full: int
+    quick: int
+    rival: str = "scikeras"
+    on_disk: bool = False
+    """Whether our programs may be on disk already; otherwise none is."""
+
+
+WORK: dict[str, Work] = {
+    "one fit, 13,600 x 8, 8-30-1, cold, 50 epochs": Work(fit_california, 50, 1),
+    "the same, 5 epochs": Work(fit_california, 5, 1),
+    "the same, 5 epochs, program on disk": Work(fit_california, 5, 1, on_disk=True),
+    "the same, 50 epochs, second fit": Work(partial(fit_california, again=True), 50, 1),
+    "the same, 50 epochs, cold, one core": Work(fit_california, 50, 1, "scikit-learn"),
+    "the same, 5 epochs, through model=": Work(fit_function, 5, 1),
+    "5,000 x 20, 64-64, batch 256, cold": Work(fit_two_layers, 20, 1),
+    "Fashion-MNIST, 784-100-10, cold": Work(fit_pictures, 5, 1),
+    "Fashion-MNIST, 784-300-100-10, batch 128, cold": Work(
+        partial(fit_pictures, widths=(300, 100), batch_size=128), 5, 1
+    ),
+    "300 rows, cold": Work(fit_few_rows, 5, 5),
+    "300 rows, program on disk": Work(fit_few_rows, 5, 5, on_disk=True),
+    "first predict of 1,000 rows": Work(predict_first, 1000, 1000),
+    "grid search, 4 rates x 3 folds, 20,433 x 8": Work(search_california, 5, 1),
+    "10-fold cross-validation, 569 x 30": Work(cross_validate_small, 20, 2),
+    "fits and predictions, 200 x 64, 20 widths": Work(repeat_fits, 60, 5),
 }
 
 
@@ -178,12 +266,18 @@ def main(name: str, side: str, amount: str) -> None:
     import keras
     import tensorflow
 
-    assert side in SIDES
+    from skkeras_tune.training.program_store import open_program_store
+
+    work = WORK[name]
+    assert side in (OURS, work.rival)
     assert keras.backend.backend() == "tensorflow"
+    open_program_store()
     tensorflow.constant(0)  # starts the runtime, which neither side is charged for
     np.random.seed(0)  # noqa: NPY002  scikeras draws from it
+    limit = threadpool_limits(1 if work.rival == "scikit-learn" else None)
     start = time.perf_counter()
-    figures = WORK[name][0](side, int(amount))
+    with limit:
+        figures = work.do(side, int(amount))
     figures.setdefault("seconds", time.perf_counter() - start)
     print(json.dumps(figures))
 
