@@ -194,14 +194,14 @@ def _start_state(
     if start is not None:
         start.refuse_other_shapes(weights)
         weights = start.weights
-    trained = [w for w, on in zip(weights, design.network.trainable, strict=True) if on]
-    slots, product = initial_slots(rule, trained, compiled.numbers)
+    trained, others = _separate(weights, design.network.trainable)
+    slots = initial_slots(rule, trained, compiled.numbers)
     counters: dict[str, Any] = {
         "iteration": np.int32(0),
         "learning_rate": np.asarray(compiled.numbers["learning_rate"], design.dtype),
     }
     if rule.kind == "Nadam":
-        counters["variable"] = np.asarray(product, design.dtype)
+        counters["variable"] = np.asarray(1.0, design.dtype)
     if start is not None and start.optimizer in ("", rule.kind):
         known = read_keras_variables(rule, start.optimizer_state, len(trained))
         if known is not None:
@@ -209,9 +209,10 @@ def _start_state(
             earlier.pop("learning_rate", None)
             counters |= earlier
             counters["iteration"] = np.int32(earlier["iteration"])
+    packed = {"weights": _pack(trained), "others": others}
     state: dict[str, Any] = {
-        "weights": weights,
-        "slots": slots,
+        **packed,
+        "slots": {name: _pack([slot[name] for slot in slots]) for name in rule.slots},
         "counters": counters,
         "status": np.int32(RUNNING),
         "epochs": np.int32(0),
@@ -220,9 +221,25 @@ def _start_state(
         state |= {"best": np.asarray(np.inf, design.dtype)}
         state |= {"best_epoch": np.int32(0), "wait": np.int32(0)}
         if design.watch.restores:
-            state["best_weights"] = weights
+            state["best_weights"] = packed
     stacked: dict[str, Any] = tf.nest.map_structure(_as_member, state)
     return stacked
+
+
+def _separate(weights: list[Any], trainable: list[bool]) -> tuple[list[Any], list[Any]]:
+    """Return the trained weights, and those that have no gradients."""
+    pairs = list(zip(weights, trainable, strict=True))
+    return [w for w, on in pairs if on], [w for w, on in pairs if not on]
+
+
+def _pack(weights: list[NDArray[Any]]) -> NDArray[Any]:
+    return np.concatenate([weight.ravel() for weight in weights])
+
+
+def _unpack(row: NDArray[Any], shapes: list[tuple[int, ...]]) -> list[NDArray[Any]]:
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
+    parts = np.split(row, ends[:-1])
+    return [p.reshape(s).copy() for p, s in zip(parts, shapes, strict=True)]
 
 
 def _as_member(value: Any) -> Any:
@@ -343,12 +360,20 @@ def _read_result(
     if state["status"] == VALIDATION_NAN:
         raise_diverged("validation loss", "nan", epoch, rate)
     restores = design.watch is not None and design.watch.restores
-    weights = state["best_weights" if restores else "weights"]
+    weights = _join_weights(design, state["best_weights"] if restores else state)
     if not all(np.isfinite(weight).all() for weight in weights):
         raise_diverged("weights", "not finite", len(history["loss"]), rate)
-    optimizer_state = list_keras_variables(
-        design.optimizer, state["slots"], state["counters"]
-    )
+    shapes = design.network.trained_shapes
+    rows = {name: _unpack(row, shapes) for name, row in state["slots"].items()}
+    slots = [{name: rows[name][i] for name in rows} for i in range(len(shapes))]
+    optimizer_state = list_keras_variables(design.optimizer, slots, state["counters"])
     kept = ModelState(weights, optimizer_state, optimizer=design.optimizer.kind)
     best = int(state["best_epoch"]) if design.watch else len(history["loss"])
     return TrainingResult(kept, history, max(best, 1), engine="compiled")
+
+
+def _join_weights(design: Design, parts: dict[str, Any]) -> list[NDArray[Any]]:
+    """Return the weights in Keras's order."""
+    trained = iter(_unpack(parts["weights"], design.network.trained_shapes))
+    others = iter(parts["others"])
+    return [next(trained) if on else next(others) for on in design.network.trainable]

@@ -8,14 +8,23 @@ fit of a shape.
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from skkeras_tune.randomness import hash_bits
 from skkeras_tune.training.objective import Judge, Objective, describe_values
 from skkeras_tune.training.stacked_mlp import StackedMLP, TrainingPass
-from skkeras_tune.training.updates import OptimizerRule, apply_gradients
+from skkeras_tune.training.updates import (
+    OptimizerRule,
+    apply_gradients,
+    clip_gradients,
+)
 
 State = dict[str, Any]
+
+#: The parts of a state that a step changes: the trained weights in a row a member, the
+#: others, what the optimizer keeps for each trained weight, and its counters.
+MOVING = ("weights", "others", "slots", "counters")
 
 #: What became of a member.
 RUNNING, STOPPED, LOSS_NOT_FINITE, VALIDATION_NAN = range(4)
@@ -106,6 +115,7 @@ class Program:
         self.keys = design.keys
         self.judge = Judge(*design.judged)
         self.trainable = design.network.trainable
+        self.shapes = design.network.trained_shapes
         self.train = tf.function(self._train, jit_compile=True, autograph=False)
 
     def _train(self, data: Any, run: Any, numbers: Any, state: State) -> Any:
@@ -138,7 +148,7 @@ class Program:
         n_steps = -(-tf.reduce_max(run["n_rows"]) // self.layout.batch)
         totals = self.start_totals()
         order = run["orders"][epoch]
-        moving = {name: state[name] for name in ("weights", "slots", "counters")}
+        moving = {name: state[name] for name in MOVING}
 
         def step(i: Any, moving: State, totals: Any) -> Any:
             rows, mask = self.take_places(order, i, self.layout.batch, run["n_rows"])
@@ -151,7 +161,7 @@ class Program:
         )
         values = self.finish_totals(totals)
         if self.layout.held:
-            values += self.evaluate(data, run, numbers, moving["weights"])
+            values += self.evaluate(data, run, numbers, moving)
         return self.end_epoch(epoch, run, numbers, state, moving, values), values
 
     def take_places(self, order: Any, i: Any, size: int, n_rows: Any) -> Any:
@@ -177,38 +187,43 @@ class Program:
             tf.int32,
         )
         training = TrainingPass(mask, numbers["dropout"], keys)
-        trained = [
-            w for w, on in zip(moving["weights"], self.trainable, strict=True) if on
-        ]
+        trained = self.unpack(moving["weights"])
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(trained)
-            weights = self.merge(trained, moving["weights"])
-            outputs, moved = network(weights, batch["x"], training)
+            weights = self.merge(trained, moving["others"])
+            outputs, others = network(weights, batch["x"], training)
             penalty = network.penalty(trained, numbers["l1"], numbers["l2"])
             loss = self.mean_loss(batch, outputs, mask, count) + penalty
             total = tf.reduce_sum(loss)
-        gradients = tape.gradient(total, trained)
-        trained, slots, counters = apply_gradients(
-            self.design.optimizer,
-            trained,
-            gradients,
-            moving["slots"],
-            counters,
-            numbers,
+        rule = self.design.optimizer
+        gradients = tape.gradient(total, trained, unconnected_gradients="zero")
+        gradients = self.pack(clip_gradients(rule.clip, gradients, numbers))
+        updated = apply_gradients(
+            rule, moving["weights"], gradients, moving["slots"], counters, numbers
         )
-        weights = self.merge(trained, moving["weights"], moved)
-        new = {"weights": weights, "slots": slots, "counters": counters}
+        new = dict(zip(("weights", "slots", "counters"), updated, strict=True))
+        new["others"] = others
         if self.layout.members > 1:  # a fold may be a batch shorter than another
             new = _choose(count > 0, new, moving)
         return new, self.add_totals(totals, batch["y"], outputs, loss, mask, count)
 
-    def merge(self, trained: list[Any], weights: list[Any], moved: Any = None) -> Any:
-        """Put trained weights back among those that have no gradients."""
-        there, others = iter(trained), iter(moved or ())
+    def unpack(self, row: Any) -> list[Any]:
+        """Cut the trained weights of all members out of their row."""
+        parts = tf.split(row, [int(np.prod(s)) for s in self.shapes], axis=1)
         return [
-            next(there) if on else (next(others) if moved else weight)
-            for weight, on in zip(weights, self.trainable, strict=True)
+            tf.reshape(part, [self.layout.members, *shape])
+            for part, shape in zip(parts, self.shapes, strict=True)
         ]
+
+    def pack(self, parts: list[Any]) -> Any:
+        """Put the parts of all members into one row."""
+        rows = [tf.reshape(part, [self.layout.members, -1]) for part in parts]
+        return tf.concat(rows, axis=1)
+
+    def merge(self, trained: list[Any], others: list[Any]) -> list[Any]:
+        """Put trained weights among those that have no gradients, in Keras's order."""
+        there, rest = iter(trained), iter(others)
+        return [next(there) if on else next(rest) for on in self.trainable]
 
     def mean_loss(self, batch: State, outputs: Any, mask: Any, count: Any) -> Any:
         losses = self.judge.losses(batch["y"], outputs) * mask
@@ -234,11 +249,12 @@ class Program:
         values = self.judge.results(metrics, self.layout.members, self.type)
         return [*values, sums / rows]
 
-    def evaluate(self, data: Any, run: Any, numbers: Any, weights: Any) -> list[Any]:
+    def evaluate(self, data: Any, run: Any, numbers: Any, moving: Any) -> list[Any]:
         size = self.layout.held_batch
         network = self.design.network
         n_steps = -(-tf.reduce_max(run["n_held"]) // size)
-        trained = [w for w, on in zip(weights, self.trainable, strict=True) if on]
+        trained = self.unpack(moving["weights"])
+        weights = self.merge(trained, moving["others"])
         penalty = network.penalty(trained, numbers["l1"], numbers["l2"])
 
         def step(i: Any, totals: Any) -> Any:
@@ -305,9 +321,8 @@ class Program:
             "wait": wait,
         }
         if watch.restores:
-            kept["best_weights"] = _choose(
-                is_better, state["weights"], state["best_weights"]
-            )
+            now = {name: state[name] for name in ("weights", "others")}
+            kept["best_weights"] = _choose(is_better, now, state["best_weights"])
         late = tf.logical_and(wait >= numbers["patience"], epoch > 0)
         return tf.logical_and(late, tf.logical_not(is_better)), kept
 

@@ -86,6 +86,19 @@ class StackedMLP:
                 flags += [False, False]
         return [*flags, True, True]
 
+    @property
+    def trained_shapes(self) -> list[tuple[int, ...]]:
+        """Shape of each trained weight of one member."""
+        shape, fan_in = self.architecture, self.architecture.n_inputs
+        shapes: list[tuple[int, ...]] = []
+        for units in shape.hidden_units:
+            shapes += [(fan_in, units), (units,)]
+            shapes += [(units,), (units,)] if shape.normalization else []
+            fan_in = units
+        if shape.wide and shape.hidden_units:
+            fan_in += shape.n_inputs
+        return [*shapes, (fan_in, shape.output_units), (shape.output_units,)]
+
     def __call__(
         self, weights: list[Any], x: Any, training: TrainingPass | None = None
     ) -> tuple[Any, list[Any]]:

@@ -128,12 +128,12 @@ def _read_layout(frozen: FrozenObject) -> tuple[str, ...]:
 
 def initial_slots(
     rule: OptimizerRule, weights: list[NDArray[Any]], numbers: Mapping[str, float]
-) -> tuple[list[dict[str, NDArray[Any]]], float]:
-    """Return what is kept for each weight of one member, and Nadam's product."""
+) -> list[dict[str, NDArray[Any]]]:
+    """Return what is kept for each weight of one member, as training begins."""
     start = numbers.get("initial_accumulator_value", 0.0)
     return [
         {name: np.full_like(weight, start) for name in rule.slots} for weight in weights
-    ], 1.0
+    ]
 
 
 def list_keras_variables(
@@ -198,42 +198,38 @@ def _take_run(layout: list[str], place: int) -> list[str]:
 
 def apply_gradients(
     rule: OptimizerRule,
-    weights: list[Any],
-    gradients: list[Any],
-    slots: list[Slots],
+    weights: Any,
+    gradients: Any,
+    slots: Slots,
     counters: dict[str, Any],
     numbers: Mapping[str, Any],
-) -> tuple[list[Any], list[Slots], dict[str, Any]]:
-    """Take one step.
+) -> tuple[Any, Slots, dict[str, Any]]:
+    """Take one step, on all weights at once: the formulas are element by element.
 
     Parameters
     ----------
     rule : OptimizerRule
-    weights, gradients : list of tensors of shape (P, ...)
-    slots : list of dict of tensors of shape (P, ...)
+    weights, gradients : tensors of shape (P, n_weights)
+    slots : dict of tensors of shape (P, n_weights)
     counters : dict of tensors of shape (P,)
         "iteration", "learning_rate" and, for Nadam, "variable".
     numbers : mapping of tensors of shape (P,)
     """
-    dtype = weights[0].dtype
     rate = counters["learning_rate"]
     if rule.schedule is not None:
-        rate = _scheduled_rate(rule.schedule.thaw(), counters["iteration"], dtype)
-    gradients = _clip(rule.clip, gradients, numbers)
-    step_number = tf.cast(counters["iteration"] + 1, dtype)
-    shared = {**numbers, "rate": rate, "step": step_number}
+        schedule = rule.schedule.thaw()
+        rate = _scheduled_rate(schedule, counters["iteration"], weights.dtype)
+    step_number = tf.cast(counters["iteration"] + 1, weights.dtype)
+    settings = {**numbers, "rate": rate, "step": step_number}
     if rule.kind == "Nadam":
-        shared |= _nadam_momenta(shared, counters["variable"])
-        counters = {**counters, "variable": shared["product"]}
-    updated, kept = [], []
-    for weight, gradient, slot in zip(weights, gradients, slots, strict=True):
-        c = {name: _spread(value, weight) for name, value in shared.items()}
-        if "weight_decay" in rule.switches:
-            weight -= weight * c["weight_decay"] * c["rate"]
-        change, slot = _STEPS[rule.kind](gradient, slot, c, rule.switches)
-        updated.append(weight + change)
-        kept.append(slot)
-    return updated, kept, {**counters, "iteration": counters["iteration"] + 1}
+        settings |= _nadam_momenta(settings, counters["variable"])
+        counters = {**counters, "variable": settings["product"]}
+    settings = {name: value[:, tf.newaxis] for name, value in settings.items()}
+    if "weight_decay" in rule.switches:
+        weights -= weights * settings["weight_decay"] * settings["rate"]
+    change, slots = _STEPS[rule.kind](gradients, slots, settings, rule.switches)
+    counters = {**counters, "iteration": counters["iteration"] + 1}
+    return weights + change, slots, counters
 
 
 def _scheduled_rate(schedule: Any, iterations: Any, dtype: Any) -> Any:
@@ -250,7 +246,10 @@ def _sum_by_member(values: Any) -> Any:
     return tf.reduce_sum(values, axis=list(range(1, len(values.shape))))
 
 
-def _clip(kind: str | None, gradients: list[Any], numbers: Mapping[str, Any]) -> Any:
+def clip_gradients(
+    kind: str | None, gradients: list[Any], numbers: Mapping[str, Any]
+) -> list[Any]:
+    """Clip the gradients of each weight, of shape (P, ...), as `kind` says."""
     if kind is None:
         return gradients
     limit = numbers["clip"]
