@@ -45,7 +45,7 @@ def build_estimator(
         from sklearn import neural_network
 
         return getattr(neural_network, f"MLP{kind}")(
-            widths,
+            hidden_layer_sizes=widths,
             max_iter=params["epochs"],
             batch_size=params["batch_size"],
             alpha=0.0,
