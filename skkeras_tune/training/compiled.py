@@ -12,6 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
+from skkeras_tune._compat import quiet_retracing
 from skkeras_tune.losses import adapt_targets
 from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.randomness import derive_seed, epoch_order
@@ -326,7 +327,8 @@ def _run_epochs(
 def _call(program: Program, *arguments: Any) -> Any:
     """Run a program; a broken file on disk is removed and the program compiled anew."""
     try:
-        return program.train(*arguments)
+        with quiet_retracing():
+            return program.train(*arguments)
     except tf.errors.OpError:
         if not clear_program_store():
             raise
