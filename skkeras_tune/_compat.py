@@ -31,6 +31,7 @@ __all__ = [
     "StrOptions",
     "check_sample_weight",
     "fresh_names",
+    "name_optimizer_variables",
     "quiet_retracing",
     "release_traces",
     "seeded_tensorflow",
@@ -141,6 +142,21 @@ def release_traces() -> None:
     0.5 MB for each model that was trained.
     """
     eager_context.context().clear_kernel_cache()
+
+
+def name_optimizer_variables(
+    optimizer: keras.optimizers.Optimizer, weights: list[keras.Variable]
+) -> list[str]:
+    """Return the names of an optimizer's variables, each with that of its weight.
+
+    Adagrad's lack it in Keras 3.8; they stand in the order of the weights.
+    """
+    names = [variable.name for variable in optimizer.variables]
+    prefixes = iter(weights)
+    return [
+        f"{next(prefixes).name}_{name}" if names.count(name) > 1 else name
+        for name in names
+    ]
 
 
 def tensorflow_has_started() -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from skkeras_tune._compat import fresh_names
+from skkeras_tune._compat import fresh_names, name_optimizer_variables
 from skkeras_tune.frozen import FrozenObject
 from skkeras_tune.training.plan import NotCompilable
 
@@ -119,7 +119,7 @@ def _read_layout(frozen: FrozenObject) -> tuple[str, ...]:
             optimizer.build(weights)
         if len(_layouts) > 256:
             _layouts.clear()
-        _layouts[key] = tuple(variable.name for variable in optimizer.variables)
+        _layouts[key] = tuple(name_optimizer_variables(optimizer, weights))
     return _layouts[key]
 
 
