@@ -31,6 +31,7 @@ __all__ = [
     "StrOptions",
     "check_sample_weight",
     "fresh_names",
+    "is_old_plateau",
     "name_optimizer_variables",
     "quiet_retracing",
     "release_traces",
@@ -157,6 +158,16 @@ def name_optimizer_variables(
         f"{next(prefixes).name}_{name}" if names.count(name) > 1 else name
         for name in names
     ]
+
+
+def is_old_plateau(callback: keras.callbacks.Callback) -> bool:
+    """Tell whether it is a ReduceLROnPlateau that decides unlike EarlyStopping.
+
+    Keras 3.8's compares in double precision, and takes values with "acc" in their name,
+    and no others, to be better when higher.
+    """
+    is_plateau = isinstance(callback, keras.callbacks.ReduceLROnPlateau)
+    return is_plateau and not hasattr(callback, "_set_monitor_op")
 
 
 def tensorflow_has_started() -> bool:

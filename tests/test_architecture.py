@@ -24,8 +24,13 @@ LAYERS = (
     {"training", "search"},
     {"training.engine"},
     {"training.compiled", "training.keras_loop"},
-    {"training.program", "training.progress"},
-    {"training.objective", "training.stacked_mlp", "training.updates"},
+    {"training.callback_replay", "training.program", "training.progress"},
+    {
+        "training.callback_rules",
+        "training.objective",
+        "training.stacked_mlp",
+        "training.updates",
+    },
     {
         "network",
         "training.batches",

@@ -1,5 +1,6 @@
 """Keras callbacks of our own: when training must end, and when it should stop."""
 
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import keras
@@ -20,6 +21,12 @@ def detach(callbacks: Any) -> None:
     for callback in keras.tree.flatten(callbacks):
         if isinstance(callback, keras.callbacks.Callback):
             callback._model = None
+
+
+def find_stopping(callbacks: Sequence[Any]) -> Any:
+    """Return the user's early stopping whose best epoch is that of the weights."""
+    given = [c for c in callbacks if isinstance(c, keras.callbacks.EarlyStopping)]
+    return given[0] if given and given[0].restore_best_weights else None
 
 
 def read_rate(optimizer: keras.optimizers.Optimizer) -> float:

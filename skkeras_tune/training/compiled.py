@@ -3,6 +3,7 @@
 What the program cannot express is refused with a reason, before anything is trained.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +17,10 @@ from skkeras_tune._compat import quiet_retracing
 from skkeras_tune.losses import adapt_targets
 from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.randomness import derive_seed, epoch_order
-from skkeras_tune.training.callbacks import raise_diverged
+from skkeras_tune.training.batches import count_batches
+from skkeras_tune.training.callback_replay import CallbackReplay
+from skkeras_tune.training.callback_rules import Rules, Watch, read_rules
+from skkeras_tune.training.callbacks import find_stopping, raise_diverged
 from skkeras_tune.training.objective import read_objective
 from skkeras_tune.training.plan import (
     ModelState,
@@ -32,7 +36,6 @@ from skkeras_tune.training.program import (
     Design,
     Layout,
     Program,
-    Watch,
 )
 from skkeras_tune.training.program_cache import ProgramCache
 from skkeras_tune.training.program_store import clear_program_store
@@ -60,10 +63,13 @@ class CompiledPlan:
     design: Design
     numbers: dict[str, float]
     targets: NDArray[Any]
+    rules: Rules
 
 
-def resolve_design(plan: TrainingPlan, data: TrainingData) -> CompiledPlan:
-    """Find the program that trains a plan.
+def resolve_design(
+    plan: TrainingPlan, data: TrainingData, callbacks: Sequence[Any] = ()
+) -> CompiledPlan:
+    """Find the program that trains a plan, with callbacks.
 
     Raises
     ------
@@ -101,7 +107,16 @@ def resolve_design(plan: TrainingPlan, data: TrainingData) -> CompiledPlan:
     if plan.stopping is not None:
         design = _add_watch(design, plan)
         numbers["min_delta"] = plan.stopping.min_delta
-    return CompiledPlan(design, numbers, targets)
+    rules = _read_rules(design, callbacks)
+    design = replace(design, rules=rules.rules)
+    return CompiledPlan(design, numbers, targets, rules)
+
+
+def _read_rules(design: Design, callbacks: Sequence[Any]) -> Rules:
+    has_schedule = design.optimizer.schedule is not None
+    return read_rules(
+        callbacks, design.directions, design.keys, has_schedule=has_schedule
+    )
 
 
 def _refuse_large_sparse(x: Any) -> None:
@@ -152,7 +167,10 @@ def pad_size(size: int) -> int:
 
 
 def train_compiled(
-    plan: TrainingPlan, data: TrainingData, start: ModelState | None = None
+    plan: TrainingPlan,
+    data: TrainingData,
+    start: ModelState | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> TrainingResult:
     """Train the built-in network as the plan says.
 
@@ -162,6 +180,8 @@ def train_compiled(
     data : TrainingData
     start : ModelState, default=None
         Go on from these weights and this optimizer state; None starts afresh.
+    callbacks : sequence of keras.callbacks.Callback, default=()
+        Belong to this run alone, which leaves them as Keras's loop would.
 
     Raises
     ------
@@ -170,14 +190,33 @@ def train_compiled(
     ValueError
         If the loss is not finite.
     """
-    compiled = resolve_design(plan, data)
+    compiled = resolve_design(plan, data, callbacks)
     design = compiled.design
     program = programs.find(design, lambda: Program(design))
     state = _start_state(plan, compiled, start)
     arrays = _load_data(design, data, compiled.targets)
     numbers = _load_numbers(plan, compiled)
-    state, history = _run_epochs(program, plan, data, design, arrays, numbers, state)
-    return _read_result(plan, design, tf.nest.map_structure(_first, state), history)
+    replay = _build_replay(plan, data, compiled, callbacks)
+    with replay.run():
+        state = _run_epochs(program, plan, data, design, arrays, numbers, state, replay)
+        return _read_result(
+            plan, design, tf.nest.map_structure(_first, state), replay, callbacks
+        )
+
+
+def _build_replay(
+    plan: TrainingPlan,
+    data: TrainingData,
+    compiled: CompiledPlan,
+    callbacks: Sequence[Any],
+) -> CallbackReplay:
+    params = {
+        "verbose": 1 if plan.verbose == "auto" else plan.verbose,
+        "epochs": plan.first_epoch + plan.epochs,
+        "steps": count_batches(len(data.train_rows), plan.batch_size),
+    }
+    rate, dtype = compiled.numbers["learning_rate"], compiled.design.dtype
+    return CallbackReplay(callbacks, compiled.rules, params, rate, dtype)
 
 
 def _first(value: Any) -> NDArray[Any]:
@@ -219,10 +258,9 @@ def _start_state(
         "epochs": np.int32(0),
     }
     if design.watch is not None:
-        state |= {"best": np.asarray(np.inf, design.dtype)}
-        state |= {"best_epoch": np.int32(0), "wait": np.int32(0)}
-        if design.watch.restores:
-            state["best_weights"] = packed
+        state |= design.watch.start(design.dtype, packed)
+    if design.rules:
+        state["rules"] = tuple(r.start(design.dtype, packed) for r in design.rules)
     stacked: dict[str, Any] = tf.nest.map_structure(_as_member, state)
     return stacked
 
@@ -275,6 +313,11 @@ def _load_numbers(plan: TrainingPlan, compiled: CompiledPlan) -> dict[str, Any]:
     numbers["dropout_key"] = tf.constant([key], tf.int32)
     if plan.stopping is not None:
         numbers["patience"] = tf.constant([plan.stopping.patience], tf.int32)
+    if compiled.rules.numbers:
+        # In double precision, as Python's numbers are.
+        numbers["rules"] = tf.nest.map_structure(
+            lambda value: tf.constant([value], tf.float64), compiled.rules.numbers
+        )
     return numbers
 
 
@@ -286,15 +329,16 @@ def _run_epochs(
     arrays: dict[str, Any],
     numbers: dict[str, Any],
     state: dict[str, Any],
-) -> tuple[dict[str, Any], dict[str, list[float]]]:
+    replay: CallbackReplay,
+) -> dict[str, Any]:
     """Call the program until all epochs are over or the member has stopped.
 
     The first calls are short, in case training ends early.
     """
     keys, layout = program.keys, design.layout
     printer = EpochPrinter(plan, -(-len(data.train_rows) // layout.batch))
-    values: list[NDArray[Any]] = []
-    done, n_epochs = 0, 1 if printer.is_on else min(4, layout.epochs)
+    by_epoch = printer.is_on or replay.schedules
+    done, n_epochs = 0, 1 if by_epoch else min(4, layout.epochs)
     held = np.zeros((1, layout.held), np.int32)
     held[0, : len(data.validation_rows)] = data.validation_rows
     fixed = {
@@ -310,18 +354,20 @@ def _run_epochs(
             "n_epochs": tf.constant(n_epochs),
             "first_epoch": tf.constant(plan.first_epoch + done),
         }
-        printer.begin(plan.first_epoch + done)
+        epoch = plan.first_epoch + done
+        if replay.schedules:
+            state["counters"]["learning_rate"] = _as_member(replay.begin_epoch(epoch))
+        printer.begin(epoch)
         state, history = _call(program, arrays, run, numbers, state)
         trained = int(state["epochs"][0]) - done
-        values.append(history.numpy()[:trained, 0])
-        last = dict(zip(keys, values[-1][-1], strict=True))
-        printer.end(plan.first_epoch + done, last)
+        for i, values in enumerate(history.numpy()[:trained, 0].tolist()):
+            logs = replay.end_epoch(epoch + i, dict(zip(keys, values, strict=True)))
+            printer.end(epoch + i, logs)
         done += trained
         if int(state["status"][0]) != RUNNING:
             break
-        n_epochs = 1 if printer.is_on else min(2 * n_epochs, layout.epochs)
-    table = np.concatenate(values)
-    return state, {key: table[:, i].tolist() for i, key in enumerate(keys)}
+        n_epochs = 1 if by_epoch else min(2 * n_epochs, layout.epochs)
+    return state
 
 
 def _call(program: Program, *arguments: Any) -> Any:
@@ -353,25 +399,43 @@ def _read_result(
     plan: TrainingPlan,
     design: Design,
     state: dict[str, Any],
-    history: dict[str, list[float]],
+    replay: CallbackReplay,
+    callbacks: Sequence[Any],
 ) -> TrainingResult:
-    epoch = plan.first_epoch + len(history["loss"])
+    history, n_epochs = replay.history, int(state["epochs"])
+    epoch = plan.first_epoch + n_epochs
     rate = float(state["counters"]["learning_rate"])
     if state["status"] == LOSS_NOT_FINITE:
         raise_diverged("training loss", str(history["loss"][-1]), epoch, rate)
     if state["status"] == VALIDATION_NAN:
         raise_diverged("validation loss", "nan", epoch, rate)
-    restores = design.watch is not None and design.watch.restores
-    weights = _join_weights(design, state["best_weights"] if restores else state)
+    weights = _read_weights(design, state, replay)
     if not all(np.isfinite(weight).all() for weight in weights):
-        raise_diverged("weights", "not finite", len(history["loss"]), rate)
+        raise_diverged("weights", "not finite", n_epochs, rate)
     shapes = design.network.trained_shapes
     rows = {name: _unpack(row, shapes) for name, row in state["slots"].items()}
     slots = [{name: rows[name][i] for name in rows} for i in range(len(shapes))]
     optimizer_state = list_keras_variables(design.optimizer, slots, state["counters"])
     kept = ModelState(weights, optimizer_state, optimizer=design.optimizer.kind)
-    best = int(state["best_epoch"]) if design.watch else len(history["loss"])
-    return TrainingResult(kept, history, max(best, 1), engine="compiled")
+    stopping, best = find_stopping(callbacks), n_epochs
+    if design.watch is not None:
+        best = int(state["best_epoch"])
+    elif stopping is not None:
+        best = stopping.best_epoch - plan.first_epoch + 1
+    best = min(max(best, 1), n_epochs)
+    return TrainingResult(kept, history, best, list(callbacks), engine="compiled")
+
+
+def _read_weights(
+    design: Design, state: dict[str, Any], replay: CallbackReplay
+) -> list[NDArray[Any]]:
+    """Return the weights that training ends with, the last or restored ones."""
+    best = [seen.get("best_weights") for seen in state.get("rules", ())]
+    restored = replay.end([kept and _join_weights(design, kept) for kept in best])
+    if restored is not None:
+        return restored
+    restores = design.watch is not None and design.watch.restores
+    return _join_weights(design, state["best_weights"] if restores else state)
 
 
 def _join_weights(design: Design, parts: dict[str, Any]) -> list[NDArray[Any]]:

@@ -1,7 +1,7 @@
 """Which loop trains: a compiled program where it can express the plan, or Keras's."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import keras
 
@@ -48,8 +48,7 @@ def train(
     reason = "engine='keras'"
     if engine != "keras":
         try:
-            _refuse_callbacks(callbacks)
-            return train_compiled(plan, data, start)
+            return train_compiled(plan, data, start, callbacks)
         except NotCompilable as error:
             reason = str(error)
             if engine == "compiled":
@@ -61,9 +60,3 @@ def train(
     result = keras_loop.train(plan, data, start=start, callbacks=callbacks)
     result.reason = reason
     return result
-
-
-def _refuse_callbacks(callbacks: Sequence[Any]) -> None:
-    if callbacks:
-        names = ", ".join(sorted({type(c).__name__ for c in callbacks}))
-        raise NotCompilable(f"the callbacks {names} run in Keras's loop")

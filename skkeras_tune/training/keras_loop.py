@@ -28,6 +28,7 @@ from skkeras_tune.training.callbacks import (
     FiniteLoss,
     ValidatedStopping,
     detach,
+    find_stopping,
     raise_diverged,
     read_rate,
 )
@@ -283,8 +284,7 @@ def _build_stopping(
 ) -> Any:
     """Return the callback that ends training: the plan's, or else the user's."""
     if rule is None:
-        given = [c for c in callbacks if isinstance(c, keras.callbacks.EarlyStopping)]
-        return given[0] if given and given[0].restore_best_weights else None
+        return find_stopping(callbacks)
     return ValidatedStopping(
         monitor=rule.monitor,
         patience=rule.patience,

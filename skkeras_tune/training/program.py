@@ -12,6 +12,13 @@ import numpy as np
 import tensorflow as tf
 
 from skkeras_tune.randomness import hash_bits
+from skkeras_tune.training.callback_rules import (
+    Moment,
+    Plateau,
+    Rule,
+    Watch,
+    choose,
+)
 from skkeras_tune.training.objective import Judge, Objective, describe_values
 from skkeras_tune.training.stacked_mlp import StackedMLP, TrainingPass
 from skkeras_tune.training.updates import (
@@ -60,17 +67,11 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Watch:
-    """What early stopping looks at, apart from its numbers."""
-
-    key: str
-    sign: float
-    restores: bool
-
-
-@dataclass(frozen=True)
 class Design:
-    """Everything that makes programs differ."""
+    """Everything that makes programs differ.
+
+    `watch` is the plan's own early stopping; `rules` are those of callbacks.
+    """
 
     network: StackedMLP
     optimizer: OptimizerRule
@@ -80,6 +81,7 @@ class Design:
     target: tuple[str, tuple[int, ...]]
     weighted: bool
     dtype: str
+    rules: tuple[Rule, ...] = ()
 
     @property
     def judged(self) -> tuple[Objective, bool, int]:
@@ -198,13 +200,14 @@ class Program:
         rule = self.design.optimizer
         gradients = tape.gradient(total, trained, unconnected_gradients="zero")
         gradients = self.pack(clip_gradients(rule.clip, gradients, numbers))
+        settings = {n: value for n, value in numbers.items() if n != "rules"}
         updated = apply_gradients(
-            rule, moving["weights"], gradients, moving["slots"], counters, numbers
+            rule, moving["weights"], gradients, moving["slots"], counters, settings
         )
         new = dict(zip(("weights", "slots", "counters"), updated, strict=True))
         new["others"] = others
         if self.layout.members > 1:  # a fold may be a batch shorter than another
-            new = _choose(count > 0, new, moving)
+            new = choose(count > 0, new, moving)
         return new, self.add_totals(totals, batch["y"], outputs, loss, mask, count)
 
     def unpack(self, row: Any) -> list[Any]:
@@ -285,17 +288,13 @@ class Program:
     ) -> State:
         """Decide who goes on, and keep the best weights."""
         runs = tf.equal(before["status"], RUNNING)
-        state = {**before, **_choose(runs, moving, {n: before[n] for n in moving})}
+        state = {**before, **choose(runs, moving, {n: before[n] for n in moving})}
         state["epochs"] = before["epochs"] + tf.cast(runs, tf.int32)
         named = dict(zip(self.keys, values, strict=True))
-        status = before["status"]
-        if self.design.watch is not None:
-            stops, kept = self.watch(
-                self.design.watch, run["first_epoch"] + epoch, numbers, state, named
-            )
-            kept = _choose(runs, kept, {name: before[name] for name in kept})
-            state.update(kept)
-            status = tf.where(tf.logical_and(runs, stops), STOPPED, status)
+        stops, seen = self.follow(run["first_epoch"] + epoch, numbers, state, named)
+        state |= choose(runs, seen, {name: before[name] for name in seen})
+        stops = tf.logical_and(runs, stops)
+        status = tf.where(stops, STOPPED, before["status"])
         if "val_loss" in named:
             broken = tf.math.is_nan(named["val_loss"])
             status = tf.where(tf.logical_and(runs, broken), VALIDATION_NAN, status)
@@ -305,33 +304,23 @@ class Program:
         )
         return state
 
-    def watch(
-        self, watch: Watch, epoch: Any, numbers: Any, state: State, named: State
+    def follow(
+        self, epoch: Any, numbers: Any, state: State, named: State
     ) -> tuple[Any, State]:
-        """Follow Keras's EarlyStopping: who must stop, and what each has seen."""
-        value = named[watch.key] * watch.sign
-        is_first = tf.equal(state["epochs"], 1)
-        is_better = tf.logical_or(
-            is_first, value + numbers["min_delta"] < state["best"]
-        )
-        wait = tf.where(is_better, 0, state["wait"] + 1)
-        kept = {
-            "best": tf.where(is_better, value, state["best"]),
-            "best_epoch": tf.where(is_better, state["epochs"], state["best_epoch"]),
-            "wait": wait,
-        }
-        if watch.restores:
-            now = {name: state[name] for name in ("weights", "others")}
-            kept["best_weights"] = _choose(is_better, now, state["best_weights"])
-        late = tf.logical_and(wait >= numbers["patience"], epoch > 0)
-        return tf.logical_and(late, tf.logical_not(is_better)), kept
-
-
-def _choose(condition: Any, chosen: Any, other: Any) -> Any:
-    """Take each member's values from one of two states."""
-
-    def choose(one: Any, two: Any) -> Any:
-        shape = [-1] + [1] * (len(one.shape) - 1)
-        return tf.where(tf.reshape(condition, shape), one, two)
-
-    return tf.nest.map_structure(choose, chosen, other)
+        """Follow all rules in their order: who must stop, and what has changed."""
+        design, counters = self.design, state["counters"]
+        weights = {name: state[name] for name in ("weights", "others")}
+        rate, stops = counters["learning_rate"], tf.zeros_like(state["epochs"], tf.bool)
+        seen: State = {}
+        if design.watch is not None:
+            moment = Moment(epoch, state["epochs"], named, weights, rate)
+            seen, stops = design.watch.follow(moment, numbers, state)
+        for i, rule in enumerate(design.rules):
+            moment = Moment(epoch, state["epochs"], named, weights, rate)
+            now = rule.follow(moment, numbers["rules"][i], state["rules"][i])
+            if isinstance(rule, Plateau):
+                rate = now[1]
+            else:
+                stops = tf.logical_or(stops, now[1])
+            seen["rules"] = (*seen.get("rules", ()), now[0])
+        return stops, {**seen, "counters": {**counters, "learning_rate": rate}}
