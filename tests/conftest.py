@@ -1,7 +1,9 @@
 """Data that many tests share: real sets of scikit-learn, standardised."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,11 +11,29 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.preprocessing import StandardScaler
 
+from skkeras_tune import base
+
 # Not in the user's own cache; read when the first test fits.
 PROGRAMS = Path(__file__).parents[1] / ".pytest_cache" / "programs"
 os.environ.setdefault("SKKERAS_TUNE_CACHE", str(PROGRAMS))
 
+#: Names the engine that "auto" is to mean, so that the same tests try each.
+ENGINE = os.environ.get("SKKERAS_TUNE_TEST_ENGINE", "auto")
+
 Data = tuple[NDArray[np.float64], NDArray]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _engine_of_auto() -> Iterator[None]:
+    """Let the estimators' "auto" be the engine that the environment names."""
+    train = base.train
+
+    def train_on(*args: Any, engine: str, **options: Any) -> Any:
+        return train(*args, engine=ENGINE if engine == "auto" else engine, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(base, "train", train_on)
+        yield
 
 
 def _standardised(X: NDArray[np.float64]) -> NDArray[np.float64]:
