@@ -14,6 +14,10 @@ OLDEST_PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3)
 # Twice quiet: errors only.
 PIP_INSTALL := -m pip install -qq --disable-pip-version-check
 SOURCES := skkeras_tune tests examples docs
+# The tests of the estimators whose engine="auto" would compile.
+ENGINE_TESTS := $(patsubst %,tests/test_%.py,callbacks class_weights continuing \
+	early_stopping errors estimator_checks estimators losses memory meta_estimators \
+	metadata_routing parameters persistence reproducibility rows targets)
 
 # Leaves out TensorFlow's start-up messages, but for a few that it writes regardless.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
@@ -24,7 +28,7 @@ export MPLBACKEND ?= Agg
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-fast test-oldest lint types pytest docs bench format clean
+.PHONY: help demo test test-fast test-keras test-oldest lint types pytest docs bench format clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile \
@@ -37,6 +41,11 @@ test: lint types pytest  ## Install, and run lint, types and all tests
 
 test-fast: PYTEST_ARGS += -m "not slow"
 test-fast: lint types pytest  ## The same without the slow tests
+
+test-keras: $(VENV)/.test  ## Run the tests of the estimators on Keras's loop
+	@echo "== pytest on Keras's loop"
+	@SKKERAS_TUNE_TEST_ENGINE=keras \
+		$(BIN)/python -m pytest $(ENGINE_TESTS) $(PYTEST_ARGS)
 
 test-oldest: $(OLDEST)/.test  ## Run the tests on the oldest supported versions
 	@echo "== pytest on the oldest supported versions"

@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skkeras_tune import KerasClassifier, KerasRegressor
-from skkeras_tune.training import compiled
+from skkeras_tune.training import StoppingRule, compiled, train
 from skkeras_tune.training.compiled import programs, resolve_design, train_compiled
 from skkeras_tune.training.plan import NotCompilable
 from skkeras_tune.training.program import Program
@@ -204,6 +204,22 @@ COMBINATIONS = {
 def test_combinations(cancer, name):
     """Several callbacks act in their order, each on what those before it left."""
     train_both(KerasClassifier, *cancer, *COMBINATIONS[name])
+
+
+@pytest.mark.parametrize("restores", [True, False])
+def test_the_plans_stopping_and_a_callbacks(restores):
+    """A plan's own rule and a callback that stops too: whichever restores last wins."""
+    plan = replace(PLAN, epochs=12, stopping=StoppingRule("val_loss", 4, 0.0, restores))
+    ends = []
+    for engine in ("compiled", "keras"):
+        stopping = EarlyStopping("loss", patience=2, restore_best_weights=True)
+        ends.append(train(plan, DATA, callbacks=[stopping, Plateau()], engine=engine))
+        assert ends[-1].engine == engine
+    here, there = ends
+    assert here.best_epoch == there.best_epoch
+    keras.tree.map_structure(assert_close, here.history, there.history)
+    keras.tree.map_structure(assert_close, here.state.weights, there.state.weights)
+    assert_same_state(here.callbacks, there.callbacks)
 
 
 @pytest.mark.parametrize("rules", [SLOW, {"patience": 1}])

@@ -13,6 +13,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.utils.class_weight import compute_sample_weight
 
 from skkeras_tune import KerasClassifier, KerasRegressor, build_mlp
+from tests.conftest import ENGINE
 
 QUICK = {"epochs": 2, "early_stopping": False, "random_state": 0}
 STEADY = {"epochs": 15, "learning_rate": 0.02, "early_stopping": False}
@@ -28,6 +29,12 @@ def test_scikit_learn_knows_the_kind():
     assert not is_regressor(KerasClassifier())
     assert is_regressor(KerasRegressor())
     assert not is_classifier(KerasRegressor())
+
+
+def test_these_tests_run_on_the_engine_asked_for(iris):
+    """`SKKERAS_TUNE_TEST_ENGINE` says what "auto" means; otherwise it compiles."""
+    expected = "keras" if ENGINE == "keras" else "compiled"
+    assert KerasClassifier(**QUICK).fit(*iris).engine_ == expected
 
 
 # --- tasks

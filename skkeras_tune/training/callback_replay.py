@@ -93,19 +93,22 @@ class CallbackReplay:
         """Begin and, whatever happens, let go of the callbacks."""
         watchers = [self._callbacks[place] for place in self._rules.places]
         modes = [callback.mode for callback in watchers]
-        for callback, model in zip(self._callbacks, self._models, strict=True):
-            callback.set_params(self._params)
-            callback.set_model(model)
-        for callback in self._callbacks:
-            callback.on_train_begin()
-        for callback, rule in zip(watchers, self._rules.rules, strict=True):
-            callback.mode = _MODES[rule.sign]  # the stand-in has no metrics to ask
         try:
+            self._begin()
+            for callback, rule in zip(watchers, self._rules.rules, strict=True):
+                callback.mode = _MODES[rule.sign]  # the stand-in has no metrics to ask
             yield
         finally:
             for callback, mode in zip(watchers, modes, strict=True):
                 callback.mode = mode
             detach(self._callbacks)
+
+    def _begin(self) -> None:
+        for callback, model in zip(self._callbacks, self._models, strict=True):
+            callback.set_params(self._params)
+            callback.set_model(model)
+        for callback in self._callbacks:
+            callback.on_train_begin()
 
     @property
     def history(self) -> dict[str, list[float]]:

@@ -17,11 +17,11 @@ from skkeras_tune._compat import is_old_plateau
 from skkeras_tune.training.plan import NotCompilable
 
 _callbacks = keras.callbacks
+_PLATEAU_NUMBERS = ("min_delta", "patience", "factor", "cooldown", "min_lr")
+_STOPPING_NUMBERS = ("min_delta", "patience", "baseline", "start_from_epoch")
 _NUMBERS: dict[type, tuple[str, ...]] = {
-    _callbacks.EarlyStopping: ("min_delta", "patience", "baseline", "start_from_epoch"),
-    _callbacks.ReduceLROnPlateau: (
-        *("min_delta", "patience", "factor", "cooldown", "min_lr"),
-    ),
+    _callbacks.EarlyStopping: _STOPPING_NUMBERS,
+    _callbacks.ReduceLROnPlateau: _PLATEAU_NUMBERS,
 }
 _RATES = (_callbacks.ReduceLROnPlateau, _callbacks.LearningRateScheduler)
 _KINDS = (*_NUMBERS, *_RATES, _callbacks.TerminateOnNaN, _callbacks.History)
