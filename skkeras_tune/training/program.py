@@ -153,9 +153,9 @@ class Program:
         moving = {name: state[name] for name in MOVING}
 
         def step(i: Any, moving: State, totals: Any) -> Any:
-            rows, mask = self.take_places(order, i, self.layout.batch, run["n_rows"])
+            rows, places = self.take_places(order, i, self.layout.batch, run["n_rows"])
             batch = self.gather(data, rows)
-            moving, totals = self.train_step(batch, mask, numbers, moving, totals)
+            moving, totals = self.train_step(batch, places, numbers, moving, totals)
             return i + 1, moving, totals
 
         _, moving, totals = tf.while_loop(
@@ -167,20 +167,20 @@ class Program:
         return self.end_epoch(epoch, run, numbers, state, moving, values), values
 
     def take_places(self, order: Any, i: Any, size: int, n_rows: Any) -> Any:
-        """Return the rows of one batch, and which of them count."""
+        """Return the rows of one batch, and which and how many of them count."""
         start = i * size
         rows = tf.slice(order, [0, start], [self.layout.members, size])
-        places = start + tf.range(size)
-        mask = tf.cast(places[tf.newaxis] < n_rows[:, tf.newaxis], self.type)
-        return rows, mask
+        count = tf.clip_by_value(n_rows - start, 0, size)
+        mask = tf.cast(tf.range(size) < count[:, tf.newaxis], self.type)
+        return rows, (mask, tf.cast(count, self.type))
 
     def gather(self, data: Any, rows: Any) -> State:
         return {name: tf.gather(values, rows) for name, values in data.items()}
 
     def train_step(
-        self, batch: State, mask: Any, numbers: Any, moving: State, totals: Any
+        self, batch: State, places: Any, numbers: Any, moving: State, totals: Any
     ) -> Any:
-        count = tf.reduce_sum(mask, axis=1)
+        mask, count = places
         counters = moving["counters"]
         network = self.design.network
         steps = tf.cast(counters["iteration"], tf.int32)
@@ -261,9 +261,8 @@ class Program:
         penalty = network.penalty(trained, numbers["l1"], numbers["l2"])
 
         def step(i: Any, totals: Any) -> Any:
-            rows, mask = self.take_places(run["held"], i, size, run["n_held"])
+            rows, (mask, count) = self.take_places(run["held"], i, size, run["n_held"])
             batch = self.gather(data, rows)
-            count = tf.reduce_sum(mask, axis=1)
             outputs, _ = network(weights, batch["x"])
             loss = self.mean_loss(batch, outputs, mask, count) + penalty
             return i + 1, self.add_totals(
@@ -288,11 +287,15 @@ class Program:
     ) -> State:
         """Decide who goes on, and keep the best weights."""
         runs = tf.equal(before["status"], RUNNING)
-        state = {**before, **choose(runs, moving, {n: before[n] for n in moving})}
+        if self.layout.members > 1:  # or else its only member runs
+            moving = choose(runs, moving, {name: before[name] for name in moving})
+        state = {**before, **moving}
         state["epochs"] = before["epochs"] + tf.cast(runs, tf.int32)
         named = dict(zip(self.keys, values, strict=True))
         stops, seen = self.follow(run["first_epoch"] + epoch, numbers, state, named)
-        state |= choose(runs, seen, {name: before[name] for name in seen})
+        if self.layout.members > 1:
+            seen = choose(runs, seen, {name: before[name] for name in seen})
+        state |= seen
         stops = tf.logical_and(runs, stops)
         status = tf.where(stops, STOPPED, before["status"])
         if "val_loss" in named:
