@@ -139,6 +139,21 @@ def test_one_program_serves_every_fit_of_a_shape(iris):
     assert programs.n_built == before
 
 
+@pytest.mark.parametrize(("epochs", "interpreted"), [(12, True), (13, False)])
+def test_few_steps_are_not_worth_compiling(iris, epochs, interpreted):
+    """On "auto" up to 64 steps are traced only; the losses are the same."""
+    X, y = iris
+    params = {"units": 40 + epochs, "early_stopping": False, "random_state": 0}
+    model = KerasClassifier(epochs=epochs, **params)
+    before = set(programs)
+    auto = clone(model).fit(X, y)
+    (design,) = set(programs) - before
+    assert design.interpreted is interpreted
+    always = clone(model).set_params(engine="compiled").fit(X, y)
+    assert auto.engine_ == always.engine_ == "compiled"
+    assert_allclose(auto.history_["loss"], always.history_["loss"], rtol=1e-5)
+
+
 def test_another_shape_is_another_program(iris):
     """Another width, and another optimizer, are traced once each."""
     before = programs.n_built
@@ -319,7 +334,8 @@ assert not tensorflow_has_started()
 if len(sys.argv) > 1:
     set_program_cache(None if sys.argv[1] == "none" else sys.argv[1])
 X, y = load_iris(return_X_y=True)
-print(KerasClassifier(epochs=2, random_state=0).fit(X, y).history_)
+model = KerasClassifier(epochs=2, engine="compiled", random_state=0)
+print(model.fit(X, y).history_)
 try:
     set_program_cache("elsewhere")
 except RuntimeError as error:

@@ -37,7 +37,8 @@ def train(
     callbacks : sequence of keras.callbacks.Callback, default=()
         Belong to this run alone.
     engine : {"auto", "compiled", "keras"}, default="auto"
-        "auto" compiles what can be compiled, with the same answer.
+        "auto" compiles what can be compiled, with the same answer. A run of a few steps
+        it traces only, since compiling would take longer than the steps.
 
     Raises
     ------
@@ -48,7 +49,9 @@ def train(
     reason = "engine='keras'"
     if engine != "keras":
         try:
-            return train_compiled(plan, data, start, callbacks)
+            return train_compiled(
+                plan, data, start, callbacks, may_interpret=engine == "auto"
+            )
         except NotCompilable as error:
             reason = str(error)
             if engine == "compiled":

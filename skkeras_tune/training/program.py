@@ -70,7 +70,9 @@ class Layout:
 class Design:
     """Everything that makes programs differ.
 
-    `watch` is the plan's own early stopping; `rules` are those of callbacks.
+    `watch` is the plan's own early stopping; `rules` are those of callbacks. An
+    `interpreted` program is traced but not compiled: TensorFlow runs one operation
+    after the other.
     """
 
     network: StackedMLP
@@ -82,6 +84,7 @@ class Design:
     weighted: bool
     dtype: str
     rules: tuple[Rule, ...] = ()
+    interpreted: bool = False
 
     @property
     def judged(self) -> tuple[Objective, bool, int]:
@@ -103,7 +106,7 @@ class Design:
 
 
 class Program:
-    """A design as a traced and compiled function.
+    """A design as a traced and, unless it is interpreted, compiled function.
 
     `train` takes ``(data, run, numbers, state)``. `data` holds "x", "y" and, if
     weighted, "weight". `run` holds "orders" of shape (E, P, order), "n_rows" (P,),
@@ -118,7 +121,8 @@ class Program:
         self.judge = Judge(*design.judged)
         self.trainable = design.network.trainable
         self.shapes = design.network.trained_shapes
-        self.train = tf.function(self._train, jit_compile=True, autograph=False)
+        is_compiled = not design.interpreted
+        self.train = tf.function(self._train, jit_compile=is_compiled, autograph=False)
 
     def _train(self, data: Any, run: Any, numbers: Any, state: State) -> Any:
         n_keys = len(self.keys)

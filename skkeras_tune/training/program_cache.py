@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 _CAPACITY = 64
@@ -22,6 +22,10 @@ class ProgramCache:
         self._programs: OrderedDict[Hashable, Any] = OrderedDict()
         self._lock = threading.RLock()
         self.n_built = 0
+
+    def __iter__(self) -> Iterator[Hashable]:
+        with self._lock:
+            return iter(list(self._programs))
 
     def find(self, key: Hashable, build: Callable[[], Any]) -> Any:
         """Return the program of that key, built now if it is not there.
