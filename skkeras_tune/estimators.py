@@ -104,7 +104,8 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
     engine : {"auto", "compiled", "keras"}, default="auto"
         How to train. "compiled" runs whole epochs in one XLA program, and raises where
         a setting has no compiled form; "keras" is Keras's own `fit`, with the same
-        answer. "auto" compiles where it can.
+        answer. "auto" compiles where it can, and up to 64 steps it runs the same
+        program uncompiled.
     verbose : int or "auto", default=0
         Keras's progress output: 0 is silent, 1 a bar, 2 a line an epoch.
     **kwargs
@@ -380,7 +381,8 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
     engine : {"auto", "compiled", "keras"}, default="auto"
         How to train. "compiled" runs whole epochs in one XLA program, and raises where
         a setting has no compiled form; "keras" is Keras's own `fit`, with the same
-        answer. "auto" compiles where it can.
+        answer. "auto" compiles where it can, and up to 64 steps it runs the same
+        program uncompiled.
     verbose : int or "auto", default=0
         Keras's progress output: 0 is silent, 1 a bar, 2 a line an epoch.
     **kwargs

@@ -253,7 +253,6 @@ WORK: dict[str, Work] = {
         partial(fit_pictures, widths=(300, 100), batch_size=128), 5, 1
     ),
     "300 rows, cold": Work(fit_few_rows, 5, 5),
-    "300 rows, program on disk": Work(fit_few_rows, 5, 5, on_disk=True),
     "first predict of 1,000 rows": Work(predict_first, 1000, 1000),
     "grid search, 4 rates x 3 folds, 20,433 x 8": Work(search_california, 5, 1),
     "10-fold cross-validation, 569 x 30": Work(cross_validate_small, 20, 2),
