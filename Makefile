@@ -16,7 +16,7 @@ PIP_INSTALL := -m pip install -qq --disable-pip-version-check
 SOURCES := skkeras_tune tests examples docs
 # The tests of the estimators whose engine="auto" would compile.
 ENGINE_TESTS := $(patsubst %,tests/test_%.py,callbacks class_weights continuing \
-	early_stopping errors estimator_checks estimators losses memory meta_estimators \
+	early_stopping errors estimator_checks estimators losses meta_estimators \
 	metadata_routing parameters persistence reproducibility rows targets)
 
 # Leaves out TensorFlow's start-up messages, but for a few that it writes regardless.

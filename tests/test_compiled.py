@@ -123,10 +123,12 @@ def test_sparse_features_train_the_same(iris):
 # --- what programs share
 
 
-def test_one_program_serves_every_fit_of_a_shape(iris):
+@pytest.mark.parametrize("engine", ["compiled", "auto"])
+def test_one_program_serves_every_fit_of_a_shape(iris, engine):
     """Other rows, a row less, other rates, seeds, penalties: nothing is traced anew."""
     X, y = iris
-    model = KerasClassifier(**{**QUICK, "units": 11}, dropout=0.1, l2=0.01).fit(X, y)
+    params = {**QUICK, "units": 11, "engine": engine}
+    model = KerasClassifier(**params, dropout=0.1, l2=0.01).fit(X, y)
     before = programs.n_built
     for params in (
         {"learning_rate": 0.5},
@@ -141,17 +143,40 @@ def test_one_program_serves_every_fit_of_a_shape(iris):
 
 @pytest.mark.parametrize(("epochs", "interpreted"), [(12, True), (13, False)])
 def test_few_steps_are_not_worth_compiling(iris, epochs, interpreted):
-    """On "auto" up to 64 steps are traced only; the losses are the same."""
-    X, y = iris
+    """On "auto" up to 64 steps are traced only, which still counts as compiled."""
+    X, y = iris  # in five batches
     params = {"units": 40 + epochs, "early_stopping": False, "random_state": 0}
     model = KerasClassifier(epochs=epochs, **params)
     before = set(programs)
-    auto = clone(model).fit(X, y)
+    assert model.fit(X, y).engine_ == "compiled"
     (design,) = set(programs) - before
     assert design.interpreted is interpreted
-    always = clone(model).set_params(engine="compiled").fit(X, y)
-    assert auto.engine_ == always.engine_ == "compiled"
-    assert_allclose(auto.history_["loss"], always.history_["loss"], rtol=1e-5)
+
+
+VARIETY = {
+    "stopping": {"patience": 2, "min_delta": 0.02, "metrics": ["accuracy", "AUC"]},
+    "dropout": {"dropout": 0.3, "l1": 0.01, "l2": 0.01, "wide": True},
+    "batch": {"normalization": "batch", "optimizer": "sgd", "optimizer__momentum": 0.9},
+    "layer": {"normalization": "layer", "activation": "gelu", "n_hidden": 2},
+    "weights": {"class_weight": "balanced", "optimizer__clipnorm": 0.1},
+    "schedule": {"learning_rate": keras.optimizers.schedules.CosineDecay(0.01, 9)},
+    "plateau": {"callbacks": keras.callbacks.ReduceLROnPlateau(patience=1)},
+}
+
+
+@pytest.mark.parametrize("name", VARIETY)
+def test_a_program_computes_the_same_uncompiled(cancer, name):
+    """What "auto" does not compile ends with the same losses and weights."""
+    model = KerasClassifier(**{**QUICK, "epochs": 4}, **VARIETY[name])
+    before = set(programs)
+    here = clone(model).fit(*cancer)
+    assert {design.interpreted for design in set(programs) - before} == {True}
+    there = clone(model).set_params(engine="compiled").fit(*cancer)
+    assert here.history_.keys() == there.history_.keys()
+    for key, values in there.history_.items():
+        assert_allclose(here.history_[key], values, rtol=1e-4, err_msg=key)
+    for one, two in zip(here.weights_, there.weights_, strict=True):
+        assert_allclose(one, two, rtol=1e-3, atol=1e-6)
 
 
 def test_another_shape_is_another_program(iris):
@@ -227,11 +252,14 @@ def test_a_program_trains_members_apart():
         assert_allclose(best, there, rtol=1e-4, atol=1e-6)
 
 
-def test_threads_give_the_results_of_one_after_the_other(iris):
+@pytest.mark.parametrize("engine", ["compiled", "auto"])
+def test_threads_give_the_results_of_one_after_the_other(iris, engine):
     """Eight threads that fit and predict at once do not disturb each other."""
     X, y = iris
     models = [
-        KerasClassifier(**{**QUICK, "random_state": i, "units": 5 + i % 3}, dropout=0.2)
+        KerasClassifier(
+            epochs=2, units=5 + i % 3, dropout=0.2, engine=engine, random_state=i
+        )
         for i in range(8)
     ]
 

@@ -29,7 +29,7 @@ def fit(i):
         loss = "sparse_categorical_crossentropy"
         model = KerasClassifier(build, width=width, loss=loss, **settings)
     else:
-        model = KerasClassifier(units=width, **settings)
+        model = KerasClassifier(units=width, engine=kind, **settings)
     model.fit(X, y).predict(X)
 
 
@@ -50,8 +50,16 @@ print(megabytes() - before)
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has other units there")
 @pytest.mark.parametrize(
     ("kind", "n_shapes"),
-    # Twenty shapes in turn are more than are kept, so that each fit traces anew.
-    [("builtin", 1), ("builtin", 20), ("function", 20)],
+    # Twenty shapes in turn are more than Keras models are kept, so each of its fits
+    # traces anew; of programs, more are kept.
+    [
+        ("auto", 1),
+        ("auto", 20),
+        ("compiled", 1),
+        ("compiled", 20),
+        ("keras", 20),
+        ("function", 20),
+    ],
 )
 def test_three_hundred_fits_add_little_memory(kind, n_shapes):
     """300 fits and predictions add at most 50 MB to the process's peak."""

@@ -88,9 +88,7 @@ def main() -> None:
         amount = work.quick if options.quick else work.full
         results[name] = compare(name, amount, options.repeats)
         print(format_row(name, amount, results[name], peak), flush=True)
-    print("\nThe parts of a fit with plain Keras, in milliseconds:")
-    for part, milliseconds in parts.measure().items():
-        print(f"  {part}: {milliseconds:.1f}")
+    parts.print_parts()
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
 

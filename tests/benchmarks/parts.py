@@ -1,13 +1,20 @@
-"""What the parts of a fit with plain Keras cost: `python -m tests.benchmarks.parts`."""
+"""What the parts of a fit cost: `python -m tests.benchmarks.parts`."""
 
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
 
+from skkeras_tune import KerasRegressor
+
 N_FEATURES, UNITS, BATCH = 8, 30, 32
+#: Steps up to which "auto" does not compile.
+FEW = 64
+
+Times = dict[str, list[float]]
 
 
 def build_model() -> keras.Model:
@@ -23,34 +30,70 @@ def build_model() -> keras.Model:
     return model
 
 
-def measure(n_repeats: int = 5) -> dict[str, float]:
-    """Return the milliseconds of each part, medians of several models."""
-    generator = np.random.default_rng(0)
-    X = generator.normal(size=(200 * BATCH, N_FEATURES)).astype("float32")
-    y = X.sum(axis=1)
-    times: dict[str, list[float]] = {}
+def measure(n_repeats: int = 5) -> dict[str, dict[str, float]]:
+    """Return the milliseconds of each part, medians of several networks."""
+    build_model().fit(*draw_rows(1), verbose=0)  # starts TensorFlow
+    found: dict[str, dict[str, float]] = {}
+    for name, run in (("plain Keras", time_keras), ("skkeras_tune", time_own)):
+        times: Times = {}
+        for i in range(n_repeats):
+            run(times, i)
+        medians = {part: statistics.median(values) for part, values in times.items()}
+        found[name] = medians
+    return found
 
-    def timed(part: str, work: Callable[[], object], share: float = 1.0) -> None:
-        start = time.perf_counter()
-        work()
-        seconds = time.perf_counter() - start
-        times.setdefault(part, []).append(1e3 * seconds / share)
 
-    def fit(model: keras.Model, n_batches: int, epochs: int) -> None:
-        rows = slice(n_batches * BATCH)
-        model.fit(X[rows], y[rows], batch_size=BATCH, epochs=epochs, verbose=0)
+def draw_rows(n_batches: int) -> Any:
+    """Return rows and targets for so many batches."""
+    shape = (n_batches * BATCH, N_FEATURES)
+    X = np.random.default_rng(0).normal(size=shape).astype("float32")
+    return X, X.sum(axis=1)
 
-    build_model().fit(X[:BATCH], y[:BATCH], verbose=0)  # starts TensorFlow
-    for _ in range(n_repeats):
-        model = build_model()
-        timed("building a small model", build_model)
-        timed("its first training step", lambda m=model: fit(m, 1, 1))
-        timed("an epoch of one step", lambda m=model: fit(m, 1, 20), share=20)
-        timed("a step in a long epoch", lambda m=model: fit(m, 200, 3), share=600)
-        timed("its first predict", lambda m=model: m.predict(X[:BATCH], verbose=0))
-    return {part: statistics.median(values) for part, values in times.items()}
+
+def timed(
+    times: Times, part: str, work: Callable[[], object], share: float = 1.0
+) -> None:
+    """Do some work, and add the milliseconds of its share."""
+    start = time.perf_counter()
+    work()
+    seconds = time.perf_counter() - start
+    times.setdefault(part, []).append(1e3 * seconds / share)
+
+
+def time_keras(times: Times, i: int) -> None:
+    """Time the parts of a fit with a new Keras model."""
+    model = build_model()
+
+    def fit(n_batches: int, epochs: int) -> None:
+        model.fit(*draw_rows(n_batches), batch_size=BATCH, epochs=epochs, verbose=0)
+
+    X, _ = draw_rows(1)
+    timed(times, "building a small model", build_model)
+    timed(times, "its first training step", lambda: fit(1, 1))
+    timed(times, "an epoch of one step", lambda: fit(1, 20), share=20)
+    timed(times, "a step in a long epoch", lambda: fit(200, 3), share=600)
+    timed(times, "its first predict", lambda: model.predict(X, verbose=0))
+
+
+def time_own(times: Times, i: int) -> None:
+    """Time first and second fits of a new shape, compiled and not."""
+    X, y = draw_rows(FEW)
+    for engine, words in (("compiled", "compiled"), ("auto", "traced only")):
+        model = KerasRegressor(
+            units=UNITS + 1 + i, epochs=1, early_stopping=False, engine=engine
+        )
+        for turn in ("first", "second"):
+            part = f"{turn} fit of {FEW} steps, {words}"
+            timed(times, part, lambda m=model: m.fit(X, y))
+
+
+def print_parts() -> None:
+    """Print what the parts cost."""
+    for name, parts in measure().items():
+        print(f"\nThe parts of a fit with {name}, in milliseconds:")
+        for part, milliseconds in parts.items():
+            print(f"  {part}: {milliseconds:.1f}")
 
 
 if __name__ == "__main__":
-    for name, milliseconds in measure().items():
-        print(f"{name:28}{milliseconds:8.1f} ms")
+    print_parts()
