@@ -24,6 +24,10 @@ LAYERS = (
     {"training", "search"},
     {"training.engine"},
     {"training.compiled", "training.keras_loop"},
+    {"training.group"},
+    {"training.pooling"},
+    {"training.member"},
+    {"training.design"},
     {"training.callback_replay", "training.program", "training.progress"},
     {
         "training.callback_rules",

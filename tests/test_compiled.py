@@ -10,18 +10,17 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from scipy.stats import ttest_ind
 from sklearn.base import clone
 
 from skkeras_tune import KerasClassifier, KerasRegressor
-from skkeras_tune.training import compiled
-from skkeras_tune.training.compiled import pad_size, programs, resolve_design
+from skkeras_tune.training import design
+from skkeras_tune.training.design import pad_size, resolve_design
+from skkeras_tune.training.group import programs
 from skkeras_tune.training.keras_loop import build_model
 from skkeras_tune.training.plan import NotCompilable, StoppingRule
-from skkeras_tune.training.program import Program
 from tests.test_keras_loop import DATA, PLAN, build_linear
 
 QUICK = {"epochs": 2, "units": 6, "random_state": 0}
@@ -99,7 +98,7 @@ def test_large_sparse_features_go_to_keras(monkeypatch):
     """Sparse rows are made dense only where that is small."""
     sparse = replace(DATA, x=csr_array(DATA.x))
     assert resolve_design(PLAN, sparse) is not None
-    monkeypatch.setattr(compiled, "_MAX_DENSE_BYTES", 100)
+    monkeypatch.setattr(design, "_MAX_DENSE_BYTES", 100)
     with pytest.raises(NotCompilable, match="too large to be made dense"):
         resolve_design(PLAN, sparse)
 
@@ -203,53 +202,6 @@ def test_neighbours_share_a_size():
     """Sizes that differ by one nearly always pad alike."""
     sizes = {pad_size(size) for size in range(1000, 2000)}
     assert len(sizes) < 20
-
-
-def test_a_program_trains_members_apart():
-    """Two members of one program end as each does alone, whatever the other does."""
-    plans = [
-        replace(PLAN, seed=1, stopping=StoppingRule("val_loss", 1, 0.0, True)),
-        replace(PLAN, seed=2, stopping=StoppingRule("val_loss", 1, 0.5, True)),
-    ]
-    short = replace(DATA, train_rows=DATA.train_rows[:-3])
-    sets = [DATA, short]
-    alone = [compiled.train_compiled(p, d) for p, d in zip(plans, sets, strict=True)]
-    parts = [resolve_design(p, d) for p, d in zip(plans, sets, strict=True)]
-    design = parts[0].design
-    assert parts[1].design == design
-    group = Program(replace(design, layout=replace(design.layout, members=2)))
-
-    def stack(make):
-        members = [make(*each) for each in zip(plans, sets, parts, strict=True)]
-        return tf.nest.map_structure(lambda *v: tf.concat(v, 0), *members)
-
-    state = stack(lambda plan, data, part: compiled._start_state(plan, part, None))
-    numbers = stack(lambda plan, data, part: compiled._load_numbers(plan, part))
-    held = np.zeros((2, design.layout.held), np.int32)
-    held[:, : len(DATA.validation_rows)] = DATA.validation_rows
-    orders = [
-        compiled._draw_orders(p, d, design.layout, 0, 3)
-        for p, d in zip(plans, sets, strict=True)
-    ]
-    run = {
-        "held": tf.constant(held),
-        "n_held": tf.constant([len(DATA.validation_rows)] * 2),
-        "n_rows": tf.constant([len(d.train_rows) for d in sets]),
-        "orders": tf.concat(orders, 1),
-        "n_epochs": tf.constant(3),
-        "first_epoch": tf.constant(0),
-    }
-    data = compiled._load_data(design, DATA, parts[0].targets)
-    state, history = group.train(data, run, numbers, state)
-    for member, expected in enumerate(alone):
-        n_epochs = len(expected.history["loss"])
-        assert int(state["epochs"][member]) == n_epochs
-        for i, key in enumerate(group.keys):
-            values = history[:n_epochs, member, i]
-            assert_allclose(values, expected.history[key], rtol=1e-5)
-        best = np.asarray(state["best_weights"]["weights"][member])
-        there = np.concatenate([w.ravel() for w in expected.state.weights])
-        assert_allclose(best, there, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("engine", ["compiled", "auto"])

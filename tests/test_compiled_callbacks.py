@@ -7,15 +7,14 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skkeras_tune import KerasClassifier, KerasRegressor
-from skkeras_tune.training import StoppingRule, compiled, train
-from skkeras_tune.training.compiled import programs, resolve_design, train_compiled
+from skkeras_tune.training import StoppingRule, train
+from skkeras_tune.training.design import resolve_design
+from skkeras_tune.training.group import programs
 from skkeras_tune.training.plan import NotCompilable
-from skkeras_tune.training.program import Program
-from tests.test_keras_loop import ALL, DATA, PLAN
+from tests.test_keras_loop import DATA, PLAN
 from tests.test_parity import BASE, fit_both
 
 EarlyStopping = keras.callbacks.EarlyStopping
@@ -388,52 +387,6 @@ def test_what_no_program_can_express(reason):
     """These have no rule, for the reason told."""
     with pytest.raises(NotCompilable, match=reason):
         resolve_design(PLAN, DATA, IMPOSSIBLE[reason])
-
-
-def test_members_of_a_program_follow_their_own_numbers():
-    """Two members, each with its own numbers, end as each does alone."""
-    plan = replace(PLAN, epochs=8)
-    sets = [
-        [
-            Plateau(monitor="loss", patience=1, factor=factor, min_delta=1.0),
-            EarlyStopping("loss", patience=patience, min_delta=0.5, baseline=baseline),
-        ]
-        for factor, patience, baseline in ((0.5, 1, None), (0.9, 5, 0.1))
-    ]
-    alone = [train_compiled(plan, ALL, None, callbacks) for callbacks in sets]
-    parts = [resolve_design(plan, ALL, callbacks) for callbacks in sets]
-    design = parts[0].design
-    assert parts[1].design == design
-    group = Program(replace(design, layout=replace(design.layout, members=2)))
-
-    def stack(values):
-        return tf.nest.map_structure(lambda *v: tf.concat(v, 0), *values)
-
-    order = compiled._draw_orders(plan, ALL, design.layout, 0, plan.epochs)
-    run = {
-        "held": tf.zeros([2, 0], tf.int32),
-        "n_held": tf.constant([0, 0]),
-        "n_rows": tf.constant([len(ALL.train_rows)] * 2),
-        "orders": tf.repeat(order, 2, axis=1),
-        "n_epochs": tf.constant(plan.epochs),
-        "first_epoch": tf.constant(0),
-    }
-    state, _ = group.train(
-        compiled._load_data(design, ALL, parts[0].targets),
-        run,
-        stack([compiled._load_numbers(plan, part) for part in parts]),
-        stack([compiled._start_state(plan, part, None) for part in parts]),
-    )
-    for member, (expected, callbacks) in enumerate(zip(alone, sets, strict=True)):
-        assert int(state["epochs"][member]) == len(expected.history["loss"])
-        _, rate, *_ = expected.state.optimizer_state
-        assert_allclose(state["counters"]["learning_rate"][member], rate, rtol=1e-6)
-        plateau, stopping = state["rules"]
-        assert plateau["cooldown"][member] == callbacks[0].cooldown_counter
-        assert plateau["wait"][member] == callbacks[0].wait
-        assert stopping["wait"][member] == callbacks[1].wait
-        assert_allclose(stopping["best"][member], callbacks[1].best, rtol=1e-5)
-    assert len(alone[0].history["loss"]) != len(alone[1].history["loss"])
 
 
 def test_verbose_prints_what_callbacks_add(cancer, capsys):

@@ -126,8 +126,8 @@ class Moment:
 
     Attributes
     ----------
-    epoch : tensor of shape ()
-        Its number, over the whole history of the model.
+    epoch : tensor of shape (P,)
+        Its number, over the whole history of each model.
     count : tensor of shape (P,)
         Epochs that each member has trained now.
     values : dict of tensors of shape (P,)

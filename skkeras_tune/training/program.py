@@ -45,8 +45,8 @@ class Layout:
     ----------
     members : int
         Members trained side by side, P.
-    rows : int
-        Rows of the data, padding included.
+    rows : tuple of int
+        Rows of each array of the data, padding included.
     order : int
         Places in the order of an epoch, a multiple of `batch`.
     batch : int
@@ -58,7 +58,7 @@ class Layout:
     """
 
     members: int
-    rows: int
+    rows: tuple[int, ...]
     order: int
     batch: int
     held: int
@@ -110,8 +110,9 @@ class Program:
 
     `train` takes ``(data, run, numbers, state)``. `data` holds "x", "y" and, if
     weighted, "weight". `run` holds "orders" of shape (E, P, order), "n_rows" (P,),
-    "held" (P, held), "n_held" (P,), "n_epochs" () and "first_epoch" (). It returns the
-    state and the values of each epoch, of shape (E, P, number of keys).
+    "held" (P, held), "n_held" (P,), "n_epochs" (), "first_epoch" (P,) and, if P is
+    above one, "offsets": where the rows of each member begin in each array of `data`.
+    It returns the state and the values of each epoch, of shape (E, P, number of keys).
     """
 
     def __init__(self, design: Design) -> None:
@@ -151,14 +152,18 @@ class Program:
     def train_epoch(
         self, epoch: Any, data: Any, run: Any, numbers: Any, state: State
     ) -> tuple[State, list[Any]]:
-        n_steps = -(-tf.reduce_max(run["n_rows"]) // self.layout.batch)
+        n_rows = run["n_rows"]
+        if self.layout.members > 1:  # or else its only member runs
+            is_running = tf.equal(state["status"], RUNNING)
+            n_rows = tf.where(is_running, n_rows, 0)
+        n_steps = -(-tf.reduce_max(n_rows) // self.layout.batch)
         totals = self.start_totals()
         order = run["orders"][epoch]
         moving = {name: state[name] for name in MOVING}
 
         def step(i: Any, moving: State, totals: Any) -> Any:
-            rows, places = self.take_places(order, i, self.layout.batch, run["n_rows"])
-            batch = self.gather(data, rows)
+            rows, places = self.take_places(order, i, self.layout.batch, n_rows)
+            batch = self.gather(data, run, rows)
             moving, totals = self.train_step(batch, places, numbers, moving, totals)
             return i + 1, moving, totals
 
@@ -178,8 +183,14 @@ class Program:
         mask = tf.cast(tf.range(size) < count[:, tf.newaxis], self.type)
         return rows, (mask, tf.cast(count, self.type))
 
-    def gather(self, data: Any, rows: Any) -> State:
-        return {name: tf.gather(values, rows) for name, values in data.items()}
+    def gather(self, data: Any, run: Any, rows: Any) -> State:
+        if self.layout.members == 1:
+            return {name: tf.gather(values, rows) for name, values in data.items()}
+        offsets = run["offsets"]
+        return {
+            name: tf.gather(values, rows + offsets[name][:, tf.newaxis])
+            for name, values in data.items()
+        }
 
     def train_step(
         self, batch: State, places: Any, numbers: Any, moving: State, totals: Any
@@ -266,7 +277,7 @@ class Program:
 
         def step(i: Any, totals: Any) -> Any:
             rows, (mask, count) = self.take_places(run["held"], i, size, run["n_held"])
-            batch = self.gather(data, rows)
+            batch = self.gather(data, run, rows)
             outputs, _ = network(weights, batch["x"])
             loss = self.mean_loss(batch, outputs, mask, count) + penalty
             return i + 1, self.add_totals(
@@ -300,6 +311,8 @@ class Program:
         if self.layout.members > 1:
             seen = choose(runs, seen, {name: before[name] for name in seen})
         state |= seen
+        if self.layout.members > 1:  # an only member is called for so many
+            stops = tf.logical_or(stops, state["epochs"] >= numbers["epochs"])
         stops = tf.logical_and(runs, stops)
         status = tf.where(stops, STOPPED, before["status"])
         if "val_loss" in named:

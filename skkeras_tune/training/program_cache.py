@@ -23,6 +23,10 @@ class ProgramCache:
         self._lock = threading.RLock()
         self.n_built = 0
 
+    def __contains__(self, key: Hashable) -> bool:
+        with self._lock:
+            return key in self._programs
+
     def __iter__(self) -> Iterator[Hashable]:
         with self._lock:
             return iter(list(self._programs))

@@ -3,7 +3,7 @@
 Every weight has a leading member axis: one pass computes the outputs of all members.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -71,6 +71,23 @@ class StackedMLP:
                 l1=1.0 if architecture.l1 else 0.0,
                 l2=1.0 if architecture.l2 else 0.0,
                 kernel_initializer="auto",
+            )
+        )
+
+    def with_all_numbers(self) -> "StackedMLP":
+        """Return the network that has dropout and penalties, whatever this one has."""
+        shape = replace(self.architecture, dropout=1.0, l1=1.0, l2=1.0)
+        return StackedMLP(shape)
+
+    def join(self, networks: Sequence["StackedMLP"]) -> "StackedMLP":
+        """Return the network that has the dropout and penalties of any of these."""
+        shapes = [network.architecture for network in networks]
+        return StackedMLP(
+            replace(
+                self.architecture,
+                dropout=max(shape.dropout for shape in shapes),
+                l1=max(shape.l1 for shape in shapes),
+                l2=max(shape.l2 for shape in shapes),
             )
         )
 

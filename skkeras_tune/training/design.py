@@ -1,0 +1,214 @@
+"""A plan and its data in; out comes what a program must be, and this run's numbers.
+
+What no program can express is refused with a reason, before anything is trained.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+
+from skkeras_tune.losses import adapt_targets
+from skkeras_tune.network import MLPArchitecture
+from skkeras_tune.training.batches import count_batches
+from skkeras_tune.training.callback_rules import Rules, Watch, read_rules
+from skkeras_tune.training.objective import read_objective
+from skkeras_tune.training.plan import NotCompilable, TrainingData, TrainingPlan
+from skkeras_tune.training.program import Design, Layout
+from skkeras_tune.training.stacked_mlp import StackedMLP
+from skkeras_tune.training.updates import read_optimizer
+
+_HELD_BATCH = 1024
+_MAX_EPOCHS_A_CALL = 32
+_MAX_PLACES_A_CALL = 2**19
+_MAX_DENSE_BYTES = 2**28
+# Compiling takes 0.2 s and saves 0.25 ms a step: it pays from 15 fits of so many on
+# (tests/benchmarks/parts.py).
+_FEW_STEPS = 64
+
+
+@dataclass(frozen=True)
+class CompiledPlan:
+    """A plan that a program can express: the program, and the numbers of this run."""
+
+    design: Design
+    numbers: dict[str, float]
+    targets: NDArray[Any]
+    rules: Rules
+
+
+def resolve_design(
+    plan: TrainingPlan,
+    data: TrainingData,
+    callbacks: Sequence[Any] = (),
+    *,
+    may_interpret: bool = False,
+) -> CompiledPlan:
+    """Find the program that trains a plan, with callbacks, on its own.
+
+    Parameters
+    ----------
+    plan : TrainingPlan
+    data : TrainingData
+    callbacks : sequence of keras.callbacks.Callback, default=()
+    may_interpret : bool, default=False
+        Whether a program of few steps may go uncompiled, with the same answer.
+
+    Raises
+    ------
+    NotCompilable
+        With the reason, if there is none.
+    """
+    architecture = plan.network
+    if not isinstance(architecture, MLPArchitecture):
+        raise NotCompilable("the model is not the built-in network")
+    if plan.validation_freq != 1 and len(data.validation_rows):
+        raise NotCompilable("validation_freq is not 1")
+    if not isinstance(data.y, np.ndarray):
+        raise NotCompilable("the target is not one array")
+    _refuse_large_sparse(data.x)
+    rule, numbers = read_optimizer(plan.compilation.optimizer)
+    objective = read_objective(plan.compilation)
+    numbers |= {
+        "l1": architecture.l1,
+        "l2": architecture.l2,
+        "dropout": architecture.dropout,
+    }
+    loss, units = plan.compilation.loss, architecture.output_units
+    loss = loss if isinstance(loss, str) else loss.thaw()
+    targets = adapt_targets(data.y, loss, units)
+    n_steps = plan.epochs * count_batches(len(data.train_rows), plan.batch_size)
+    design = Design(
+        network=StackedMLP.of(architecture),
+        optimizer=rule,
+        objective=objective,
+        watch=None,
+        layout=_resolve_layout(plan, data),
+        target=(targets.dtype.str, targets.shape[1:]),
+        weighted=data.weight is not None,
+        dtype=keras.config.floatx(),
+        interpreted=may_interpret and n_steps <= _FEW_STEPS,
+    )
+    if plan.stopping is not None:
+        design = _add_watch(design, plan)
+        numbers["min_delta"] = plan.stopping.min_delta
+    rules = _read_rules(design, callbacks)
+    design = replace(design, rules=rules.rules)
+    return CompiledPlan(design, numbers, targets, rules)
+
+
+def _read_rules(design: Design, callbacks: Sequence[Any]) -> Rules:
+    has_schedule = design.optimizer.schedule is not None
+    return read_rules(
+        callbacks, design.directions, design.keys, has_schedule=has_schedule
+    )
+
+
+def _refuse_large_sparse(x: Any) -> None:
+    if not isinstance(x, np.ndarray) and not issparse(x):
+        raise NotCompilable("the features are not one array")
+    if issparse(x) and 8 * x.shape[0] * x.shape[1] > _MAX_DENSE_BYTES:
+        raise NotCompilable("the features are sparse, and too large to be made dense")
+
+
+def _add_watch(design: Design, plan: TrainingPlan) -> Design:
+    rule = plan.stopping
+    assert rule is not None
+    direction = design.directions.get(rule.monitor.removeprefix("val_"))
+    if rule.monitor not in design.keys or direction not in ("up", "down"):
+        raise NotCompilable(f"monitor={rule.monitor!r} is not a value with a direction")
+    sign = 1.0 if direction == "down" else -1.0
+    watch = Watch(rule.monitor, sign, rule.restore_best_weights)
+    return replace(design, watch=watch)
+
+
+def _resolve_layout(plan: TrainingPlan, data: TrainingData) -> Layout:
+    n_train, n_held = len(data.train_rows), len(data.validation_rows)
+    order = pad_size(n_train)
+    batch = order if plan.batch_size >= n_train else plan.batch_size
+    order = -(-order // batch) * batch
+    held = pad_size(n_held)
+    held_batch = min(held, _HELD_BATCH)
+    held = -(-held // held_batch) * held_batch if held else 0
+    return Layout(
+        members=1,
+        rows=(pad_size(data.x.shape[0]),) * (2 if data.weight is None else 3),
+        order=order,
+        batch=batch,
+        held=held,
+        held_batch=held_batch,
+        epochs=_resolve_epochs(order, int(np.prod(data.x.shape[1:]))),
+    )
+
+
+def _resolve_epochs(places: int, n_inputs: int) -> int:
+    """Return how many epochs of so many places a call trains at most."""
+    width = max(1, n_inputs // 16)
+    return min(max(_MAX_PLACES_A_CALL // (places * width), 1), _MAX_EPOCHS_A_CALL)
+
+
+def pad_size(size: int) -> int:
+    """Round up by an eighth at most, so that near sizes share a program."""
+    if size <= 8:
+        return size and 8
+    unit: int = 2 ** max((size - 1).bit_length() - 4, 3)
+    return -(-size // unit) * unit
+
+
+# --- groups
+
+
+def describe_kind(design: Design) -> Design:
+    """Return what members of one group must have in common: no sizes, no switches."""
+    layout = replace(
+        design.layout,
+        rows=(),
+        order=0,
+        held=min(design.layout.held, 1),
+        held_batch=0,
+        epochs=0,
+    )
+    return replace(design, layout=layout, network=design.network.with_all_numbers())
+
+
+def join_designs(
+    designs: Sequence[Design], n_slots: int, rows: Sequence[int]
+) -> Design:
+    """Return a design that trains members of one kind side by side.
+
+    Parameters
+    ----------
+    designs : sequence of Design
+        Of members alone; all of one kind.
+    n_slots : int
+        Members trained at a time.
+    rows : sequence of int
+        Rows of each of the joined arrays.
+    """
+    if len(designs) == n_slots == 1:
+        return designs[0]
+    layouts = [design.layout for design in designs]
+    held = max(layout.held for layout in layouts)
+    held_batch = max(layout.held_batch for layout in layouts)
+    order = max(layout.order for layout in layouts)
+    network = designs[0].network.join([design.network for design in designs])
+    layout = Layout(
+        members=n_slots,
+        rows=tuple(map(pad_size, rows)),
+        order=order,
+        batch=layouts[0].batch,
+        held=-(-held // held_batch) * held_batch if held else 0,
+        held_batch=held_batch,
+        epochs=_resolve_epochs(order * n_slots, network.architecture.n_inputs),
+    )
+    return replace(designs[0], network=network, layout=layout)
+
+
+def pad_members(size: int) -> int:
+    """Round up by a quarter at most, so that near sizes of groups share a program."""
+    unit: int = 2 ** max((size - 1).bit_length() - 3, 0)
+    return -(-size // unit) * unit

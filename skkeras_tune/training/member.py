@@ -1,0 +1,302 @@
+"""One plan among those that a program trains: what goes in for it, and what comes out.
+
+Everything here is NumPy's, on the host, and of one member; `group.py` stacks members.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import ExitStack
+from functools import cached_property
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+
+from skkeras_tune.network import MLPArchitecture
+from skkeras_tune.randomness import derive_seed
+from skkeras_tune.training.batches import count_batches
+from skkeras_tune.training.callback_replay import CallbackReplay
+from skkeras_tune.training.callbacks import find_stopping, raise_diverged
+from skkeras_tune.training.design import describe_kind, resolve_design
+from skkeras_tune.training.plan import (
+    ModelState,
+    TrainingData,
+    TrainingPlan,
+    TrainingResult,
+)
+from skkeras_tune.training.program import (
+    LOSS_NOT_FINITE,
+    RUNNING,
+    VALIDATION_NAN,
+    Design,
+)
+from skkeras_tune.training.progress import EpochPrinter
+from skkeras_tune.training.updates import (
+    initial_slots,
+    list_keras_variables,
+    read_keras_variables,
+)
+
+#: Draws the order of an epoch from a seed, the epoch and the number of rows.
+DrawOrder = Callable[[int, int, int], NDArray[np.int32]]
+
+
+class Member:
+    """A plan in training.
+
+    Parameters
+    ----------
+    plan : TrainingPlan
+    data : TrainingData
+    start : ModelState, default=None
+        Go on from these weights and this optimizer state; None starts afresh.
+    callbacks : sequence of keras.callbacks.Callback, default=()
+        Belong to this run alone, which leaves them as Keras's loop would.
+    may_interpret : bool, default=False
+        Whether a program of few steps may go uncompiled, with the same answer.
+
+    Raises
+    ------
+    NotCompilable
+        If no program can express the plan.
+    ValueError
+        If `start` is of another network.
+    """
+
+    def __init__(
+        self,
+        plan: TrainingPlan,
+        data: TrainingData,
+        start: ModelState | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        *,
+        may_interpret: bool = False,
+    ) -> None:
+        self.plan, self.data, self._callbacks = plan, data, callbacks
+        self.compiled = resolve_design(
+            plan, data, callbacks, may_interpret=may_interpret
+        )
+        self.design = self.compiled.design
+        self.n_rows, self.n_held = len(data.train_rows), len(data.validation_rows)
+        self.done = 0
+        self._start = start
+        self._open = ExitStack()
+
+    @property
+    def kind(self) -> Hashable:
+        """What members of one group have in common."""
+        types = [array.dtype.str for array in self.arrays.values()]
+        return describe_kind(self.design), tuple(types)
+
+    # --- what goes in
+
+    @cached_property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The rows of the features, targets and, if there are any, weights."""
+        x = self.data.x
+        arrays = {"x": x.toarray() if issparse(x) else x, "y": self.compiled.targets}
+        if self.data.weight is not None:
+            arrays["weight"] = self.data.weight
+        return arrays
+
+    def list_numbers(self) -> dict[str, Any]:
+        """Return the numeric settings."""
+        plan, dtype = self.plan, self.design.dtype
+        numbers: dict[str, Any] = {
+            name: np.asarray(value, dtype)
+            for name, value in self.compiled.numbers.items()
+        }
+        key = derive_seed(plan.seed + plan.first_epoch, "dropout")
+        numbers["dropout_key"] = np.int32(key)
+        numbers["epochs"] = np.int32(plan.epochs)
+        if plan.stopping is not None:
+            numbers["patience"] = np.int32(plan.stopping.patience)
+        if self.compiled.rules.numbers:
+            # In double precision, as Python's numbers are.
+            numbers["rules"] = tuple(
+                {name: np.float64(value) for name, value in rule.items()}
+                for rule in self.compiled.rules.numbers
+            )
+        return numbers
+
+    def initial_state(self) -> dict[str, Any]:
+        """Return the weights and all else that a program moves."""
+        design, rule = self.design, self.design.optimizer
+        trained, others = _separate(self._initial_weights(), design.network.trainable)
+        slots = initial_slots(rule, trained, self.compiled.numbers)
+        counters = self._initial_counters()
+        start = self._start
+        if start is not None and start.optimizer in ("", rule.kind):
+            known = read_keras_variables(rule, start.optimizer_state, len(trained))
+            if known is not None:
+                slots, earlier = known
+                earlier.pop("learning_rate", None)
+                counters |= earlier
+                counters["iteration"] = np.int32(earlier["iteration"])
+        packed = {"weights": _pack(trained), "others": others}
+        state: dict[str, Any] = {
+            **packed,
+            "slots": {n: _pack([slot[n] for slot in slots]) for n in rule.slots},
+            "counters": counters,
+            "status": np.int32(RUNNING),
+            "epochs": np.int32(0),
+        }
+        if design.watch is not None:
+            state |= design.watch.start(design.dtype, packed)
+        if design.rules:
+            state["rules"] = tuple(r.start(design.dtype, packed) for r in design.rules)
+        return state
+
+    def _initial_weights(self) -> list[NDArray[Any]]:
+        architecture = self.plan.network
+        assert isinstance(architecture, MLPArchitecture)
+        weights = architecture.initial_weights(self.plan.seed)
+        if self._start is None:
+            return weights
+        self._start.refuse_other_shapes(weights)
+        return self._start.weights
+
+    def _initial_counters(self) -> dict[str, Any]:
+        dtype = self.design.dtype
+        rate = np.asarray(self.compiled.numbers["learning_rate"], dtype)
+        counters: dict[str, Any] = {"iteration": np.int32(0), "learning_rate": rate}
+        if self.design.optimizer.kind == "Nadam":
+            counters["variable"] = np.asarray(1.0, dtype)
+        return counters
+
+    def draw_order(self, ahead: int, draw: DrawOrder) -> NDArray[Any]:
+        """Return the training rows in the order of an epoch, `ahead` from now."""
+        rows = self.data.train_rows
+        if not self.plan.shuffle:
+            return rows
+        ordered: NDArray[Any] = rows[
+            draw(self.plan.seed, self.epoch + ahead, self.n_rows)
+        ]
+        return ordered
+
+    # --- while it trains
+
+    @property
+    def epoch(self) -> int:
+        """The next epoch, counted from zero over the whole history of the model."""
+        return self.plan.first_epoch + self.done
+
+    @property
+    def epochs_left(self) -> int:
+        """How many epochs it still trains at most."""
+        return self.plan.epochs - self.done
+
+    @property
+    def goes_by_epoch(self) -> bool:
+        """Whether the host has something to do before each epoch."""
+        return self._printer.is_on or self._replay.schedules
+
+    def open(self) -> None:
+        """Begin training."""
+        plan = self.plan
+        n_steps = count_batches(self.n_rows, plan.batch_size)
+        self._printer = EpochPrinter(plan, n_steps)
+        params = {
+            "verbose": 1 if plan.verbose == "auto" else plan.verbose,
+            "epochs": plan.first_epoch + plan.epochs,
+            "steps": n_steps,
+        }
+        rate, dtype = self.compiled.numbers["learning_rate"], self.design.dtype
+        self._replay = CallbackReplay(
+            self._callbacks, self.compiled.rules, params, rate, dtype
+        )
+        self._open.enter_context(self._replay.run())
+
+    def close(self) -> None:
+        """Let go of the callbacks, whatever has happened."""
+        self._open.close()
+
+    def begin_epoch(self) -> NDArray[Any] | None:
+        """Announce an epoch; return its learning rate where the host decides it."""
+        rate = None
+        if self._replay.schedules:
+            rate = self._replay.begin_epoch(self.epoch)
+        self._printer.begin(self.epoch)
+        return rate
+
+    def end_epoch(self, values: Mapping[str, float]) -> None:
+        """Hand an epoch's values to the callbacks."""
+        logs = self._replay.end_epoch(self.epoch, values)
+        self._printer.end(self.epoch, logs)
+        self.done += 1
+
+    # --- what comes out
+
+    def read_result(self, state: dict[str, Any]) -> TrainingResult:
+        """Return the result of a training that has ended in this state.
+
+        Raises
+        ------
+        ValueError
+            If a loss or the weights are not finite.
+        """
+        design, history = self.design, self._replay.history
+        n_epochs = int(state["epochs"])
+        rate = float(state["counters"]["learning_rate"])
+        self._refuse_diverged(int(state["status"]), history, rate)
+        weights = self._read_weights(state)
+        if not all(np.isfinite(weight).all() for weight in weights):
+            raise_diverged("weights", "not finite", n_epochs, rate)
+        shapes = design.network.trained_shapes
+        rows = {name: _unpack(row, shapes) for name, row in state["slots"].items()}
+        slots = [{name: rows[name][i] for name in rows} for i in range(len(shapes))]
+        variables = list_keras_variables(design.optimizer, slots, state["counters"])
+        kept = ModelState(weights, variables, optimizer=design.optimizer.kind)
+        stopping, best = find_stopping(self._callbacks), n_epochs
+        if design.watch is not None:
+            best = int(state["best_epoch"])
+        elif stopping is not None:
+            best = stopping.best_epoch - self.plan.first_epoch + 1
+        best = min(max(best, 1), n_epochs)
+        callbacks = list(self._callbacks)
+        return TrainingResult(kept, history, best, callbacks, engine="compiled")
+
+    def _refuse_diverged(
+        self, status: int, history: dict[str, list[float]], rate: float
+    ) -> None:
+        if status == LOSS_NOT_FINITE:
+            last = str(history["loss"][-1])
+            raise_diverged("training loss", last, self.epoch, rate)
+        if status == VALIDATION_NAN:
+            raise_diverged("validation loss", "nan", self.epoch, rate)
+
+    def _read_weights(self, state: dict[str, Any]) -> list[NDArray[Any]]:
+        """Return the weights that training ends with, the last or restored ones."""
+        design = self.design
+        best = [seen.get("best_weights") for seen in state.get("rules", ())]
+        restored = self._replay.end(
+            [kept and _join_weights(design, kept) for kept in best]
+        )
+        if restored is not None:
+            return restored
+        restores = design.watch is not None and design.watch.restores
+        return _join_weights(design, state["best_weights"] if restores else state)
+
+
+def _separate(weights: list[Any], trainable: list[bool]) -> tuple[list[Any], list[Any]]:
+    """Return the trained weights, and those that have no gradients."""
+    pairs = list(zip(weights, trainable, strict=True))
+    return [w for w, on in pairs if on], [w for w, on in pairs if not on]
+
+
+def _join_weights(design: Design, parts: dict[str, Any]) -> list[NDArray[Any]]:
+    """Return the weights in Keras's order."""
+    trained = iter(_unpack(parts["weights"], design.network.trained_shapes))
+    others = iter(parts["others"])
+    return [next(trained) if on else next(others) for on in design.network.trainable]
+
+
+def _pack(weights: list[NDArray[Any]]) -> NDArray[Any]:
+    return np.concatenate([weight.ravel() for weight in weights])
+
+
+def _unpack(row: NDArray[Any], shapes: list[tuple[int, ...]]) -> list[NDArray[Any]]:
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
+    parts = np.split(row, ends[:-1])
+    return [p.reshape(s).copy() for p, s in zip(parts, shapes, strict=True)]

@@ -1,0 +1,78 @@
+"""The rows of several members joined into arrays that hold equal ones once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from skkeras_tune.training.member import Member
+
+_SAMPLE = 16
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Joined arrays, and where the rows of each member begin in them.
+
+    Attributes
+    ----------
+    arrays : dict of str to list of ndarray
+        "x", "y" and perhaps "weight": the distinct arrays, one after the other.
+    offsets : dict of str to list of int
+        For each member, in the order in which they were given.
+    """
+
+    arrays: dict[str, list[NDArray[Any]]]
+    offsets: dict[str, list[int]]
+
+    @property
+    def rows(self) -> list[int]:
+        """Rows of each joined array."""
+        return [sum(map(len, parts)) for parts in self.arrays.values()]
+
+    def load(self, sizes: Sequence[int]) -> dict[str, tf.Tensor]:
+        """Return the joined arrays, padded with zeros to these sizes."""
+        pairs = zip(self.arrays.items(), sizes, strict=True)
+        return {name: _join(parts, size) for (name, parts), size in pairs}
+
+
+def pool_arrays(members: Sequence[Member]) -> Pool:
+    """Join the arrays of members of one kind; folds that are equal are held once."""
+    arrays: dict[str, list[NDArray[Any]]] = {}
+    offsets: dict[str, list[int]] = {}
+    for member in members:
+        for name, array in member.arrays.items():
+            distinct = arrays.setdefault(name, [])
+            place = _find_equal(distinct, array)
+            if place == len(distinct):
+                distinct.append(array)
+            offset = sum(len(earlier) for earlier in distinct[:place])
+            offsets.setdefault(name, []).append(offset)
+    return Pool(arrays, offsets)
+
+
+def _find_equal(distinct: list[NDArray[Any]], array: NDArray[Any]) -> int:
+    """Return the place of an equal array, or the number of arrays."""
+    for place, other in enumerate(distinct):
+        if other is array or _are_equal(other, array):
+            return place
+    return len(distinct)
+
+
+def _are_equal(one: NDArray[Any], two: NDArray[Any]) -> bool:
+    if one.shape != two.shape or one.dtype != two.dtype:
+        return False
+    step = max(1, len(one) // _SAMPLE)  # most that differ do so among a few rows
+    return np.array_equal(one[::step], two[::step]) and np.array_equal(one, two)
+
+
+def _join(parts: list[NDArray[Any]], size: int) -> tf.Tensor:
+    n_rows = sum(map(len, parts))
+    if len(parts) == 1 and n_rows == size:
+        return tf.constant(parts[0])
+    joined = np.zeros((size, *parts[0].shape[1:]), parts[0].dtype)
+    np.concatenate(parts, out=joined[:n_rows])
+    return tf.constant(joined)
