@@ -24,6 +24,7 @@ LAYERS = (
     {"training", "search"},
     {"training.engine"},
     {"training.compiled", "training.keras_loop"},
+    {"training.slots"},
     {"training.group"},
     {"training.pooling"},
     {"training.member"},
