@@ -1,12 +1,13 @@
 """Which loop trains: a compiled program where it can express the plan, or Keras's."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 import keras
 
 from skkeras_tune.training import keras_loop
-from skkeras_tune.training.compiled import train_compiled
+from skkeras_tune.training.member import Member
 from skkeras_tune.training.plan import (
     ModelState,
     NotCompilable,
@@ -14,6 +15,7 @@ from skkeras_tune.training.plan import (
     TrainingPlan,
     TrainingResult,
 )
+from skkeras_tune.training.trainer import current_trainer
 
 Engine = Literal["auto", "compiled", "keras"]
 
@@ -49,7 +51,7 @@ def train(
     reason = "engine='keras'"
     if engine != "keras":
         try:
-            return train_compiled(
+            member = Member(
                 plan, data, start, callbacks, may_interpret=engine == "auto"
             )
         except NotCompilable as error:
@@ -60,6 +62,9 @@ def train(
                     "engine='auto', which falls back to Keras's own loop."
                 )
                 raise ValueError(message) from error
-    result = keras_loop.train(plan, data, start=start, callbacks=callbacks)
+        else:
+            return current_trainer().train(member)
+    run = partial(keras_loop.train, plan, data, start=start, callbacks=callbacks)
+    result = current_trainer().train_apart(reason, run)
     result.reason = reason
     return result

@@ -3,6 +3,7 @@
 Everything here is NumPy's, on the host, and of one member; `group.py` stacks members.
 """
 
+import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
@@ -74,6 +75,9 @@ class Member:
         may_interpret: bool = False,
     ) -> None:
         self.plan, self.data, self._callbacks = plan, data, callbacks
+        self._may_interpret = may_interpret
+        #: Whether nobody wants its result any more.
+        self.is_cancelled = False
         self.compiled = resolve_design(
             plan, data, callbacks, may_interpret=may_interpret
         )
@@ -88,6 +92,28 @@ class Member:
         """What members of one group have in common."""
         types = [array.dtype.str for array in self.arrays.values()]
         return describe_kind(self.design), tuple(types)
+
+    @property
+    def n_steps(self) -> int:
+        """Steps that it trains at most."""
+        n_batches = count_batches(self.n_rows, self.plan.batch_size)
+        return self.plan.epochs * n_batches
+
+    @property
+    def n_weights(self) -> int:
+        """Number of its trained weights."""
+        return sum(map(math.prod, self.design.network.trained_shapes))
+
+    def renew(self) -> "Member":
+        """Return a member of the same plan that has not begun."""
+        may_interpret = self._may_interpret
+        return Member(
+            self.plan,
+            self.data,
+            self._start,
+            self._callbacks,
+            may_interpret=may_interpret,
+        )
 
     # --- what goes in
 

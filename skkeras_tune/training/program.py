@@ -5,12 +5,14 @@ and numeric settings of each member) goes in as arguments, so one program serves
 fit of a shape.
 """
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from skkeras_tune._compat import quiet_retracing
 from skkeras_tune.randomness import hash_bits
 from skkeras_tune.training.callback_rules import (
     Moment,
@@ -20,6 +22,7 @@ from skkeras_tune.training.callback_rules import (
     choose,
 )
 from skkeras_tune.training.objective import Judge, Objective, describe_values
+from skkeras_tune.training.program_store import clear_program_store
 from skkeras_tune.training.stacked_mlp import StackedMLP, TrainingPass
 from skkeras_tune.training.updates import (
     OptimizerRule,
@@ -122,8 +125,36 @@ class Program:
         self.judge = Judge(*design.judged)
         self.trainable = design.network.trainable
         self.shapes = design.network.trained_shapes
-        is_compiled = not design.interpreted
-        self.train = tf.function(self._train, jit_compile=is_compiled, autograph=False)
+        self._lock = threading.Lock()
+        self._is_ready = False
+        self._function = self._trace()
+
+    def _trace(self) -> Any:
+        is_compiled = not self.design.interpreted
+        return tf.function(self._train, jit_compile=is_compiled, autograph=False)
+
+    def train(self, data: Any, run: Any, numbers: Any, state: State) -> Any:
+        """Train up to ``run["n_epochs"]`` epochs."""
+        with quiet_retracing():
+            return self._function(data, run, numbers, state)
+
+    def prepare(self, data: Any, run: Any, numbers: Any, state: State) -> None:
+        """Trace and compile, if nobody has: `train` without any epoch.
+
+        A broken file on disk is removed, and the program compiled anew.
+        """
+        with self._lock:
+            if self._is_ready:
+                return
+            run = {**run, "n_epochs": tf.constant(0)}
+            try:
+                self.train(data, run, numbers, state)
+            except tf.errors.OpError:
+                if not clear_program_store():
+                    raise
+                self._function = self._trace()
+                self.train(data, run, numbers, state)
+            self._is_ready = True
 
     def _train(self, data: Any, run: Any, numbers: Any, state: State) -> Any:
         n_keys = len(self.keys)
