@@ -60,10 +60,10 @@ def assert_same(here, there):
         assert_allclose(one, two, rtol=1e-3, atol=1e-5)
 
 
-def assert_as_alone(settings, n_slots=None):
+def assert_as_alone(settings, n_slots=None, *, interpret=False):
     """Members with these (plan, data) end in a group as each ends alone."""
     alone = [train_alone(plan, data) for plan, data in settings]
-    members = [Member(plan, data) for plan, data in settings]
+    members = [Member(plan, data, may_interpret=interpret) for plan, data in settings]
     for here, there in zip(train_group(members, n_slots), alone, strict=True):
         assert_same(here, there)
     return alone
@@ -144,10 +144,17 @@ DIFFERENT = {
 }
 
 
+@pytest.mark.parametrize("interpret", [False, True])
 @pytest.mark.parametrize("what", DIFFERENT)
-def test_members_may_differ(what):
-    """Members that differ in this end as each does alone."""
-    assert_as_alone(DIFFERENT[what])
+def test_members_may_differ(what, interpret):
+    """Members that differ in this end as each does alone, compiled or not."""
+    assert_as_alone(DIFFERENT[what], interpret=interpret)
+
+
+@pytest.mark.parametrize("what", DIFFERENT)
+def test_members_may_take_turns(what):
+    """In a single slot, one after the other, members end as each does alone."""
+    assert_as_alone(DIFFERENT[what], n_slots=1)
 
 
 @pytest.mark.parametrize("what", DIFFERENT)

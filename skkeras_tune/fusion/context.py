@@ -114,7 +114,7 @@ def _resolve_n_jobs(n_jobs: int | None) -> int:
 def _resolve_memory(max_memory: int | str | None) -> int:
     if max_memory is None:
         return _count_memory() // 4
-    parts = re.fullmatch(r"(\d+(?:\.\d*)?)\s*([KMGT]?)i?B?", str(max_memory).upper())
+    parts = re.fullmatch(r"(\d+(?:\.\d*)?)\s*([KMGT]?)I?B?", str(max_memory).upper())
     n_bytes = parts and int(float(parts[1]) * _UNITS[parts[2]])
     if not n_bytes:
         message = (

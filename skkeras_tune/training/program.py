@@ -113,9 +113,8 @@ class Program:
 
     `train` takes ``(data, run, numbers, state)``. `data` holds "x", "y" and, if
     weighted, "weight". `run` holds "orders" of shape (E, P, order), "n_rows" (P,),
-    "held" (P, held), "n_held" (P,), "n_epochs" (), "first_epoch" (P,) and, if P is
-    above one, "offsets": where the rows of each member begin in each array of `data`.
-    It returns the state and the values of each epoch, of shape (E, P, number of keys).
+    "held" (P, held), "n_held" (P,), "n_epochs" (), "first_epoch" (P,) and
+    "offsets": where the rows of each member begin in each array of `data`. It returns the state and the values of each epoch, of shape (E, P, number of keys).
     """
 
     def __init__(self, design: Design) -> None:
@@ -215,8 +214,6 @@ class Program:
         return rows, (mask, tf.cast(count, self.type))
 
     def gather(self, data: Any, run: Any, rows: Any) -> State:
-        if self.layout.members == 1:
-            return {name: tf.gather(values, rows) for name, values in data.items()}
         offsets = run["offsets"]
         return {
             name: tf.gather(values, rows + offsets[name][:, tf.newaxis])

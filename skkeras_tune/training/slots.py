@@ -165,9 +165,7 @@ class Slots:
             n_held[place], n_rows[place] = member.n_held, member.n_rows
             for name, offset in self._group.find_offsets(index).items():
                 offsets[name][place] = offset
-        fixed: dict[str, Any] = {"held": held, "n_held": n_held, "n_rows": n_rows}
-        if size > 1:
-            fixed["offsets"] = offsets
+        fixed = {"held": held, "n_held": n_held, "n_rows": n_rows, "offsets": offsets}
         self._fixed = tf.nest.map_structure(tf.constant, fixed)
 
     # --- training
