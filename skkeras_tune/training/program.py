@@ -113,8 +113,9 @@ class Program:
 
     `train` takes ``(data, run, numbers, state)``. `data` holds "x", "y" and, if
     weighted, "weight". `run` holds "orders" of shape (E, P, order), "n_rows" (P,),
-    "held" (P, held), "n_held" (P,), "n_epochs" (), "first_epoch" (P,) and
-    "offsets": where the rows of each member begin in each array of `data`. It returns the state and the values of each epoch, of shape (E, P, number of keys).
+    "held" (P, held), "n_held" (P,), "n_epochs" (), "first_epoch" (P,) and, for each
+    array of `data`, "offsets" (P,): where the rows of each member begin. It returns the
+    state and the values of each epoch, of shape (E, P, number of keys).
     """
 
     def __init__(self, design: Design) -> None:
