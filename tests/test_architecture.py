@@ -47,6 +47,7 @@ LAYERS = (
         "training.batches",
         "training.callbacks",
         "training.holdout",
+        "training.members",
         "training.model_pool",
         "training.plan",
         "training.program_cache",

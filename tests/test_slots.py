@@ -80,6 +80,9 @@ def vary_network(**changes):
     return replace(PLAN, network=replace(ARCHITECTURE, **changes))
 
 
+DECAYING = vary_optimizer(
+    learning_rate=keras.optimizers.schedules.PiecewiseConstantDecay([4], [0.1, 0.01])
+)
 FEWER = replace(DATA, train_rows=DATA.train_rows[:-3])
 OTHER = replace(DATA, x=DATA.x[::-1].copy())
 WEIGHTED = replace(DATA, weight=np.linspace(0.5, 1.5, len(DATA.x), dtype="float32"))
@@ -120,6 +123,11 @@ DIFFERENT = {
             DATA,
         )
         for momentum in (0.5, 0.95)
+    ],
+    "metrics": [(replace(PLAN, compilation=ADAM, seed=seed), DATA) for seed in (0, 1)],
+    "rates of a schedule": [
+        (replace(PLAN, first_epoch=first, compilation=DECAYING), DATA)
+        for first in (0, 4)
     ],
     "penalties": [(vary_network(l2=l2), DATA) for l2 in (0.0, 0.1, 0.001)],
     "both penalties": [(vary_network(l1=l1, l2=0.0), DATA) for l1 in (0.0, 0.1)],

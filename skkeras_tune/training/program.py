@@ -293,7 +293,7 @@ class Program:
 
     def finish_totals(self, totals: Any) -> list[Any]:
         rows, sums, metrics = totals
-        values = self.judge.results(metrics, self.layout.members, self.type)
+        values = self.judge.results(metrics, self.type)
         return [*values, sums / rows]
 
     def evaluate(self, data: Any, run: Any, numbers: Any, moving: Any) -> list[Any]:
