@@ -26,13 +26,13 @@ Data = tuple[NDArray[np.float64], NDArray]
 @pytest.fixture(scope="session", autouse=True)
 def _engine_of_auto() -> Iterator[None]:
     """Let the estimators' "auto" be the engine that the environment names."""
-    train = base.train
+    train = base.train_remembered
 
     def train_on(*args: Any, engine: str, **options: Any) -> Any:
         return train(*args, engine=ENGINE if engine == "auto" else engine, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(base, "train", train_on)
+        patch.setattr(base, "train_remembered", train_on)
         yield
 
 
