@@ -4,6 +4,7 @@ Functions and classes of the user's own count by their code and by all that it n
 so that a changed one has another digest; those of installed packages by their names.
 """
 
+import copyreg
 import dataclasses
 import dis
 import hashlib
@@ -131,11 +132,12 @@ def is_installed(value: Any) -> bool:
 
     What is installed changes with its version only.
     """
-    if "<" in getattr(value, "__qualname__", ""):  # a local one, or a lambda
-        return False
     is_module = isinstance(value, ModuleType)
     module = value.__name__ if is_module else (value.__module__ or "")
     package = module.partition(".")[0]
+    is_local = "<" in getattr(value, "__qualname__", "")  # or a lambda
+    if is_local or package == "__main__":  # whose file is joblib's in its workers
+        return False
     if package in sys.stdlib_module_names or package == __name__.partition(".")[0]:
         return True
     found = sys.modules.get(package)
@@ -193,7 +195,8 @@ def _freeze(value: Any) -> Any:
 def _reduced_parts(value: Any) -> list[Any]:
     """Return what pickle would save of a value."""
     try:
-        reduced = value.__reduce_ex__(2)
+        reduce = copyreg.dispatch_table.get(type(value))
+        reduced = reduce(value) if reduce else value.__reduce_ex__(2)
     except Exception as error:
         raise NoFingerprint(f"{value!r} cannot be pickled") from error
     if isinstance(reduced, str):
