@@ -19,6 +19,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from skkeras_tune import KerasClassifier, KerasRegressor
+from skkeras_tune.fingerprint import fingerprint
 from skkeras_tune.training import recall
 
 QUICK = {"epochs": 3, "random_state": 0}
@@ -81,6 +82,15 @@ def assert_same_fit(one, two, X):
     assert_array_equal(one.predict(X), two.predict(X))
 
 
+def read_state(callback):
+    """Return all of a callback but its model, and a local function of Keras 3.8's."""
+    return {
+        name: value
+        for name, value in vars(callback).items()
+        if name[0] != "_" and "<" not in getattr(value, "__qualname__", "")
+    }
+
+
 FITS = {
     "defaults": {},
     "stopped early": {"epochs": 30, "patience": 1, "learning_rate": 0.1},
@@ -108,8 +118,8 @@ def test_a_fit_is_remembered(iris, tmp_path, trainings, name):
     assert_same_fit(first, expected, X)
     assert_same_fit(second, expected, X)
     for one, two in zip(second.callbacks_, expected.callbacks_, strict=True):
-        states = [{n: v for n, v in vars(c).items() if n[0] != "_"} for c in (one, two)]
-        assert joblib.hash(states[0]) == joblib.hash(states[1])
+        states = [read_state(callback) for callback in (one, two)]
+        assert fingerprint(states[0]) == fingerprint(states[1])
 
 
 @pytest.mark.parametrize(

@@ -74,11 +74,20 @@ class ResultStore:
 
 def _pack(result: TrainingResult) -> bytes:
     """Return a result as bytes, which no setting of a memory maps into a file."""
-    states = [
-        {n: v for n, v in vars(callback).items() if n not in _NOT_KEPT}
-        for callback in result.callbacks
-    ]
+    states = [_read_state(callback) for callback in result.callbacks]
     return pickle.dumps(replace(result, callbacks=states))
+
+
+def _read_state(callback: Any) -> dict[str, Any]:
+    """Return what pickles of a callback; any of its kind has the rest from the start.
+
+    That is a local function of Keras 3.8's ReduceLROnPlateau.
+    """
+    return {
+        name: value
+        for name, value in vars(callback).items()
+        if name not in _NOT_KEPT and "<" not in getattr(value, "__qualname__", "")
+    }
 
 
 def _unpack(item: bytes, callbacks: Sequence[Any]) -> TrainingResult:
