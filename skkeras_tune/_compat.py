@@ -17,6 +17,7 @@ import tensorflow as tf
 from keras.src.backend.common import global_state
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import (
+    HasMethods,
     Interval,
     Options,
     StrOptions,
@@ -26,6 +27,7 @@ from sklearn.utils.validation import _check_sample_weight
 from tensorflow.python.eager import context as eager_context
 
 __all__ = [
+    "HasMethods",
     "Interval",
     "Options",
     "StrOptions",

@@ -27,6 +27,7 @@ LAYERS = (
     {"model_function", "parameters", "rows", "targets", "trained_model"},
     {"compilation"},
     {"training", "search"},
+    {"training.recall"},
     {"training.engine"},
     {"training.keras_loop"},
     {"training.trainer"},
@@ -39,10 +40,12 @@ LAYERS = (
     {
         "training.callback_rules",
         "training.objective",
+        "training.result_store",
         "training.stacked_mlp",
         "training.updates",
     },
     {
+        "fingerprint",
         "network",
         "training.batches",
         "training.callbacks",
