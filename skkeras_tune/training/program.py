@@ -73,7 +73,8 @@ class Layout:
 class Design:
     """Everything that makes programs differ.
 
-    `watch` is the plan's own early stopping; `rules` are those of callbacks. An
+    `watch` is the plan's own early stopping; `rules` are those of callbacks. In a
+    `padded` network some members have fewer units than there is room for. An
     `interpreted` program is traced but not compiled: TensorFlow runs one operation
     after the other.
     """
@@ -88,6 +89,7 @@ class Design:
     dtype: str
     rules: tuple[Rule, ...] = ()
     interpreted: bool = False
+    padded: bool = False
 
     @property
     def judged(self) -> tuple[Objective, bool, int]:
@@ -243,8 +245,11 @@ class Program:
             total = tf.reduce_sum(loss)
         rule = self.design.optimizer
         gradients = tape.gradient(total, trained, unconnected_gradients="zero")
+        if self.design.padded:
+            real = self.unpack(numbers["real"])
+            gradients = [g * r for g, r in zip(gradients, real, strict=True)]
         gradients = self.pack(clip_gradients(rule.clip, gradients, numbers))
-        settings = {n: value for n, value in numbers.items() if n != "rules"}
+        settings = {n: v for n, v in numbers.items() if n not in ("rules", "real")}
         updated = apply_gradients(
             rule, moving["weights"], gradients, moving["slots"], counters, settings
         )
