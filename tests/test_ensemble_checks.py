@@ -1,0 +1,24 @@
+"""scikit-learn's own checks of the ensembles, with none expected to fail."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skkeras_tune import EnsembleClassifier, EnsembleRegressor
+
+SETTINGS = {"cv": 2, "random_state": 0}
+
+
+@parametrize_with_checks(
+    [
+        EnsembleClassifier(
+            [LogisticRegression(C=0.1), LogisticRegression()], **SETTINGS
+        ),
+        EnsembleRegressor([Ridge(0.1), Ridge()], **SETTINGS),
+    ]
+)
+def test_check_estimator(estimator: Any, check: Callable[[Any], None]) -> None:
+    """Each of scikit-learn's checks passes, and none is expected to fail."""
+    check(estimator)
