@@ -326,11 +326,11 @@ class EnsembleClassifier(ClassifierMixin, _Ensemble):
     on new rows they can be, since weights can overfit. `report` shows all of them side
     by side.
 
-    Predictions are not recorded where they cannot be told apart: in a search with
-    ``return_train_score=True``, over an estimator whose parameters cannot be pickled or
-    change in `fit` (a `RandomState` instance), with halving over ``n_samples``, and
-    where workers do not share a file system. Then the best settings are cross-validated
-    once more, and `recorded_reason_` says why.
+    Predictions are not recorded where they cannot be told apart: over an estimator
+    whose parameters cannot be pickled or change in `fit` (a `RandomState` instance),
+    with halving over ``n_samples``, with training scores of two folds, and where
+    workers do not share a file system. Then the best settings are cross-validated once
+    more, and `recorded_reason_` says why.
 
     References
     ----------
@@ -447,11 +447,11 @@ class EnsembleRegressor(RegressorMixin, _Ensemble):
     on new rows they can be, since weights can overfit. `report` shows all of them side
     by side.
 
-    Predictions are not recorded where they cannot be told apart: in a search with
-    ``return_train_score=True``, over an estimator whose parameters cannot be pickled or
-    change in `fit` (a `RandomState` instance), with halving over ``n_samples``, and
-    where workers do not share a file system. Then the best settings are cross-validated
-    once more, and `recorded_reason_` says why.
+    Predictions are not recorded where they cannot be told apart: over an estimator
+    whose parameters cannot be pickled or change in `fit` (a `RandomState` instance),
+    with halving over ``n_samples``, with training scores of two folds, and where
+    workers do not share a file system. Then the best settings are cross-validated once
+    more, and `recorded_reason_` says why.
 
     References
     ----------

@@ -6,7 +6,7 @@ out-of-fold predictions at no more than the cost of predicting once more.
 """
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,23 +37,32 @@ class RecordingScorer:
     read : callable
         Picklable; called with a fitted estimator and rows.
     folder : Path
+    folds : frozenset of str
+        Hashes of the test rows of each fold; other rows are scored, no more.
     error_score : float
         Stands for those of several scores that fail.
     """
 
     def __init__(
-        self, scorer: Callable[..., Any], read: Reader, folder: Path, error_score: Any
+        self,
+        scorer: Callable[..., Any],
+        read: Reader,
+        folder: Path,
+        folds: frozenset[str],
+        error_score: Any,
     ) -> None:
         self.scorer = scorer
         self.read = read
         self.folder = folder
+        self.folds = folds
         self.error_score = error_score
 
     def __call__(self, estimator: Any, X: Any, y: Any = None, **options: Any) -> Any:
         """Return what the scorer says, having written down the predictions."""
         scores = self.scorer(estimator, X, y, **options)
-        if self.folder.is_dir():
-            _write(self.folder / _name_file(estimator, X), self.read(estimator, X))
+        if self.folder.is_dir() and (fold := joblib.hash(X)) in self.folds:
+            path = self.folder / _name_file(estimator, fold)
+            _write(path, self.read(estimator, X))
         if not isinstance(scores, Mapping):
             return scores
         # scikit-learn's scorer of several gives the message of one that fails.
@@ -71,10 +80,14 @@ class RecordingScorer:
         return self.scorer.get_metadata_routing()  # type: ignore[attr-defined]
 
 
-def _name_file(estimator: Any, X: Any) -> str:
-    """Name a candidate by its parameters, and a fold by the content of its rows."""
-    params = clone(estimator).get_params()
-    return f"{joblib.hash(params)}-{joblib.hash(X)}.npy"
+def _name_file(estimator: Any, fold: str) -> str:
+    """Name a candidate by its parameters, which are those of a clone after the fit."""
+    return f"{joblib.hash(clone(estimator).get_params())}-{fold}.npy"
+
+
+def _hash_rows(X: Any, roles: Iterable[NDArray[np.intp]]) -> list[str]:
+    """Name folds by the content of their rows, which is all that a scorer sees."""
+    return [joblib.hash(safe_indexing(X, rows)) for rows in roles]
 
 
 def _write(path: Path, array: NDArray[np.float64]) -> None:
@@ -95,14 +108,16 @@ def why_not_recorded(search: Any, X: Any, splits: Splits) -> str | None:
     X : array-like
     splits : sequence of (train rows, test rows)
     """
-    if getattr(search, "return_train_score", False):
-        return "it also scores training rows, which may be those of another fold"
     try:
         joblib.hash(clone(search.estimator).get_params())
     except Exception:  # a lambda, say: whatever pickle refuses
         return "the parameters of its estimator cannot be pickled"
-    folds = {joblib.hash(safe_indexing(X, test)) for _, test in splits}
-    return "its folds hold the same rows" if len(folds) < len(splits) else None
+    scored = _hash_rows(X, (test for _, test in splits))
+    if getattr(search, "return_train_score", False):
+        # Of two folds, one trains on the rows that the other tests.
+        scored += _hash_rows(X, (train for train, _ in splits))
+    same = len(set(scored)) < len(scored)
+    return "it scores the same rows in more than one fold" if same else None
 
 
 def fit_recorded(
@@ -133,7 +148,8 @@ def fit_recorded(
     scorer = check_scoring(
         search.estimator, search.scoring, raise_exc=error_score == "raise"
     )
-    recorder = RecordingScorer(scorer, read, folder, error_score)
+    folds = frozenset(_hash_rows(X, (test for _, test in splits)))
+    recorder = RecordingScorer(scorer, read, folder, folds, error_score)
     copy = clone(search).set_params(scoring=recorder, cv=list(splits))
     copy.fit(X, y, **fit_params)
     copy.set_params(scoring=search.scoring, cv=search.cv)
@@ -154,8 +170,8 @@ def read_recorded(
     splits : sequence of (train rows, test rows)
     folder : Path
     """
-    tests = [safe_indexing(X, test) for _, test in splits]
-    paths = [[folder / _name_file(c, test) for test in tests] for c in candidates]
+    folds = _hash_rows(X, (test for _, test in splits))
+    paths = [[folder / _name_file(c, fold) for fold in folds] for c in candidates]
     if not all(path.exists() for row in paths for path in row):
         return None
     return [[np.load(path) for path in row] for row in paths]
