@@ -2,6 +2,7 @@
 
 from skkeras_tune.ensemble.estimators import EnsembleClassifier, EnsembleRegressor
 from skkeras_tune.estimators import KerasClassifier, KerasRegressor
+from skkeras_tune.learning_rate import find_learning_rate
 from skkeras_tune.network import build_mlp
 from skkeras_tune.search.bayes import BayesSearchCV
 from skkeras_tune.search.results import best_params, results_frame
@@ -15,6 +16,7 @@ __all__ = [
     "KerasRegressor",
     "best_params",
     "build_mlp",
+    "find_learning_rate",
     "results_frame",
     "set_program_cache",
 ]

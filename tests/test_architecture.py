@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 # `test_every_module_has_a_layer` until it is given its place here.
 LAYERS = (
     {""},  # the root: the public names
-    {"ensemble.estimators", "estimators", "search.bayes"},
+    {"ensemble.estimators", "estimators", "learning_rate", "search.bayes"},
     {"ensemble.gathering", "ensemble.report"},
     {"ensemble.objective", "ensemble.out_of_fold"},
     {"ensemble.members", "ensemble.targets", "ensemble.weights"},
