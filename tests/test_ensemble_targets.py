@@ -45,6 +45,15 @@ def test_members_that_lack_a_class():
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
 
 
+def test_probabilities_sum_to_one():
+    """A network's do in single precision only, of which scikit-learn's metrics warn."""
+    network = KerasClassifier(units=5, epochs=3, random_state=0).fit(X, y)
+    assert network.predict_proba(X).dtype == np.float32
+    probabilities = Labels(np.arange(3)).read(network, X)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-14)
+    np.testing.assert_allclose(probabilities, network.predict_proba(X), rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     "member",
     [

@@ -206,6 +206,7 @@ class _Ensemble(BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Whatever the members take.
 
         Returns
         -------
@@ -368,6 +369,7 @@ class EnsembleClassifier(ClassifierMixin, _Ensemble):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Whatever the members take.
 
         Returns
         -------

@@ -20,7 +20,11 @@ class Labels:
     classes: NDArray[Any]
 
     def read(self, member: Any, X: Any) -> NDArray[np.float64]:
-        """Return the member's probabilities, zero for classes that it never saw."""
+        """Return the member's probabilities, zero for classes that it never saw.
+
+        They sum to one in double precision, as scikit-learn's metrics ask; those of a
+        network do in single precision.
+        """
         given = np.asarray(member.predict_proba(X), np.float64)
         known = np.asarray(member.classes_)
         if given.ndim != 2 or given.shape[1] != len(known):
@@ -31,7 +35,8 @@ class Labels:
             raise ValueError(message)
         probabilities = np.zeros((len(given), len(self.classes)))
         probabilities[:, np.searchsorted(self.classes, known)] = given
-        return probabilities
+        totals = probabilities.sum(axis=1, keepdims=True)
+        return probabilities / np.where(totals == 0, 1, totals)
 
     def decode(self, averaged: NDArray[np.float64]) -> NDArray[Any]:
         """Return the most probable label of each row."""
