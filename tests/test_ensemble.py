@@ -40,7 +40,7 @@ from skkeras_tune import (
     best_params,
     optional,
 )
-from tests.searches import Fragile, expect_failures
+from tests.searches import QUICK, Fragile, expect_failures
 
 WEIGHTINGS = ["greedy", "nelder-mead", "mean"]
 FOREST = {"n_estimators": 20, "random_state": 0}
@@ -281,23 +281,23 @@ def test_recording_costs_no_fits(n_folds):
     assert Counting.n_fits == n_search + n_members + again
 
 
-def build_bayes():
-    return BayesSearchCV(
-        LogisticRegression(), {"C": (0.01, 10.0, "log-uniform")}, n_iter=4, cv=3
-    )
-
-
 @pytest.mark.parametrize(
     "search",
     [
         RandomizedSearchCV(
-            LogisticRegression(max_iter=1000),
-            {"C": loguniform(0.01, 10)},
+            GaussianNB(),
+            {"var_smoothing": loguniform(1e-9, 0.1)},
             n_iter=4,
             # Without a random state the folds differ each time they are drawn.
             cv=KFold(3, shuffle=True),
         ),
-        build_bayes().set_params(estimator=LogisticRegression(max_iter=1000)),
+        BayesSearchCV(
+            GaussianNB(),
+            {"var_smoothing": (1e-9, 0.1, "log-uniform")},
+            optimizer_kwargs=QUICK,
+            n_iter=4,
+            cv=3,
+        ),
         HalvingGridSearchCV(
             DecisionTreeClassifier(random_state=0),
             {"max_depth": [1, 2, 3, 4]},
@@ -307,8 +307,8 @@ def build_bayes():
             random_state=0,
         ),
         GridSearchCV(
-            LogisticRegression(max_iter=1000),
-            {"C": [0.1, 1.0, 10.0]},
+            GaussianNB(),
+            {"var_smoothing": [1e-9, 0.01, 0.1]},
             scoring=["accuracy", "neg_log_loss"],
             refit="neg_log_loss",
         ),
@@ -459,7 +459,9 @@ def test_groups_reach_the_folds():
 def test_frames():
     """Names of features are learnt, and members get the frame."""
     X, y = load_iris(return_X_y=True, as_frame=True)
-    ensemble = EnsembleClassifier([GaussianNB(), LogisticRegression(max_iter=1000)])
+    ensemble = EnsembleClassifier(
+        [GaussianNB(), DecisionTreeClassifier(random_state=0)]
+    )
     ensemble.fit(X, y)
     assert ensemble.feature_names_in_.tolist() == list(X)
     assert ensemble.estimators_[0].feature_names_in_.tolist() == list(X)
