@@ -17,6 +17,7 @@ from skkeras_tune.ensemble.targets import (
     Numbers,
     validate_classes,
     validate_numbers,
+    validate_weighted,
 )
 from tests.searches import X, y
 
@@ -131,6 +132,17 @@ def test_bad_numbers(bad, problem):
     """Numbers that are missing, not finite or no numbers are refused."""
     with pytest.raises(ValueError, match=problem):
         validate_numbers(bad)
+
+
+def test_weights_that_leave_nothing():
+    """Weights that leave no rows, or rows of one class, are refused."""
+    target = Labels(np.arange(3))
+    with pytest.raises(ValueError, match=r"weights are zero\. Got 150 weights, all 0"):
+        validate_weighted(y, target, np.zeros(150))
+    with pytest.raises(ValueError, match=r"have 1 class, .*Got .*0.* in 50 rows"):
+        validate_weighted(y, target, (y == 0) * 1.0)
+    validate_weighted(y, target, (y < 2) * 1.0)
+    validate_weighted(X[:, 0], Numbers(1), (y == 0) * 1.0)
 
 
 def test_numbers_as_objects():

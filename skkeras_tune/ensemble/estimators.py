@@ -36,7 +36,12 @@ from skkeras_tune.ensemble.objective import (
     negate_score,
 )
 from skkeras_tune.ensemble.report import compare
-from skkeras_tune.ensemble.targets import Target, validate_classes, validate_numbers
+from skkeras_tune.ensemble.targets import (
+    Target,
+    validate_classes,
+    validate_numbers,
+    validate_weighted,
+)
 from skkeras_tune.ensemble.weights import Weighting, choose_weights
 from skkeras_tune.optional import import_optional
 
@@ -142,6 +147,7 @@ class _Ensemble(BaseEstimator):
             sample_weight = check_sample_weight(
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True
             )
+            validate_weighted(y, self._target, sample_weight)
         return Rows(X, y, self._target, sample_weight, groups, fit_params)
 
     def _gather(self, rows: Rows) -> Library:

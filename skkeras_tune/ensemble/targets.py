@@ -118,6 +118,26 @@ def validate_classes(y: Any) -> tuple[NDArray[Any], Labels | Indicators]:
     return y, Labels(classes)
 
 
+def validate_weighted(y: NDArray[Any], target: Target, weight: Any) -> None:
+    """Check that the rows with a weight above zero can be learnt from.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or all are of one class.
+    """
+    seen = y[weight > 0]
+    if not len(seen):
+        message = f"All sample weights are zero. Got {len(y)} weights, all 0."
+        raise ValueError(message)
+    if isinstance(target, Labels) and len(np.unique(seen)) < 2:
+        message = (
+            "The rows with a sample weight above zero have 1 class, but a classifier "
+            f"needs at least 2. Got {seen[0]!r} in {len(seen)} rows."
+        )
+        raise ValueError(message)
+
+
 def validate_numbers(y: Any) -> tuple[NDArray[Any], Numbers]:
     """Check numbers, and tell what they are.
 
