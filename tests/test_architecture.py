@@ -38,6 +38,7 @@ LAYERS = (
         "training.holdout",
         "training.model_pool",
         "training.plan",
+        "training.primitives",
         "training.program_cache",
         "training.program_store",
     },

@@ -20,6 +20,7 @@ from skkeras_tune.training.callback_rules import (
     choose,
 )
 from skkeras_tune.training.objective import Judge, Objective, describe_values
+from skkeras_tune.training.primitives import is_finite, is_missing
 from skkeras_tune.training.stacked_mlp import StackedMLP, TrainingPass
 from skkeras_tune.training.updates import (
     OptimizerRule,
@@ -197,7 +198,9 @@ class Program:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(trained)
             weights = self.merge(trained, moving["others"])
-            outputs, others = network(weights, batch["x"], training)
+            outputs, others = network(
+                weights, batch["x"], training, raw=self.judge.takes_logits
+            )
             penalty = network.penalty(trained, numbers["l1"], numbers["l2"])
             loss = self.mean_loss(batch, outputs, mask, count) + penalty
             total = tf.reduce_sum(loss)
@@ -267,7 +270,7 @@ class Program:
         def step(i: Any, totals: Any) -> Any:
             rows, (mask, count) = self.take_places(run["held"], i, size, run["n_held"])
             batch = self.gather(data, rows)
-            outputs, _ = network(weights, batch["x"])
+            outputs, _ = network(weights, batch["x"], raw=self.judge.takes_logits)
             loss = self.mean_loss(batch, outputs, mask, count) + penalty
             return i + 1, self.add_totals(
                 totals, batch["y"], outputs, loss, mask, count
@@ -303,9 +306,9 @@ class Program:
         stops = tf.logical_and(runs, stops)
         status = tf.where(stops, STOPPED, before["status"])
         if "val_loss" in named:
-            broken = tf.math.is_nan(named["val_loss"])
+            broken = is_missing(named["val_loss"])
             status = tf.where(tf.logical_and(runs, broken), VALIDATION_NAN, status)
-        broken = tf.logical_not(tf.math.is_finite(named["loss"]))
+        broken = tf.logical_not(is_finite(named["loss"]))
         state["status"] = tf.where(
             tf.logical_and(runs, broken), LOSS_NOT_FINITE, status
         )
