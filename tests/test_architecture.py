@@ -37,6 +37,7 @@ LAYERS = (
         "training.callbacks",
         "training.holdout",
         "training.model_pool",
+        "training.packing",
         "training.plan",
         "training.primitives",
         "training.program_cache",

@@ -247,7 +247,8 @@ def test_a_program_trains_members_apart():
         for i, key in enumerate(group.keys):
             values = history[:n_epochs, member, i]
             assert_allclose(values, expected.history[key], rtol=1e-5)
-        best = np.asarray(state["best_weights"]["weights"][member])
+        (row,) = state["best_weights"]["weights"]
+        best = np.asarray(row[member])
         there = np.concatenate([w.ravel() for w in expected.state.weights])
         assert_allclose(best, there, rtol=1e-4, atol=1e-6)
 

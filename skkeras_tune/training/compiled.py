@@ -22,6 +22,7 @@ from skkeras_tune.training.callback_replay import CallbackReplay
 from skkeras_tune.training.callback_rules import Rules, Watch, read_rules
 from skkeras_tune.training.callbacks import find_stopping, raise_diverged
 from skkeras_tune.training.objective import read_objective
+from skkeras_tune.training.packing import Packing
 from skkeras_tune.training.plan import (
     ModelState,
     NotCompilable,
@@ -262,10 +263,11 @@ def _start_state(
             earlier.pop("learning_rate", None)
             counters |= earlier
             counters["iteration"] = np.int32(earlier["iteration"])
-    packed = {"weights": _pack(trained), "others": others}
+    pack = Packing(tuple(design.network.trained_shapes)).pack_arrays
+    packed = {"weights": pack(trained), "others": others}
     state: dict[str, Any] = {
         **packed,
-        "slots": {name: _pack([slot[name] for slot in slots]) for name in rule.slots},
+        "slots": {name: pack([slot[name] for slot in slots]) for name in rule.slots},
         "counters": counters,
         "status": np.int32(RUNNING),
         "epochs": np.int32(0),
@@ -282,16 +284,6 @@ def _separate(weights: list[Any], trainable: list[bool]) -> tuple[list[Any], lis
     """Return the trained weights, and those that have no gradients."""
     pairs = list(zip(weights, trainable, strict=True))
     return [w for w, on in pairs if on], [w for w, on in pairs if not on]
-
-
-def _pack(weights: list[NDArray[Any]]) -> NDArray[Any]:
-    return np.concatenate([weight.ravel() for weight in weights])
-
-
-def _unpack(row: NDArray[Any], shapes: list[tuple[int, ...]]) -> list[NDArray[Any]]:
-    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
-    parts = np.split(row, ends[:-1])
-    return [p.reshape(s).copy() for p, s in zip(parts, shapes, strict=True)]
 
 
 def _as_member(value: Any) -> Any:
@@ -426,8 +418,9 @@ def _read_result(
     if not all(np.isfinite(weight).all() for weight in weights):
         raise_diverged("weights", "not finite", n_epochs, rate)
     shapes = design.network.trained_shapes
-    rows = {name: _unpack(row, shapes) for name, row in state["slots"].items()}
-    slots = [{name: rows[name][i] for name in rows} for i in range(len(shapes))]
+    unpack = Packing(tuple(shapes)).unpack_arrays
+    parts = {name: unpack(rows) for name, rows in state["slots"].items()}
+    slots = [{name: parts[name][i] for name in parts} for i in range(len(shapes))]
     optimizer_state = list_keras_variables(design.optimizer, slots, state["counters"])
     kept = ModelState(weights, optimizer_state, optimizer=design.optimizer.kind)
     stopping, best = find_stopping(callbacks), n_epochs
@@ -453,6 +446,7 @@ def _read_weights(
 
 def _join_weights(design: Design, parts: dict[str, Any]) -> list[NDArray[Any]]:
     """Return the weights in Keras's order."""
-    trained = iter(_unpack(parts["weights"], design.network.trained_shapes))
+    packing = Packing(tuple(design.network.trained_shapes))
+    trained = iter(packing.unpack_arrays(parts["weights"]))
     others = iter(parts["others"])
     return [next(trained) if on else next(others) for on in design.network.trainable]

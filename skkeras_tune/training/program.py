@@ -8,7 +8,6 @@ fit of a shape.
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from skkeras_tune.randomness import hash_bits
@@ -20,6 +19,7 @@ from skkeras_tune.training.callback_rules import (
     choose,
 )
 from skkeras_tune.training.objective import Judge, Objective, describe_values
+from skkeras_tune.training.packing import Packing
 from skkeras_tune.training.primitives import is_finite, is_missing
 from skkeras_tune.training.stacked_mlp import StackedMLP, TrainingPass
 from skkeras_tune.training.updates import (
@@ -30,8 +30,8 @@ from skkeras_tune.training.updates import (
 
 State = dict[str, Any]
 
-#: The parts of a state that a step changes: the trained weights in a row a member, the
-#: others, what the optimizer keeps for each trained weight, and its counters.
+#: The parts of a state that a step changes: the trained weights in rows, the others,
+#: what the optimizer keeps for each trained weight, and its counters.
 MOVING = ("weights", "others", "slots", "counters")
 
 #: What became of a member.
@@ -121,7 +121,7 @@ class Program:
         self.keys = design.keys
         self.judge = Judge(*design.judged)
         self.trainable = design.network.trainable
-        self.shapes = design.network.trained_shapes
+        self.packing = Packing(tuple(design.network.trained_shapes))
         is_compiled = not design.interpreted
         self.train = tf.function(self._train, jit_compile=is_compiled, autograph=False)
 
@@ -194,7 +194,7 @@ class Program:
             tf.int32,
         )
         training = TrainingPass(mask, numbers["dropout"], keys)
-        trained = self.unpack(moving["weights"])
+        trained = self.packing.unpack(moving["weights"])
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(trained)
             weights = self.merge(trained, moving["others"])
@@ -206,29 +206,21 @@ class Program:
             total = tf.reduce_sum(loss)
         rule = self.design.optimizer
         gradients = tape.gradient(total, trained, unconnected_gradients="zero")
-        gradients = self.pack(clip_gradients(rule.clip, gradients, numbers))
+        gradients = clip_gradients(rule.clip, gradients, numbers)
         settings = {n: value for n, value in numbers.items() if n != "rules"}
         updated = apply_gradients(
-            rule, moving["weights"], gradients, moving["slots"], counters, settings
+            rule,
+            moving["weights"],
+            self.packing.pack(gradients),
+            moving["slots"],
+            counters,
+            settings,
         )
         new = dict(zip(("weights", "slots", "counters"), updated, strict=True))
         new["others"] = others
         if self.layout.members > 1:  # a fold may be a batch shorter than another
             new = choose(count > 0, new, moving)
         return new, self.add_totals(totals, batch["y"], outputs, loss, mask, count)
-
-    def unpack(self, row: Any) -> list[Any]:
-        """Cut the trained weights of all members out of their row."""
-        parts = tf.split(row, [int(np.prod(s)) for s in self.shapes], axis=1)
-        return [
-            tf.reshape(part, [self.layout.members, *shape])
-            for part, shape in zip(parts, self.shapes, strict=True)
-        ]
-
-    def pack(self, parts: list[Any]) -> Any:
-        """Put the parts of all members into one row."""
-        rows = [tf.reshape(part, [self.layout.members, -1]) for part in parts]
-        return tf.concat(rows, axis=1)
 
     def merge(self, trained: list[Any], others: list[Any]) -> list[Any]:
         """Put trained weights among those that have no gradients, in Keras's order."""
@@ -263,7 +255,7 @@ class Program:
         size = self.layout.held_batch
         network = self.design.network
         n_steps = -(-tf.reduce_max(run["n_held"]) // size)
-        trained = self.unpack(moving["weights"])
+        trained = self.packing.unpack(moving["weights"])
         weights = self.merge(trained, moving["others"])
         penalty = network.penalty(trained, numbers["l1"], numbers["l2"])
 

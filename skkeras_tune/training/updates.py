@@ -20,6 +20,7 @@ from skkeras_tune.training.plan import NotCompilable
 from skkeras_tune.training.primitives import absolute, sqrt
 
 Slots = dict[str, Any]
+Rows = tuple[Any, ...]
 Step = Callable[..., tuple[Any, Slots]]
 
 _UNSUPPORTED = ("use_ema", "loss_scale_factor", "gradient_accumulation_steps")
@@ -199,19 +200,19 @@ def _take_run(layout: list[str], place: int) -> list[str]:
 
 def apply_gradients(
     rule: OptimizerRule,
-    weights: Any,
-    gradients: Any,
-    slots: Slots,
+    weights: Rows,
+    gradients: Rows,
+    slots: Mapping[str, Rows],
     counters: dict[str, Any],
     numbers: Mapping[str, Any],
-) -> tuple[Any, Slots, dict[str, Any]]:
-    """Take one step, on all weights at once: the formulas are element by element.
+) -> tuple[Rows, dict[str, Rows], dict[str, Any]]:
+    """Take one step, on whole rows of weights: the formulas are element by element.
 
     Parameters
     ----------
     rule : OptimizerRule
-    weights, gradients : tensors of shape (P, n_weights)
-    slots : dict of tensors of shape (P, n_weights)
+    weights, gradients : tuples of tensors of shape (P, n_weights)
+    slots : mapping of str to tuples of tensors of shape (P, n_weights)
     counters : dict of tensors of shape (P,)
         "iteration", "learning_rate" and, for Nadam, "variable".
     numbers : mapping of tensors of shape (P,)
@@ -219,18 +220,23 @@ def apply_gradients(
     rate = counters["learning_rate"]
     if rule.schedule is not None:
         schedule = rule.schedule.thaw()
-        rate = _scheduled_rate(schedule, counters["iteration"], weights.dtype)
-    step_number = tf.cast(counters["iteration"] + 1, weights.dtype)
+        rate = _scheduled_rate(schedule, counters["iteration"], weights[0].dtype)
+    step_number = tf.cast(counters["iteration"] + 1, weights[0].dtype)
     settings = {**numbers, "rate": rate, "step": step_number}
     if rule.kind == "Nadam":
         settings |= _nadam_momenta(settings, counters["variable"])
         counters = {**counters, "variable": settings["product"]}
     settings = {name: value[:, tf.newaxis] for name, value in settings.items()}
     if "weight_decay" in rule.switches:
-        weights -= weights * settings["weight_decay"] * settings["rate"]
-    change, slots = _STEPS[rule.kind](gradients, slots, settings, rule.switches)
-    counters = {**counters, "iteration": counters["iteration"] + 1}
-    return weights + change, slots, counters
+        shrink = settings["weight_decay"], settings["rate"]
+        weights = tuple(row - row * shrink[0] * shrink[1] for row in weights)
+    steps = [
+        _STEPS[rule.kind](row, {n: slots[n][i] for n in slots}, settings, rule.switches)
+        for i, row in enumerate(gradients)
+    ]
+    weights = tuple(w + change for w, (change, _) in zip(weights, steps, strict=True))
+    new = {name: tuple(kept[name] for _, kept in steps) for name in slots}
+    return weights, new, {**counters, "iteration": counters["iteration"] + 1}
 
 
 def _scheduled_rate(schedule: Any, iterations: Any, dtype: Any) -> Any:
