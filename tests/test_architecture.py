@@ -42,6 +42,7 @@ LAYERS = (
         "training.primitives",
         "training.program_cache",
         "training.program_store",
+        "training.tensors",
     },
     {"frozen", "losses", "randomness"},
     {"routing"},

@@ -42,6 +42,7 @@ from skkeras_tune.training.program_cache import ProgramCache
 from skkeras_tune.training.program_store import clear_program_store
 from skkeras_tune.training.progress import EpochPrinter
 from skkeras_tune.training.stacked_mlp import StackedMLP
+from skkeras_tune.training.tensors import pad_rows
 from skkeras_tune.training.updates import (
     initial_slots,
     list_keras_variables,
@@ -298,15 +299,7 @@ def _load_data(
     arrays = {"x": x, "y": targets}
     if data.weight is not None:
         arrays["weight"] = data.weight
-    return {name: _pad(array, design.layout.rows) for name, array in arrays.items()}
-
-
-def _pad(array: NDArray[Any], size: int) -> Any:
-    missing = size - len(array)
-    if missing:
-        padding = np.zeros((missing, *array.shape[1:]), array.dtype)
-        array = np.concatenate([array, padding])
-    return tf.constant(array)
+    return {name: pad_rows(array, design.layout.rows) for name, array in arrays.items()}
 
 
 def _load_numbers(plan: TrainingPlan, compiled: CompiledPlan) -> dict[str, Any]:
