@@ -135,8 +135,9 @@ class Program:
 
         def one(epoch: Any, state: State, history: Any) -> Any:
             state, values = self.train_epoch(epoch, data, run, numbers, state)
-            row = tf.stack(values, axis=-1)[tf.newaxis]
-            history = tf.tensor_scatter_nd_update(history, [[epoch]], row)
+            is_here = tf.equal(tf.range(self.layout.epochs), epoch)
+            row = tf.stack(values, axis=-1)
+            history = tf.where(is_here[:, tf.newaxis, tf.newaxis], row, history)
             return epoch + 1, state, history
 
         loop = [tf.constant(0), state, history]
@@ -152,29 +153,32 @@ class Program:
     def train_epoch(
         self, epoch: Any, data: Any, run: Any, numbers: Any, state: State
     ) -> tuple[State, list[Any]]:
-        n_steps = -(-tf.reduce_max(run["n_rows"]) // self.layout.batch)
+        size, n_rows = self.layout.batch, run["n_rows"]
         totals = self.start_totals()
-        order = run["orders"][epoch]
         moving = {name: state[name] for name in MOVING}
 
         def step(i: Any, moving: State, totals: Any) -> Any:
-            rows, places = self.take_places(order, i, self.layout.batch, run["n_rows"])
+            rows, places = self.take_places(run["orders"], epoch, i, size, n_rows)
             batch = self.gather(data, rows)
             moving, totals = self.train_step(batch, places, numbers, moving, totals)
             return i + 1, moving, totals
 
         _, moving, totals = tf.while_loop(
-            lambda i, *_: i < n_steps, step, [tf.constant(0), moving, totals]
+            lambda i, *_: tf.reduce_any(i * size < n_rows),
+            step,
+            [tf.constant(0), moving, totals],
         )
-        values = self.finish_totals(totals)
+        values = self.finish_totals(totals, n_rows)
         if self.layout.held:
             values += self.evaluate(data, run, numbers, moving)
         return self.end_epoch(epoch, run, numbers, state, moving, values), values
 
-    def take_places(self, order: Any, i: Any, size: int, n_rows: Any) -> Any:
+    def take_places(
+        self, orders: Any, epoch: Any, i: Any, size: int, n_rows: Any
+    ) -> Any:
         """Return the rows of one batch, and which and how many of them count."""
         start = i * size
-        rows = tf.slice(order, [0, start], [self.layout.members, size])
+        rows = tf.slice(orders, [epoch, 0, start], [1, self.layout.members, size])[0]
         count = tf.clip_by_value(n_rows - start, 0, size)
         mask = tf.cast(tf.range(size) < count[:, tf.newaxis], self.type)
         return rows, (mask, tf.cast(count, self.type))
@@ -237,30 +241,29 @@ class Program:
 
     def start_totals(self) -> Any:
         zeros = tf.zeros([self.layout.members], self.type)
-        return zeros, zeros, self.judge.start(self.layout.members)
+        return zeros, self.judge.start(self.layout.members)
 
     def add_totals(
         self, totals: Any, y: Any, outputs: Any, loss: Any, mask: Any, count: Any
     ) -> Any:
-        rows, sums, metrics = totals
+        sums, metrics = totals
         metrics = self.judge.update(metrics, y, outputs, mask)
-        return rows + count, sums + loss * count, metrics
+        return sums + loss * count, metrics
 
-    def finish_totals(self, totals: Any) -> list[Any]:
-        rows, sums, metrics = totals
+    def finish_totals(self, totals: Any, n_rows: Any) -> list[Any]:
+        sums, metrics = totals
         values = self.judge.results(metrics, self.layout.members, self.type)
-        return [*values, sums / rows]
+        return [*values, sums / tf.cast(n_rows, self.type)]
 
     def evaluate(self, data: Any, run: Any, numbers: Any, moving: Any) -> list[Any]:
-        size = self.layout.held_batch
+        size, n_rows, held = self.layout.held_batch, run["n_held"], run["held"]
         network = self.design.network
-        n_steps = -(-tf.reduce_max(run["n_held"]) // size)
         trained = self.packing.unpack(moving["weights"])
         weights = self.merge(trained, moving["others"])
         penalty = network.penalty(trained, numbers["l1"], numbers["l2"])
 
         def step(i: Any, totals: Any) -> Any:
-            rows, (mask, count) = self.take_places(run["held"], i, size, run["n_held"])
+            rows, (mask, count) = self.take_places(held[tf.newaxis], 0, i, size, n_rows)
             batch = self.gather(data, rows)
             outputs, _ = network(weights, batch["x"], raw=self.judge.takes_logits)
             loss = self.mean_loss(batch, outputs, mask, count) + penalty
@@ -269,9 +272,11 @@ class Program:
             )
 
         _, totals = tf.while_loop(
-            lambda i, _: i < n_steps, step, [tf.constant(0), self.start_totals()]
+            lambda i, _: tf.reduce_any(i * size < n_rows),
+            step,
+            [tf.constant(0), self.start_totals()],
         )
-        return self.finish_totals(totals)
+        return self.finish_totals(totals, n_rows)
 
     # --- stopping
 
