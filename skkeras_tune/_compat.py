@@ -35,8 +35,10 @@ __all__ = [
     "StrOptions",
     "check_method_params",
     "check_sample_weight",
+    "find_logits",
     "fresh_names",
     "is_old_plateau",
+    "mark_logits",
     "name_optimizer_variables",
     "quiet_retracing",
     "release_traces",
@@ -187,6 +189,21 @@ def is_old_plateau(callback: keras.callbacks.Callback) -> bool:
     """
     is_plateau = isinstance(callback, keras.callbacks.ReduceLROnPlateau)
     return is_plateau and not hasattr(callback, "_set_monitor_op")
+
+
+def mark_logits(logits: Any) -> Any:
+    """Let Keras's crossentropies take outputs for logits, whatever they are told.
+
+    Keras's own sigmoid and softmax leave their logits in this attribute (3.8 to 3.15).
+    """
+    logits._keras_logits = logits
+    return logits
+
+
+def find_logits(outputs: Any, loss: keras.losses.Loss) -> Any:
+    """Return what Keras's crossentropies take for the logits of outputs, or None."""
+    is_raw = bool(getattr(loss, "from_logits", False))
+    return getattr(outputs, "_keras_logits", outputs if is_raw else None)
 
 
 def tensorflow_has_started() -> bool:

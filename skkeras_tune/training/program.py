@@ -9,7 +9,6 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from skkeras_tune._compat import quiet_retracing
@@ -22,6 +21,8 @@ from skkeras_tune.training.callback_rules import (
     choose,
 )
 from skkeras_tune.training.objective import Judge, Objective, describe_values
+from skkeras_tune.training.packing import Packing
+from skkeras_tune.training.primitives import is_finite, is_missing
 from skkeras_tune.training.program_store import clear_program_store
 from skkeras_tune.training.stacked_mlp import StackedMLP, TrainingPass
 from skkeras_tune.training.updates import (
@@ -32,8 +33,8 @@ from skkeras_tune.training.updates import (
 
 State = dict[str, Any]
 
-#: The parts of a state that a step changes: the trained weights in a row a member, the
-#: others, what the optimizer keeps for each trained weight, and its counters.
+#: The parts of a state that a step changes: the trained weights in rows, the others,
+#: what the optimizer keeps for each trained weight, and its counters.
 MOVING = ("weights", "others", "slots", "counters")
 
 #: What became of a member.
@@ -98,6 +99,11 @@ class Design:
         return self.objective, is_sparse, self.network.architecture.output_units
 
     @property
+    def packing(self) -> Packing:
+        """Where the trained weights stand."""
+        return Packing(tuple(self.network.trained_shapes))
+
+    @property
     def directions(self) -> dict[str, str]:
         """Which way each value of an epoch is better, where Keras knows it."""
         return describe_values(*self.judged)
@@ -126,7 +132,7 @@ class Program:
         self.keys = design.keys
         self.judge = Judge(*design.judged)
         self.trainable = design.network.trainable
-        self.shapes = design.network.trained_shapes
+        self.packing = design.packing
         self._lock = threading.Lock()
         self._is_ready = False
         self._function = self._trace()
@@ -168,8 +174,9 @@ class Program:
 
         def one(epoch: Any, state: State, history: Any) -> Any:
             state, values = self.train_epoch(epoch, data, run, numbers, state)
-            row = tf.stack(values, axis=-1)[tf.newaxis]
-            history = tf.tensor_scatter_nd_update(history, [[epoch]], row)
+            is_here = tf.equal(tf.range(self.layout.epochs), epoch)
+            row = tf.stack(values, axis=-1)
+            history = tf.where(is_here[:, tf.newaxis, tf.newaxis], row, history)
             return epoch + 1, state, history
 
         loop = [tf.constant(0), state, history]
@@ -185,33 +192,34 @@ class Program:
     def train_epoch(
         self, epoch: Any, data: Any, run: Any, numbers: Any, state: State
     ) -> tuple[State, list[Any]]:
-        n_rows = run["n_rows"]
+        size, n_rows = self.layout.batch, run["n_rows"]
         if self.layout.members > 1:  # or else its only member runs
-            is_running = tf.equal(state["status"], RUNNING)
-            n_rows = tf.where(is_running, n_rows, 0)
-        n_steps = -(-tf.reduce_max(n_rows) // self.layout.batch)
+            n_rows = tf.where(tf.equal(state["status"], RUNNING), n_rows, 0)
         totals = self.start_totals()
-        order = run["orders"][epoch]
         moving = {name: state[name] for name in MOVING}
 
         def step(i: Any, moving: State, totals: Any) -> Any:
-            rows, places = self.take_places(order, i, self.layout.batch, n_rows)
+            rows, places = self.take_places(run["orders"], epoch, i, size, n_rows)
             batch = self.gather(data, run, rows)
             moving, totals = self.train_step(batch, places, numbers, moving, totals)
             return i + 1, moving, totals
 
         _, moving, totals = tf.while_loop(
-            lambda i, *_: i < n_steps, step, [tf.constant(0), moving, totals]
+            lambda i, *_: tf.reduce_any(i * size < n_rows),
+            step,
+            [tf.constant(0), moving, totals],
         )
-        values = self.finish_totals(totals)
+        values = self.finish_totals(totals, n_rows)
         if self.layout.held:
             values += self.evaluate(data, run, numbers, moving)
         return self.end_epoch(epoch, run, numbers, state, moving, values), values
 
-    def take_places(self, order: Any, i: Any, size: int, n_rows: Any) -> Any:
+    def take_places(
+        self, orders: Any, epoch: Any, i: Any, size: int, n_rows: Any
+    ) -> Any:
         """Return the rows of one batch, and which and how many of them count."""
         start = i * size
-        rows = tf.slice(order, [0, start], [self.layout.members, size])
+        rows = tf.slice(orders, [epoch, 0, start], [1, self.layout.members, size])[0]
         count = tf.clip_by_value(n_rows - start, 0, size)
         mask = tf.cast(tf.range(size) < count[:, tf.newaxis], self.type)
         return rows, (mask, tf.cast(count, self.type))
@@ -235,42 +243,36 @@ class Program:
             tf.int32,
         )
         training = TrainingPass(mask, numbers["dropout"], keys)
-        trained = self.unpack(moving["weights"])
+        trained = self.packing.unpack(moving["weights"])
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(trained)
             weights = self.merge(trained, moving["others"])
-            outputs, others = network(weights, batch["x"], training)
+            outputs, others = network(
+                weights, batch["x"], training, raw=self.judge.takes_logits
+            )
             penalty = network.penalty(trained, numbers["l1"], numbers["l2"])
             loss = self.mean_loss(batch, outputs, mask, count) + penalty
             total = tf.reduce_sum(loss)
         rule = self.design.optimizer
         gradients = tape.gradient(total, trained, unconnected_gradients="zero")
         if self.design.padded:
-            real = self.unpack(numbers["real"])
+            real = self.packing.unpack(numbers["real"])
             gradients = [g * r for g, r in zip(gradients, real, strict=True)]
-        gradients = self.pack(clip_gradients(rule.clip, gradients, numbers))
+        gradients = clip_gradients(rule.clip, gradients, numbers)
         settings = {n: v for n, v in numbers.items() if n not in ("rules", "real")}
         updated = apply_gradients(
-            rule, moving["weights"], gradients, moving["slots"], counters, settings
+            rule,
+            moving["weights"],
+            self.packing.pack(gradients),
+            moving["slots"],
+            counters,
+            settings,
         )
         new = dict(zip(("weights", "slots", "counters"), updated, strict=True))
         new["others"] = others
         if self.layout.members > 1:  # a fold may be a batch shorter than another
             new = choose(count > 0, new, moving)
         return new, self.add_totals(totals, batch["y"], outputs, loss, mask, count)
-
-    def unpack(self, row: Any) -> list[Any]:
-        """Cut the trained weights of all members out of their row."""
-        parts = tf.split(row, [int(np.prod(s)) for s in self.shapes], axis=1)
-        return [
-            tf.reshape(part, [self.layout.members, *shape])
-            for part, shape in zip(parts, self.shapes, strict=True)
-        ]
-
-    def pack(self, parts: list[Any]) -> Any:
-        """Put the parts of all members into one row."""
-        rows = [tf.reshape(part, [self.layout.members, -1]) for part in parts]
-        return tf.concat(rows, axis=1)
 
     def merge(self, trained: list[Any], others: list[Any]) -> list[Any]:
         """Put trained weights among those that have no gradients, in Keras's order."""
@@ -287,41 +289,42 @@ class Program:
 
     def start_totals(self) -> Any:
         zeros = tf.zeros([self.layout.members], self.type)
-        return zeros, zeros, self.judge.start(self.layout.members)
+        return zeros, self.judge.start(self.layout.members)
 
     def add_totals(
         self, totals: Any, y: Any, outputs: Any, loss: Any, mask: Any, count: Any
     ) -> Any:
-        rows, sums, metrics = totals
+        sums, metrics = totals
         metrics = self.judge.update(metrics, y, outputs, mask)
-        return rows + count, sums + loss * count, metrics
+        return sums + loss * count, metrics
 
-    def finish_totals(self, totals: Any) -> list[Any]:
-        rows, sums, metrics = totals
+    def finish_totals(self, totals: Any, n_rows: Any) -> list[Any]:
+        sums, metrics = totals
         values = self.judge.results(metrics, self.type)
-        return [*values, sums / rows]
+        return [*values, sums / tf.cast(n_rows, self.type)]
 
     def evaluate(self, data: Any, run: Any, numbers: Any, moving: Any) -> list[Any]:
-        size = self.layout.held_batch
+        size, n_rows, held = self.layout.held_batch, run["n_held"], run["held"]
         network = self.design.network
-        n_steps = -(-tf.reduce_max(run["n_held"]) // size)
-        trained = self.unpack(moving["weights"])
+        trained = self.packing.unpack(moving["weights"])
         weights = self.merge(trained, moving["others"])
         penalty = network.penalty(trained, numbers["l1"], numbers["l2"])
 
         def step(i: Any, totals: Any) -> Any:
-            rows, (mask, count) = self.take_places(run["held"], i, size, run["n_held"])
+            rows, (mask, count) = self.take_places(held[tf.newaxis], 0, i, size, n_rows)
             batch = self.gather(data, run, rows)
-            outputs, _ = network(weights, batch["x"])
+            outputs, _ = network(weights, batch["x"], raw=self.judge.takes_logits)
             loss = self.mean_loss(batch, outputs, mask, count) + penalty
             return i + 1, self.add_totals(
                 totals, batch["y"], outputs, loss, mask, count
             )
 
         _, totals = tf.while_loop(
-            lambda i, _: i < n_steps, step, [tf.constant(0), self.start_totals()]
+            lambda i, _: tf.reduce_any(i * size < n_rows),
+            step,
+            [tf.constant(0), self.start_totals()],
         )
-        return self.finish_totals(totals)
+        return self.finish_totals(totals, n_rows)
 
     # --- stopping
 
@@ -350,9 +353,9 @@ class Program:
         stops = tf.logical_and(runs, stops)
         status = tf.where(stops, STOPPED, before["status"])
         if "val_loss" in named:
-            broken = tf.math.is_nan(named["val_loss"])
+            broken = is_missing(named["val_loss"])
             status = tf.where(tf.logical_and(runs, broken), VALIDATION_NAN, status)
-        broken = tf.logical_not(tf.math.is_finite(named["loss"]))
+        broken = tf.logical_not(is_finite(named["loss"]))
         state["status"] = tf.where(
             tf.logical_and(runs, broken), LOSS_NOT_FINITE, status
         )
