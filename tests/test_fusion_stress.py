@@ -90,7 +90,8 @@ def test_five_hundred_nested_fits(iris):
 
 
 INTERRUPTED = """
-import threading
+import signal, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
 from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV
 from skkeras_tune import KerasClassifier, fused
@@ -117,9 +118,13 @@ def test_an_interruption_ends_the_search_at_once():
         stderr=subprocess.DEVNULL,
         text=True,
     )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "begins\n"
-    time.sleep(10)  # it is compiling, or in the middle of training
-    process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=120)
+    with process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "begins\n"
+            time.sleep(10)  # it is compiling, or in the middle of training
+            process.send_signal(signal.SIGINT)
+            out, _ = process.communicate(timeout=120)
+        finally:
+            process.kill()
     assert out == "interrupted 1\n"
