@@ -30,10 +30,13 @@ __all__ = [
     "Options",
     "StrOptions",
     "check_sample_weight",
+    "excludes_from_decay",
     "fresh_names",
     "is_old_plateau",
+    "list_layers",
     "name_optimizer_variables",
     "quiet_retracing",
+    "read_compile_arguments",
     "release_traces",
     "seeded_tensorflow",
     "start_tensorflow",
@@ -168,6 +171,29 @@ def is_old_plateau(callback: keras.callbacks.Callback) -> bool:
     """
     is_plateau = isinstance(callback, keras.callbacks.ReduceLROnPlateau)
     return is_plateau and not hasattr(callback, "_set_monitor_op")
+
+
+def list_layers(model: keras.Model) -> list[keras.layers.Layer]:
+    """Return all layers of a model, those inside other layers too.
+
+    Keras 3 has no public way into wrappers and nested models alike.
+    """
+    return list(model._flatten_layers(include_self=False))
+
+
+def read_compile_arguments(model: keras.Model) -> dict[str, Any]:
+    """Return what a model was compiled with, as it was given.
+
+    Keras's `get_compile_config` (3.15 and before) leaves arguments out, such as the
+    delta of a Huber loss.
+    """
+    return dict(model._compile_config.config)
+
+
+def excludes_from_decay(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Tell whether some weights are kept from decaying, which no config says."""
+    names = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern")
+    return any(getattr(optimizer, name, None) for name in names)
 
 
 def tensorflow_has_started() -> bool:

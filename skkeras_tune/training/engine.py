@@ -5,8 +5,10 @@ from typing import Literal
 
 import keras
 
+from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.training import keras_loop
 from skkeras_tune.training.compiled import train_compiled
+from skkeras_tune.training.compiled_model import train_compiled_model
 from skkeras_tune.training.plan import (
     ModelState,
     NotCompilable,
@@ -46,11 +48,17 @@ def train(
         If the loss is not finite, the model does not fit the targets, or
         ``engine="compiled"`` and the plan cannot be compiled.
     """
-    reason = "engine='keras'"
+    reason, may_interpret = "engine='keras'", engine == "auto"
+    is_own = isinstance(plan.network, MLPArchitecture)
+    model = None if is_own else keras_loop.start_model(plan, start)
     if engine != "keras":
         try:
+            if model is not None:
+                return train_compiled_model(
+                    model, plan, data, callbacks, may_interpret=may_interpret
+                )
             return train_compiled(
-                plan, data, start, callbacks, may_interpret=engine == "auto"
+                plan, data, start, callbacks, may_interpret=may_interpret
             )
         except NotCompilable as error:
             reason = str(error)
@@ -60,6 +68,6 @@ def train(
                     "engine='auto', which falls back to Keras's own loop."
                 )
                 raise ValueError(message) from error
-    result = keras_loop.train(plan, data, start=start, callbacks=callbacks)
+    result = keras_loop.train(plan, data, start=start, callbacks=callbacks, model=model)
     result.reason = reason
     return result

@@ -68,6 +68,7 @@ class _Run:
 
     def __init__(self, members: Sequence[Member], n_slots: int) -> None:
         self._designs = [member.design for member in members]
+        self._build = members[0].build_program
         self._pool = pool_arrays(members)
         self._waiting = deque(enumerate(members))
         self._slots: list[tuple[int, Member] | None] = []
@@ -145,7 +146,7 @@ class _Run:
     def _prepare(self, size: int) -> None:
         """Find the program of so many slots, and what stays the same between calls."""
         self._design = design = self._join(size)
-        self._program = programs.find(design, lambda: Program(design))
+        self._program = programs.find(design, lambda: self._build(design))
         if self._arrays is None:
             self._arrays = self._pool.load(design.layout.rows)
         held = np.zeros((size, design.layout.held), np.int32)
@@ -286,4 +287,4 @@ def _call(program: Program, *arguments: Any) -> Any:
     except tf.errors.OpError:
         if not clear_program_store():
             raise
-        return Program(program.design).train(*arguments)
+        return program.renew().train(*arguments)

@@ -18,7 +18,11 @@ from skkeras_tune.randomness import derive_seed
 from skkeras_tune.training.batches import count_batches
 from skkeras_tune.training.callback_replay import CallbackReplay
 from skkeras_tune.training.callbacks import find_stopping, raise_diverged
-from skkeras_tune.training.design import describe_kind, resolve_design
+from skkeras_tune.training.design import (
+    CompiledPlan,
+    describe_kind,
+    resolve_design,
+)
 from skkeras_tune.training.plan import (
     ModelState,
     TrainingData,
@@ -30,6 +34,7 @@ from skkeras_tune.training.program import (
     RUNNING,
     VALIDATION_NAN,
     Design,
+    Program,
 )
 from skkeras_tune.training.progress import EpochPrinter
 from skkeras_tune.training.updates import (
@@ -74,14 +79,21 @@ class Member:
         may_interpret: bool = False,
     ) -> None:
         self.plan, self.data, self._callbacks = plan, data, callbacks
-        self.compiled = resolve_design(
-            plan, data, callbacks, may_interpret=may_interpret
-        )
+        self.compiled = self._compile(may_interpret)
         self.design = self.compiled.design
         self.n_rows, self.n_held = len(data.train_rows), len(data.validation_rows)
         self.done = 0
         self._start = start
         self._open = ExitStack()
+
+    def _compile(self, may_interpret: bool) -> CompiledPlan:
+        return resolve_design(
+            self.plan, self.data, self._callbacks, may_interpret=may_interpret
+        )
+
+    def build_program(self, design: Design) -> Program:
+        """Return a new program of that design."""
+        return Program(design)
 
     @property
     def kind(self) -> Hashable:

@@ -5,6 +5,7 @@ and numeric settings of each member) goes in as arguments, so one program serves
 fit of a shape.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from skkeras_tune.training.callback_rules import (
     choose,
 )
 from skkeras_tune.training.objective import Judge, Objective, describe_values
-from skkeras_tune.training.stacked_mlp import StackedMLP, TrainingPass
+from skkeras_tune.training.stacked_mlp import TrainingPass
 from skkeras_tune.training.updates import (
     OptimizerRule,
     apply_gradients,
@@ -55,6 +56,9 @@ class Layout:
         Places for held-out rows, and how many are evaluated at a time.
     epochs : int
         Epochs that a call trains at most, E.
+    rest, held_rest : int
+        Rows of a last, smaller batch of an epoch and of the held-out rows, where
+        batches may not be padded.
     """
 
     members: int
@@ -64,18 +68,20 @@ class Layout:
     held: int
     held_batch: int
     epochs: int
+    rest: int = 0
+    held_rest: int = 0
 
 
 @dataclass(frozen=True)
 class Design:
     """Everything that makes programs differ.
 
-    `watch` is the plan's own early stopping; `rules` are those of callbacks. An
-    `interpreted` program is traced but not compiled: TensorFlow runs one operation
-    after the other.
+    `network` is a `StackedMLP`, or the `ModelShape` of a user's model. `watch` is the
+    plan's own early stopping; `rules` are those of callbacks. An `interpreted` program
+    is traced but not compiled: TensorFlow runs one operation after the other.
     """
 
-    network: StackedMLP
+    network: Any
     optimizer: OptimizerRule
     objective: Objective
     watch: Watch | None
@@ -90,7 +96,7 @@ class Design:
     def judged(self) -> tuple[Objective, bool, int]:
         """What the losses and metrics depend on."""
         is_sparse = len(self.target[1]) == 0
-        return self.objective, is_sparse, self.network.architecture.output_units
+        return self.objective, is_sparse, self.network.output_units
 
     @property
     def directions(self) -> dict[str, str]:
@@ -125,6 +131,10 @@ class Program:
         is_compiled = not design.interpreted
         self.train = tf.function(self._train, jit_compile=is_compiled, autograph=False)
 
+    def renew(self) -> "Program":
+        """Return the same program, to be traced anew."""
+        return Program(self.design)
+
     def _train(self, data: Any, run: Any, numbers: Any, state: State) -> Any:
         n_keys = len(self.keys)
         history = tf.zeros([self.layout.epochs, self.layout.members, n_keys], self.type)
@@ -156,24 +166,49 @@ class Program:
         if self.layout.members > 1:  # or else its only member runs
             is_running = tf.equal(state["status"], RUNNING)
             n_rows = tf.where(is_running, n_rows, 0)
-        n_steps = -(-tf.reduce_max(n_rows) // self.layout.batch)
-        totals = self.start_totals()
-        order = run["orders"][epoch]
         moving = {name: state[name] for name in MOVING}
 
-        def step(i: Any, moving: State, totals: Any) -> Any:
-            rows, places = self.take_places(order, i, self.layout.batch, n_rows)
+        def step(rows: Any, places: Any, moving: State, totals: Any) -> Any:
             batch = self.gather(data, run, rows)
-            moving, totals = self.train_step(batch, places, numbers, moving, totals)
-            return i + 1, moving, totals
+            return self.train_step(batch, places, numbers, moving, totals)
 
-        _, moving, totals = tf.while_loop(
-            lambda i, *_: i < n_steps, step, [tf.constant(0), moving, totals]
-        )
+        sizes = self.layout.batch, self.layout.rest
+        start = [moving, self.start_totals()]
+        moving, totals = self.visit(run["orders"][epoch], n_rows, sizes, step, start)
         values = self.finish_totals(totals)
         if self.layout.held:
             values += self.evaluate(data, run, numbers, moving)
         return self.end_epoch(epoch, run, numbers, state, moving, values), values
+
+    def visit(
+        self,
+        order: Any,
+        n_rows: Any,
+        sizes: tuple[int, int],
+        step: Callable[..., Any],
+        carried: list[Any],
+    ) -> Any:
+        """Take a step for each batch of an order.
+
+        Parameters
+        ----------
+        order : tensor of int of shape (P, places)
+        n_rows : tensor of int of shape (P,)
+        sizes : tuple of int
+            Rows of a batch, and of the last one if it is not padded.
+        step : callable
+            Takes rows, places and what is carried, and returns what is carried on.
+        carried : list of nested tensors
+        """
+        size, _ = sizes
+        n_steps = -(-tf.reduce_max(n_rows) // size)
+
+        def one(i: Any, *carried: Any) -> Any:
+            return i + 1, *step(*self.take_places(order, i, size, n_rows), *carried)
+
+        loop = [tf.constant(0), *carried]
+        _, *carried = tf.while_loop(lambda i, *_: i < n_steps, one, loop)
+        return carried
 
     def take_places(self, order: Any, i: Any, size: int, n_rows: Any) -> Any:
         """Return the rows of one batch, and which and how many of them count."""
@@ -197,19 +232,13 @@ class Program:
     ) -> Any:
         mask, count = places
         counters = moving["counters"]
-        network = self.design.network
-        steps = tf.cast(counters["iteration"], tf.int32)
-        keys = tf.bitcast(
-            hash_bits(tf.bitcast(numbers["dropout_key"] + steps, tf.uint32), 0),
-            tf.int32,
-        )
-        training = TrainingPass(mask, numbers["dropout"], keys)
-        trained = self.unpack(moving["weights"])
+        training = self.begin_pass(mask, counters, numbers)
+        trained, others = self.unpack(moving["weights"]), moving["others"]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(trained)
-            weights = self.merge(trained, moving["others"])
-            outputs, others = network(weights, batch["x"], training)
-            penalty = network.penalty(trained, numbers["l1"], numbers["l2"])
+            outputs, others, penalty = self.run_network(
+                trained, others, batch["x"], numbers, training
+            )
             loss = self.mean_loss(batch, outputs, mask, count) + penalty
             total = tf.reduce_sum(loss)
         rule = self.design.optimizer
@@ -220,10 +249,37 @@ class Program:
             rule, moving["weights"], gradients, moving["slots"], counters, settings
         )
         new = dict(zip(("weights", "slots", "counters"), updated, strict=True))
+        new["weights"] = self.constrain(new["weights"])
         new["others"] = others
         if self.layout.members > 1:  # a fold may be a batch shorter than another
             new = choose(count > 0, new, moving)
         return new, self.add_totals(totals, batch["y"], outputs, loss, mask, count)
+
+    def begin_pass(self, mask: Any, counters: State, numbers: Any) -> Any:
+        """Return what the network needs of a step beside the rows."""
+        steps = tf.cast(counters["iteration"], tf.int32)
+        keys = hash_bits(tf.bitcast(numbers["dropout_key"] + steps, tf.uint32), 0)
+        return TrainingPass(mask, numbers["dropout"], tf.bitcast(keys, tf.int32))
+
+    def run_network(
+        self,
+        trained: list[Any],
+        others: list[Any],
+        x: Any,
+        numbers: Any,
+        training: Any = None,
+    ) -> tuple[Any, list[Any], Any]:
+        """Return the outputs, the others as they are then, and what adds to the loss.
+
+        Without `training` the network predicts.
+        """
+        network = self.design.network
+        penalty = network.penalty(trained, numbers["l1"], numbers["l2"])
+        return *network(self.merge(trained, others), x, training), penalty
+
+    def constrain(self, row: Any) -> Any:
+        """Bring the trained weights back to where they must be."""
+        return row
 
     def unpack(self, row: Any) -> list[Any]:
         """Cut the trained weights of all members out of their row."""
@@ -268,25 +324,18 @@ class Program:
         return [*values, sums / rows]
 
     def evaluate(self, data: Any, run: Any, numbers: Any, moving: Any) -> list[Any]:
-        size = self.layout.held_batch
-        network = self.design.network
-        n_steps = -(-tf.reduce_max(run["n_held"]) // size)
-        trained = self.unpack(moving["weights"])
-        weights = self.merge(trained, moving["others"])
-        penalty = network.penalty(trained, numbers["l1"], numbers["l2"])
+        trained, others = self.unpack(moving["weights"]), moving["others"]
 
-        def step(i: Any, totals: Any) -> Any:
-            rows, (mask, count) = self.take_places(run["held"], i, size, run["n_held"])
+        def step(rows: Any, places: Any, totals: Any) -> list[Any]:
+            mask, count = places
             batch = self.gather(data, run, rows)
-            outputs, _ = network(weights, batch["x"])
+            outputs, _, penalty = self.run_network(trained, others, batch["x"], numbers)
             loss = self.mean_loss(batch, outputs, mask, count) + penalty
-            return i + 1, self.add_totals(
-                totals, batch["y"], outputs, loss, mask, count
-            )
+            return [self.add_totals(totals, batch["y"], outputs, loss, mask, count)]
 
-        _, totals = tf.while_loop(
-            lambda i, _: i < n_steps, step, [tf.constant(0), self.start_totals()]
-        )
+        sizes = self.layout.held_batch, self.layout.held_rest
+        start = [self.start_totals()]
+        (totals,) = self.visit(run["held"], run["n_held"], sizes, step, start)
         return self.finish_totals(totals)
 
     # --- stopping
