@@ -24,6 +24,7 @@ LAYERS = (
     {"training", "search"},
     {"training.engine"},
     {"training.compiled", "training.compiled_model"},
+    {"training.slots"},
     {"training.group"},
     {"training.pooling"},
     {"training.member", "training.model_design"},

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import keras
 
-from skkeras_tune.training.group import train_members
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.plan import (
     ModelState,
@@ -12,6 +11,7 @@ from skkeras_tune.training.plan import (
     TrainingPlan,
     TrainingResult,
 )
+from skkeras_tune.training.slots import train_members
 
 
 def train_compiled(

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from skkeras_tune._compat import to_numpy
 from skkeras_tune.training.design import CompiledPlan
-from skkeras_tune.training.group import train_members
 from skkeras_tune.training.keras_loop import (
     collect_models,
     read_state,
@@ -25,6 +24,7 @@ from skkeras_tune.training.plan import (
     TrainingResult,
 )
 from skkeras_tune.training.program import Design, Program
+from skkeras_tune.training.slots import train_members
 
 
 def train_compiled_model(

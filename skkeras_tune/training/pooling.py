@@ -1,6 +1,6 @@
 """The rows of several members joined into arrays that hold equal ones once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,16 @@ class Pool:
     @property
     def rows(self) -> list[int]:
         """Rows of each joined array."""
-        return [sum(map(len, parts)) for parts in self.arrays.values()]
+        return [_count_rows(parts) for parts in self.arrays.values()]
+
+    def add(self, arrays: Mapping[str, NDArray[Any]]) -> bool:
+        """Find equal arrays for one more member; return whether there are."""
+        places = {n: _find_equal(self.arrays[n], array) for n, array in arrays.items()}
+        if any(place == len(self.arrays[name]) for name, place in places.items()):
+            return False
+        for name, place in places.items():
+            self.offsets[name].append(_count_rows(self.arrays[name][:place]))
+        return True
 
     def load(self, sizes: Sequence[int]) -> dict[str, tf.Tensor]:
         """Return the joined arrays, padded with zeros to these sizes."""
@@ -49,9 +58,12 @@ def pool_arrays(members: Sequence[Member]) -> Pool:
             place = _find_equal(distinct, array)
             if place == len(distinct):
                 distinct.append(array)
-            offset = sum(len(earlier) for earlier in distinct[:place])
-            offsets.setdefault(name, []).append(offset)
+            offsets.setdefault(name, []).append(_count_rows(distinct[:place]))
     return Pool(arrays, offsets)
+
+
+def _count_rows(arrays: Sequence[NDArray[Any]]) -> int:
+    return sum(map(len, arrays))
 
 
 def _find_equal(distinct: list[NDArray[Any]], array: NDArray[Any]) -> int:
@@ -70,7 +82,7 @@ def _are_equal(one: NDArray[Any], two: NDArray[Any]) -> bool:
 
 
 def _join(parts: list[NDArray[Any]], size: int) -> tf.Tensor:
-    n_rows = sum(map(len, parts))
+    n_rows = _count_rows(parts)
     if len(parts) == 1 and n_rows == size:
         return tf.constant(parts[0])
     joined = np.zeros((size, *parts[0].shape[1:]), parts[0].dtype)

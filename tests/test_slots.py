@@ -8,15 +8,16 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skkeras_tune.frozen import freeze
-from skkeras_tune.training import group
+from skkeras_tune.training import slots
 from skkeras_tune.training.compiled import train_compiled
-from skkeras_tune.training.group import programs, train_members
+from skkeras_tune.training.group import Group
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.plan import (
     StoppingRule,
     TrainingResult,
 )
 from skkeras_tune.training.program_cache import ProgramCache
+from skkeras_tune.training.slots import Slots, programs, train_members
 from tests.test_keras_loop import (
     ADAM,
     ALL,
@@ -180,11 +181,11 @@ def test_slots_are_filled_again():
 
 def test_members_move_to_a_smaller_program(monkeypatch):
     """When most have stopped, the others go on in fewer slots, as if alone."""
-    monkeypatch.setattr(group, "_COMPILE_SECONDS", 0.0)
-    monkeypatch.setattr(group, "programs", ProgramCache())
+    monkeypatch.setattr(slots, "_COMPILE_SECONDS", 0.0)
+    monkeypatch.setattr(slots, "programs", ProgramCache())
     plans = [replace(PLAN, epochs=epochs) for epochs in (2, 2, 2, 40)]
     ended = train_group([Member(plan, DATA) for plan in plans])
-    assert [design.layout.members for design in group.programs] == [4, 1]
+    assert [design.layout.members for design in slots.programs] == [4, 1]
     for here, plan in zip(ended, plans, strict=True):
         assert_same(here, train_compiled(plan, DATA))
 
@@ -285,7 +286,7 @@ def test_what_the_pulse_raises_ends_all():
 
     plan = replace(PLAN, epochs=1000)
     with pytest.raises(KeyboardInterrupt):
-        list(train_members([Member(plan, DATA, None, [callback])], 1, pulse))
+        list(Slots(Group([Member(plan, DATA, None, [callback])]), 1, pulse).run())
     assert callback.model is None
 
 

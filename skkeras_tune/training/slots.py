@@ -1,0 +1,288 @@
+"""A group in, its members' results out as each ends: one program trains in slots.
+
+A member that stops leaves its slot to the next that waits. When nobody waits and
+enough have left, those that go on move to a smaller program.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from skkeras_tune._compat import quiet_retracing
+from skkeras_tune.randomness import epoch_order
+from skkeras_tune.training.design import pad_members
+from skkeras_tune.training.group import Group
+from skkeras_tune.training.member import Member
+from skkeras_tune.training.plan import TrainingResult
+from skkeras_tune.training.program import RUNNING, STOPPED, Design, Program
+from skkeras_tune.training.program_cache import ProgramCache
+from skkeras_tune.training.program_store import clear_program_store
+
+Outcome = TrainingResult | Exception
+#: Called before each call of a program; an exception it raises ends the training.
+Pulse = Callable[[], None]
+
+_FIRST_EPOCHS = 4
+# A smaller program takes about half a second to compile.
+_COMPILE_SECONDS = 0.5
+
+programs = ProgramCache()
+
+
+def train_members(
+    members: Sequence[Member], n_slots: int = 1
+) -> Iterator[tuple[Member, Outcome]]:
+    """Train members of one kind, and yield each with its outcome when it ends.
+
+    Parameters
+    ----------
+    members : sequence of Member
+    n_slots : int, default=1
+        How many are trained side by side.
+
+    Yields
+    ------
+    member : Member
+    outcome : TrainingResult or Exception
+        What it gives, or why it failed; the others go on.
+    """
+    yield from Slots(Group(members), n_slots).run()
+
+
+class Slots:
+    """The slots of a program, for members of a group.
+
+    Parameters
+    ----------
+    group : Group
+        Several instances may train its members, in threads of their own.
+    n_slots : int
+        How many are trained side by side.
+    pulse : callable, default does nothing
+        Called every few epochs; what it raises ends the training of all.
+    """
+
+    def __init__(self, group: Group, n_slots: int, pulse: Pulse = lambda: None) -> None:
+        self._group, self._pulse = group, pulse
+        self._n_slots = pad_members(n_slots)
+        self._slots: list[tuple[int, Member] | None] = []
+        self._draw = lru_cache(maxsize=8 * n_slots)(epoch_order)
+        self._n_epochs, self._epoch_seconds = 1, 0.0
+        self._design: Design
+        self._state: dict[str, Any] = {}
+
+    def run(self) -> Iterator[tuple[Member, Outcome]]:
+        """Train members of the group while some wait, and yield each as it ends."""
+        try:
+            while True:
+                yield from self._fill()
+                if not self._running:
+                    return
+                self._pulse()
+                yield from self._train()
+        finally:
+            for _, member in self._running:
+                member.close()
+
+    @property
+    def n_free(self) -> int:
+        """How many more members could train."""
+        return self._n_slots - len(self._running)
+
+    @property
+    def _running(self) -> list[tuple[int, Member]]:
+        return [slot for slot in self._slots if slot is not None]
+
+    # --- who is in which slot
+
+    def _fill(self) -> Iterator[tuple[Member, Outcome]]:
+        """Let those that wait take free slots; yield those that cannot begin."""
+        new: list[Any] = []
+        for index, member in self._group.take(self.n_free):
+            try:
+                new.append(((index, member), member.initial_state()))
+            except ValueError as error:
+                yield member, error
+        n_members = len(self._running) + len(new)
+        size = self._n_slots if self._group.n_waiting else self._shrink(n_members)
+        if new or (n_members and size < len(self._slots)):
+            self._seat(new, size)
+
+    def _shrink(self, n_members: int) -> int:
+        """Return how many slots to go on with, now that nobody waits."""
+        size = pad_members(max(n_members, 1))
+        if not self._running:
+            return size
+        if size > len(self._slots) // 2:
+            return len(self._slots)
+        left = max(member.epochs_left for _, member in self._running)
+        saved = left * self._epoch_seconds * (1 - size / len(self._slots))
+        cost = 0.0 if self._group.join(size) in programs else _COMPILE_SECONDS
+        return size if saved > 2 * cost else len(self._slots)
+
+    def _seat(self, new: list[Any], size: int) -> None:
+        """Give slots to those that go on and to new members."""
+        for (_, member), _ in new:
+            member.open()
+        kept = self._read_states([p for p, s in enumerate(self._slots) if s])
+        seated = list(zip(self._running, kept, strict=True)) + new
+        self._slots = [slot for slot, _ in seated]
+        self._slots += [None] * (size - len(seated))
+        states = [state for _, state in seated]
+        if size > len(seated):
+            nobody = {**states[0], "status": np.int32(STOPPED)}
+            states += [nobody] * (size - len(seated))
+        self._state = _stack(states)
+        numbers = [member.list_numbers() for _, member in self._running]
+        self._numbers = _stack(numbers + numbers[:1] * (size - len(seated)))
+        if new:
+            self._n_epochs = _FIRST_EPOCHS
+        self._prepare(size)
+
+    def _prepare(self, size: int) -> None:
+        """Find the program of so many slots, and what stays the same between calls."""
+        self._design = design = self._group.join(size)
+        _, member = self._running[0]
+        self._program = programs.find(design, lambda: member.build_program(design))
+        self._arrays = self._group.load(design)
+        held = np.zeros((size, design.layout.held), np.int32)
+        n_held, n_rows = np.zeros(size, np.int32), np.zeros(size, np.int32)
+        offsets = {name: np.zeros(size, np.int32) for name in self._arrays}
+        for place, (index, member) in enumerate(self._running):
+            held[place, : member.n_held] = member.data.validation_rows
+            n_held[place], n_rows[place] = member.n_held, member.n_rows
+            for name, offset in self._group.find_offsets(index).items():
+                offsets[name][place] = offset
+        fixed: dict[str, Any] = {"held": held, "n_held": n_held, "n_rows": n_rows}
+        if size > 1:
+            fixed["offsets"] = offsets
+        self._fixed = tf.nest.map_structure(tf.constant, fixed)
+
+    # --- training
+
+    def _train(self) -> Iterator[tuple[Member, Outcome]]:
+        """Train a few epochs, and yield those that have ended."""
+        yield from self._begin_epoch()
+        running = [member for _, member in self._running]
+        if not running:
+            return
+        by_epoch = any(member.goes_by_epoch for member in running)
+        most = 1 if by_epoch else self._design.layout.epochs
+        left = max(member.epochs_left for member in running)
+        n_epochs = min(self._n_epochs, left, most)
+        run = {
+            **self._fixed,
+            "orders": self._draw_orders(n_epochs),
+            "n_epochs": tf.constant(n_epochs),
+            "first_epoch": tf.constant(self._list_epochs()),
+        }
+        start = time.perf_counter()
+        arguments = (self._arrays, run, self._numbers, self._state)
+        self._state, history = _call(self._program, *arguments)
+        values = history.numpy()
+        self._epoch_seconds = (time.perf_counter() - start) / n_epochs
+        self._n_epochs = 2 * n_epochs
+        yield from self._take_ended(values)
+
+    def _begin_epoch(self) -> Iterator[tuple[Member, Outcome]]:
+        """Ask for the rates that the host decides; yield those whose asking fails."""
+        rates = {}
+        for place, slot in enumerate(self._slots):
+            try:
+                rate = slot and slot[1].begin_epoch()
+            except Exception as error:
+                yield self._fail(place), error
+            else:
+                if rate is not None:
+                    rates[place] = rate
+        if rates:
+            counters = self._state["counters"]
+            values = counters["learning_rate"].numpy()
+            values[list(rates)] = list(rates.values())
+            counters["learning_rate"] = tf.constant(values)
+
+    def _fail(self, place: int) -> Member:
+        """Take a member out of its slot in the middle of its training."""
+        slot, self._slots[place] = self._slots[place], None
+        assert slot is not None
+        slot[1].close()
+        status = self._state["status"].numpy()
+        status[place] = STOPPED
+        self._state["status"] = tf.constant(status)
+        return slot[1]
+
+    def _list_epochs(self) -> list[int]:
+        return [slot[1].epoch if slot else 0 for slot in self._slots]
+
+    def _draw_orders(self, n_epochs: int) -> Any:
+        layout = self._design.layout
+        orders = np.zeros((layout.epochs, layout.members, layout.order), np.int32)
+        for place, slot in enumerate(self._slots):
+            if slot is not None:
+                _, member = slot
+                for i in range(min(n_epochs, member.epochs_left)):
+                    order = member.draw_order(i, self._draw)
+                    orders[i, place, : member.n_rows] = order
+        return tf.constant(orders)
+
+    def _take_ended(self, history: Any) -> Iterator[tuple[Member, Outcome]]:
+        """Hand each member its epochs; free the slots of those that have ended."""
+        status, counts = self._state["status"].numpy(), self._state["epochs"].numpy()
+        ended = []
+        for place, slot in enumerate(self._slots):
+            if slot is None:
+                continue
+            try:
+                self._record(slot[1], history[:, place], int(counts[place]))
+            except Exception as error:
+                yield self._fail(place), error
+            else:
+                if status[place] != RUNNING or slot[1].epochs_left == 0:
+                    ended.append(place)
+        for place, state in zip(ended, self._read_states(ended), strict=True):
+            slot, self._slots[place] = self._slots[place], None
+            assert slot is not None
+            yield slot[1], _end(slot[1], state)
+
+    def _record(self, member: Member, history: Any, n_epochs: int) -> None:
+        for values in history[: n_epochs - member.done].tolist():
+            member.end_epoch(dict(zip(self._program.keys, values, strict=True)))
+
+    def _read_states(self, places: list[int]) -> list[dict[str, Any]]:
+        """Return the states of some members, as copies."""
+        if not places:
+            return []
+        host = tf.nest.map_structure(lambda tensor: tensor.numpy(), self._state)
+        return [
+            tf.nest.map_structure(lambda array, p=p: np.array(array[p]), host)
+            for p in places
+        ]
+
+
+def _end(member: Member, state: dict[str, Any]) -> Outcome:
+    try:
+        return member.read_result(state)
+    except Exception as error:
+        return error
+    finally:
+        member.close()
+
+
+def _stack(states: list[Any]) -> Any:
+    """Give nested values of several members a member axis."""
+    return tf.nest.map_structure(lambda *values: tf.constant(np.stack(values)), *states)
+
+
+def _call(program: Program, *arguments: Any) -> Any:
+    """Run a program; a broken file on disk is removed and the program compiled anew."""
+    try:
+        with quiet_retracing():
+            return program.train(*arguments)
+    except tf.errors.OpError:
+        if not clear_program_store():
+            raise
+        return program.renew().train(*arguments)
