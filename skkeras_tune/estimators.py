@@ -102,10 +102,10 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
     warm_start : bool, default=False
         Go on from the weights and the optimizer's state of the last fit.
     engine : {"auto", "compiled", "keras"}, default="auto"
-        How to train. "compiled" runs whole epochs in one XLA program, and raises where
-        a setting has no compiled form; "keras" is Keras's own `fit`, with the same
-        answer. "auto" compiles where it can, and up to 64 steps it runs the same
-        program uncompiled.
+        How to train. "compiled" runs whole epochs in one program, and raises where a
+        setting or a `model` has no compiled form; "keras" is Keras's own `fit`, with
+        the same answer. "auto" compiles where it can, and leaves XLA out where the
+        steps are too few for it to pay.
     verbose : int or "auto", default=0
         Keras's progress output: 0 is silent, 1 a bar, 2 a line an epoch.
     **kwargs
@@ -379,10 +379,10 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
     warm_start : bool, default=False
         Go on from the weights and the optimizer's state of the last fit.
     engine : {"auto", "compiled", "keras"}, default="auto"
-        How to train. "compiled" runs whole epochs in one XLA program, and raises where
-        a setting has no compiled form; "keras" is Keras's own `fit`, with the same
-        answer. "auto" compiles where it can, and up to 64 steps it runs the same
-        program uncompiled.
+        How to train. "compiled" runs whole epochs in one program, and raises where a
+        setting or a `model` has no compiled form; "keras" is Keras's own `fit`, with
+        the same answer. "auto" compiles where it can, and leaves XLA out where the
+        steps are too few for it to pay.
     verbose : int or "auto", default=0
         Keras's progress output: 0 is silent, 1 a bar, 2 a line an epoch.
     **kwargs

@@ -120,7 +120,7 @@ def _refuse_opaque(layer: keras.layers.Layer) -> None:
     if isinstance(layer, keras.layers.Normalization):  # which derives them from weights
         return
     values = keras.tree.flatten(list(vars(layer).values()))
-    if any(isinstance(value, tf.Tensor | np.ndarray) for value in values):
+    if any(isinstance(value, tf.Tensor | tf.Variable | np.ndarray) for value in values):
         raise NotCompilable(f"the layer {kind} keeps numbers that are no weights")
 
 
