@@ -1,5 +1,6 @@
 """A user's compiled Keras model, its plan and its data in; the trained model out."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,7 +25,7 @@ from skkeras_tune.training.plan import (
     TrainingResult,
 )
 from skkeras_tune.training.program import Design, Program
-from skkeras_tune.training.slots import train_members
+from skkeras_tune.training.slots import programs, train_members
 
 
 def train_compiled_model(
@@ -63,14 +64,20 @@ def train_compiled_model(
     except Exception as error:
         if member.done:
             raise
-        first = next(iter(str(error).splitlines()), "")
-        message = f"TensorFlow makes no program of the model: {first}"
+        message = f"TensorFlow makes no program of the model: {_shorten(error)}"
         raise NotCompilable(message) from error
     finally:
         member.release()
     if isinstance(outcome, Exception):
         raise outcome
     return outcome
+
+
+def _shorten(error: Exception) -> str:
+    """Return the first two lines of a message, without Keras's colours."""
+    text = re.sub(r"\x1b\[\d+m", "", str(error))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " ".join(lines[:2])
 
 
 class ModelMember(Member):
@@ -106,9 +113,12 @@ class ModelMember(Member):
         return self._program
 
     def release(self) -> None:
-        """Separate the model and the program that was traced with it."""
+        """Separate the model and the program that was to be traced with it."""
         if self._program is not None:
-            self._program.forget()
+            if self.done:
+                self._program.forget()
+            else:
+                programs.discard(self.design)
             derive_statistics(self._model)
         collect_models()
 
