@@ -14,8 +14,9 @@ import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import ttest_ind
 from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
 
-from skkeras_tune import KerasClassifier, KerasRegressor
+from skkeras_tune import KerasClassifier, KerasRegressor, fused
 from skkeras_tune.frozen import Arguments, freeze
 from skkeras_tune.model_function import ModelFunction
 from skkeras_tune.training import Compilation, StoppingRule
@@ -414,6 +415,19 @@ def test_threads(iris):
         together = list(pool.map(lambda model: clone(model).fit(*iris), models))
     for here, there in zip(together, alone, strict=True):
         assert_allclose(here.history_["loss"], there.history_["loss"], rtol=1e-5)
+
+
+def test_fused_searches(iris):
+    """Within `fused` models of the user's train one at a time, with the same scores."""
+    rates = {"rate": [0.001, 0.1]}
+    search = GridSearchCV(KerasClassifier(build_classifier, **QUICK), rates, cv=2)
+    alone = clone(search).fit(*iris)
+    with fused() as fusion:
+        search.fit(*iris)
+    scores = [s.cv_results_["mean_test_score"] for s in (alone, search)]
+    assert_allclose(*scores)
+    assert search.best_estimator_.engine_ == "compiled"
+    assert dict(fusion.report().apart) == {"a model of one's own": 4}
 
 
 # --- what is left to Keras

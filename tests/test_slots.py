@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 
 from skkeras_tune.frozen import freeze
 from skkeras_tune.training import slots
-from skkeras_tune.training.compiled import train_compiled
+from skkeras_tune.training.engine import train
 from skkeras_tune.training.group import Group
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.plan import (
@@ -40,6 +40,11 @@ def train_group(members, n_slots=None):
     return [ended[member] for member in members]
 
 
+def train_alone(plan, data, start=None, callbacks=()):
+    """Train a plan in a program of its own."""
+    return train(plan, data, start=start, callbacks=callbacks, engine="compiled")
+
+
 def assert_same(here, there):
     """Two results are the same to float32's tolerance."""
     assert isinstance(here, TrainingResult), here
@@ -55,10 +60,10 @@ def assert_same(here, there):
         assert_allclose(one, two, rtol=1e-3, atol=1e-5)
 
 
-def assert_as_alone(settings, n_slots=None):
+def assert_as_alone(settings, n_slots=None, *, interpret=False):
     """Members with these (plan, data) end in a group as each ends alone."""
-    alone = [train_compiled(plan, data) for plan, data in settings]
-    members = [Member(plan, data) for plan, data in settings]
+    alone = [train_alone(plan, data) for plan, data in settings]
+    members = [Member(plan, data, may_interpret=interpret) for plan, data in settings]
     for here, there in zip(train_group(members, n_slots), alone, strict=True):
         assert_same(here, there)
     return alone
@@ -139,10 +144,17 @@ DIFFERENT = {
 }
 
 
+@pytest.mark.parametrize("interpret", [False, True])
 @pytest.mark.parametrize("what", DIFFERENT)
-def test_members_may_differ(what):
-    """Members that differ in this end as each does alone."""
-    assert_as_alone(DIFFERENT[what])
+def test_members_may_differ(what, interpret):
+    """Members that differ in this end as each does alone, compiled or not."""
+    assert_as_alone(DIFFERENT[what], interpret=interpret)
+
+
+@pytest.mark.parametrize("what", DIFFERENT)
+def test_members_may_take_turns(what):
+    """In a single slot, one after the other, members end as each does alone."""
+    assert_as_alone(DIFFERENT[what], n_slots=1)
 
 
 @pytest.mark.parametrize("what", DIFFERENT)
@@ -187,7 +199,7 @@ def test_members_move_to_a_smaller_program(monkeypatch):
     ended = train_group([Member(plan, DATA) for plan in plans])
     assert [design.layout.members for design in slots.programs] == [4, 1]
     for here, plan in zip(ended, plans, strict=True):
-        assert_same(here, train_compiled(plan, DATA))
+        assert_same(here, train_alone(plan, DATA))
 
 
 def test_members_follow_their_own_callbacks():
@@ -204,7 +216,7 @@ def test_members_follow_their_own_callbacks():
         ]
 
     sets, lone = build_sets(), build_sets()
-    alone = [train_compiled(plan, ALL, None, callbacks) for callbacks in lone]
+    alone = [train_alone(plan, ALL, None, callbacks) for callbacks in lone]
     members = [Member(plan, ALL, None, callbacks) for callbacks in sets]
     for here, there in zip(train_group(members), alone, strict=True):
         assert_same(here, there)
@@ -225,7 +237,7 @@ def test_a_rate_of_the_hosts_reaches_its_member_alone():
         [keras.callbacks.LearningRateScheduler(lambda epoch: 0.05 * 0.5**epoch)],
         [],
     ]
-    alone = [train_compiled(PLAN, DATA, None, callbacks) for callbacks in sets]
+    alone = [train_alone(PLAN, DATA, None, callbacks) for callbacks in sets]
     members = [Member(PLAN, DATA, None, callbacks) for callbacks in sets]
     for here, there in zip(train_group(members), alone, strict=True):
         assert_same(here, there)
@@ -233,8 +245,8 @@ def test_a_rate_of_the_hosts_reaches_its_member_alone():
 
 def test_a_member_goes_on_where_it_was():
     """Members that begin from earlier states, and afresh, share a program."""
-    state = train_compiled(PLAN, DATA).state
-    alone = [train_compiled(PLAN, DATA, start) for start in (state, None)]
+    state = train_alone(PLAN, DATA).state
+    alone = [train_alone(PLAN, DATA, start) for start in (state, None)]
     members = [Member(PLAN, DATA, start) for start in (state, None)]
     for here, there in zip(train_group(members), alone, strict=True):
         assert_same(here, there)
@@ -260,7 +272,7 @@ def test_a_member_fails_alone():
     diverged, fine, failed = train_group(members)
     assert isinstance(diverged, ValueError)
     assert "training loss became" in str(diverged)
-    assert_same(fine, train_compiled(PLAN, DATA))
+    assert_same(fine, train_alone(PLAN, DATA))
     assert isinstance(failed, RuntimeError)
     assert str(failed) == "out of paper"
     assert stops.model is None
@@ -268,10 +280,10 @@ def test_a_member_fails_alone():
 
 def test_a_member_that_cannot_begin_fails_alone():
     """A state of another network is its own member's error."""
-    state = train_compiled(vary_network(hidden_units=(5,)), DATA).state
+    state = train_alone(vary_network(hidden_units=(5,)), DATA).state
     failed, fine = train_group([Member(PLAN, DATA, state), Member(PLAN, DATA)])
     assert "Training cannot go on" in str(failed)
-    assert_same(fine, train_compiled(PLAN, DATA))
+    assert_same(fine, train_alone(PLAN, DATA))
 
 
 def test_what_the_pulse_raises_ends_all():

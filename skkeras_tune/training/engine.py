@@ -1,14 +1,15 @@
 """Which loop trains: a compiled program where it can express the plan, or Keras's."""
 
 from collections.abc import Sequence
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 import keras
 
 from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.training import keras_loop
-from skkeras_tune.training.compiled import train_compiled
-from skkeras_tune.training.compiled_model import train_compiled_model
+from skkeras_tune.training.member import Member
+from skkeras_tune.training.model_member import ModelMember
 from skkeras_tune.training.plan import (
     ModelState,
     NotCompilable,
@@ -16,6 +17,7 @@ from skkeras_tune.training.plan import (
     TrainingPlan,
     TrainingResult,
 )
+from skkeras_tune.training.trainer import current_trainer, train_alone
 
 Engine = Literal["auto", "compiled", "keras"]
 
@@ -51,15 +53,13 @@ def train(
     reason, may_interpret = "engine='keras'", engine == "auto"
     is_own = isinstance(plan.network, MLPArchitecture)
     model = None if is_own else keras_loop.start_model(plan, start)
+    options: dict[str, Any] = {"callbacks": callbacks, "may_interpret": may_interpret}
     if engine != "keras":
         try:
-            if model is not None:
-                return train_compiled_model(
-                    model, plan, data, callbacks, may_interpret=may_interpret
-                )
-            return train_compiled(
-                plan, data, start, callbacks, may_interpret=may_interpret
-            )
+            if model is None:
+                return current_trainer().train(Member(plan, data, start, **options))
+            run = partial(train_alone, ModelMember(model, plan, data, **options))
+            return current_trainer().train_apart("a model of one's own", run)
         except NotCompilable as error:
             reason = str(error)
             if engine == "compiled":
@@ -68,6 +68,9 @@ def train(
                     "engine='auto', which falls back to Keras's own loop."
                 )
                 raise ValueError(message) from error
-    result = keras_loop.train(plan, data, start=start, callbacks=callbacks, model=model)
+    run = partial(
+        keras_loop.train, plan, data, start=start, callbacks=callbacks, model=model
+    )
+    result = current_trainer().train_apart(reason, run)
     result.reason = reason
     return result

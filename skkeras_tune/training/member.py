@@ -3,6 +3,7 @@
 Everything here is NumPy's, on the host, and of one member; `group.py` stacks members.
 """
 
+import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
@@ -79,16 +80,19 @@ class Member:
         may_interpret: bool = False,
     ) -> None:
         self.plan, self.data, self._callbacks = plan, data, callbacks
-        self.compiled = self._compile(may_interpret)
+        self._may_interpret = may_interpret
+        #: Whether nobody wants its result any more.
+        self.is_cancelled = False
+        self.compiled = self._compile()
         self.design = self.compiled.design
         self.n_rows, self.n_held = len(data.train_rows), len(data.validation_rows)
         self.done = 0
         self._start = start
         self._open = ExitStack()
 
-    def _compile(self, may_interpret: bool) -> CompiledPlan:
+    def _compile(self) -> CompiledPlan:
         return resolve_design(
-            self.plan, self.data, self._callbacks, may_interpret=may_interpret
+            self.plan, self.data, self._callbacks, may_interpret=self._may_interpret
         )
 
     def build_program(self, design: Design) -> Program:
@@ -100,6 +104,28 @@ class Member:
         """What members of one group have in common."""
         types = [array.dtype.str for array in self.arrays.values()]
         return describe_kind(self.design), tuple(types)
+
+    @property
+    def n_steps(self) -> int:
+        """Steps that it trains at most."""
+        n_batches = count_batches(self.n_rows, self.plan.batch_size)
+        return self.plan.epochs * n_batches
+
+    @property
+    def n_weights(self) -> int:
+        """Number of its trained weights."""
+        return sum(map(math.prod, self.design.network.trained_shapes))
+
+    def renew(self) -> "Member":
+        """Return a member of the same plan that has not begun."""
+        may_interpret = self._may_interpret
+        return Member(
+            self.plan,
+            self.data,
+            self._start,
+            self._callbacks,
+            may_interpret=may_interpret,
+        )
 
     # --- what goes in
 

@@ -3,6 +3,7 @@
 Batches are never padded, since a layer may look at all rows of a batch.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ import tensorflow as tf
 from skkeras_tune._compat import list_layers
 from skkeras_tune.training.model_key import list_variables
 from skkeras_tune.training.plan import NotCompilable
-from skkeras_tune.training.program import Design, Program
+from skkeras_tune.training.program import Design, Program, State
 
 
 class ModelProgram(Program):
@@ -23,26 +24,39 @@ class ModelProgram(Program):
     design : Design
         Its network is the `ModelShape` of `model`.
     model : keras.Model
-        Needed until the program is traced.
+        Let go of when the program is traced.
     """
 
     def __init__(self, design: Design, model: keras.Model) -> None:
         super().__init__(design)
         self._model: keras.Model | None = model
+        self._refusal: str | None = None
 
-    def renew(self) -> Program:
-        """Return the same program, to be traced anew."""
-        return ModelProgram(self.design, self.model)
+    def prepare(self, data: Any, run: Any, numbers: Any, state: State) -> None:
+        """Trace and compile, if nobody has, and let go of the model.
 
-    def forget(self) -> None:
-        """Let go of the model, with its weights, now that the program is traced."""
+        Raises
+        ------
+        NotCompilable
+            If TensorFlow cannot do it.
+        """
+        if self._refusal is not None:
+            raise NotCompilable(self._refusal)
+        try:
+            super().prepare(data, run, numbers, state)
+        except Exception as error:
+            self._refusal = _describe(error)
+            raise NotCompilable(self._refusal) from error
+        finally:
+            if self._model is not None:
+                derive_statistics(self._model)
         self._model = None
 
     @property
     def model(self) -> keras.Model:
         """The model, while the program is not traced."""
         if self._model is None:
-            raise NotCompilable("the program of this model could not be traced")
+            raise NotCompilable("the program of this model is traced for other rows")
         return self._model
 
     def visit(
@@ -125,3 +139,12 @@ def derive_statistics(model: keras.Model) -> None:
     for layer in list_layers(model):
         if isinstance(layer, keras.layers.Normalization) and layer.mean is not None:
             layer.finalize_state()
+
+
+def _describe(error: Exception) -> str:
+    """Return a reason: the first two lines of a message, without Keras's colours."""
+    if isinstance(error, NotCompilable):
+        return str(error)
+    text = re.sub(r"\x1b\[\d+m", "", str(error))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return f"TensorFlow makes no program of the model: {' '.join(lines[:2])}"

@@ -5,6 +5,7 @@ and numeric settings of each member) goes in as arguments, so one program serves
 fit of a shape.
 """
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from skkeras_tune._compat import quiet_retracing
 from skkeras_tune.randomness import hash_bits
 from skkeras_tune.training.callback_rules import (
     Moment,
@@ -21,6 +23,7 @@ from skkeras_tune.training.callback_rules import (
     choose,
 )
 from skkeras_tune.training.objective import Judge, Objective, describe_values
+from skkeras_tune.training.program_store import clear_program_store
 from skkeras_tune.training.stacked_mlp import TrainingPass
 from skkeras_tune.training.updates import (
     OptimizerRule,
@@ -116,9 +119,9 @@ class Program:
 
     `train` takes ``(data, run, numbers, state)``. `data` holds "x", "y" and, if
     weighted, "weight". `run` holds "orders" of shape (E, P, order), "n_rows" (P,),
-    "held" (P, held), "n_held" (P,), "n_epochs" (), "first_epoch" (P,) and, if P is
-    above one, "offsets": where the rows of each member begin in each array of `data`.
-    It returns the state and the values of each epoch, of shape (E, P, number of keys).
+    "held" (P, held), "n_held" (P,), "n_epochs" (), "first_epoch" (P,) and, for each
+    array of `data`, "offsets" (P,): where the rows of each member begin. It returns the
+    state and the values of each epoch, of shape (E, P, number of keys).
     """
 
     def __init__(self, design: Design) -> None:
@@ -128,12 +131,36 @@ class Program:
         self.judge = Judge(*design.judged)
         self.trainable = design.network.trainable
         self.shapes = design.network.trained_shapes
-        is_compiled = not design.interpreted
-        self.train = tf.function(self._train, jit_compile=is_compiled, autograph=False)
+        self._lock = threading.Lock()
+        self._is_ready = False
+        self._function = self._trace()
 
-    def renew(self) -> "Program":
-        """Return the same program, to be traced anew."""
-        return Program(self.design)
+    def _trace(self) -> Any:
+        is_compiled = not self.design.interpreted
+        return tf.function(self._train, jit_compile=is_compiled, autograph=False)
+
+    def train(self, data: Any, run: Any, numbers: Any, state: State) -> Any:
+        """Train up to ``run["n_epochs"]`` epochs."""
+        with quiet_retracing():
+            return self._function(data, run, numbers, state)
+
+    def prepare(self, data: Any, run: Any, numbers: Any, state: State) -> None:
+        """Trace and compile, if nobody has: `train` without any epoch.
+
+        A broken file on disk is removed, and the program compiled anew.
+        """
+        with self._lock:
+            if self._is_ready:
+                return
+            run = {**run, "n_epochs": tf.constant(0)}
+            try:
+                self.train(data, run, numbers, state)
+            except tf.errors.OpError:
+                if not clear_program_store():
+                    raise
+                self._function = self._trace()
+                self.train(data, run, numbers, state)
+            self._is_ready = True
 
     def _train(self, data: Any, run: Any, numbers: Any, state: State) -> Any:
         n_keys = len(self.keys)
@@ -219,8 +246,6 @@ class Program:
         return rows, (mask, tf.cast(count, self.type))
 
     def gather(self, data: Any, run: Any, rows: Any) -> State:
-        if self.layout.members == 1:
-            return {name: tf.gather(values, rows) for name, values in data.items()}
         offsets = run["offsets"]
         return {
             name: tf.gather(values, rows + offsets[name][:, tf.newaxis])

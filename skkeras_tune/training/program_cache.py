@@ -44,8 +44,3 @@ class ProgramCache:
             while len(self._programs) > self._capacity:
                 self._programs.popitem(last=False)
             return self._programs[key]
-
-    def discard(self, key: Hashable) -> None:
-        """Forget the program of that key, if it is there."""
-        with self._lock:
-            self._programs.pop(key, None)

@@ -6,25 +6,25 @@ enough have left, those that go on move to a smaller program.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
-from skkeras_tune._compat import quiet_retracing
 from skkeras_tune.randomness import epoch_order
 from skkeras_tune.training.design import pad_members
 from skkeras_tune.training.group import Group
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.plan import TrainingResult
-from skkeras_tune.training.program import RUNNING, STOPPED, Design, Program
+from skkeras_tune.training.program import RUNNING, STOPPED, Design
 from skkeras_tune.training.program_cache import ProgramCache
-from skkeras_tune.training.program_store import clear_program_store
 
 Outcome = TrainingResult | Exception
 #: Called before each call of a program; an exception it raises ends the training.
-Pulse = Callable[[], None]
+Pulse = Callable[["Slots"], None]
 
 _FIRST_EPOCHS = 4
 # A smaller program takes about half a second to compile.
@@ -66,9 +66,12 @@ class Slots:
         Called every few epochs; what it raises ends the training of all.
     """
 
-    def __init__(self, group: Group, n_slots: int, pulse: Pulse = lambda: None) -> None:
+    def __init__(
+        self, group: Group, n_slots: int, pulse: Pulse = lambda slots: None
+    ) -> None:
         self._group, self._pulse = group, pulse
-        self._n_slots = pad_members(n_slots)
+        self.n_slots = pad_members(n_slots)
+        self.train_seconds = self.compile_seconds = 0.0
         self._slots: list[tuple[int, Member] | None] = []
         self._draw = lru_cache(maxsize=8 * n_slots)(epoch_order)
         self._n_epochs, self._epoch_seconds = 1, 0.0
@@ -82,16 +85,21 @@ class Slots:
                 yield from self._fill()
                 if not self._running:
                     return
-                self._pulse()
+                self._pulse(self)
                 yield from self._train()
         finally:
-            for _, member in self._running:
+            for member in self.members:
                 member.close()
 
     @property
     def n_free(self) -> int:
         """How many more members could train."""
-        return self._n_slots - len(self._running)
+        return self.n_slots - len(self._running)
+
+    @property
+    def members(self) -> list[Member]:
+        """Those that have begun and not ended."""
+        return [member for _, member in self._running]
 
     @property
     def _running(self) -> list[tuple[int, Member]]:
@@ -104,11 +112,12 @@ class Slots:
         new: list[Any] = []
         for index, member in self._group.take(self.n_free):
             try:
+                _refuse_cancelled(member)
                 new.append(((index, member), member.initial_state()))
-            except ValueError as error:
+            except Exception as error:
                 yield member, error
         n_members = len(self._running) + len(new)
-        size = self._n_slots if self._group.n_waiting else self._shrink(n_members)
+        size = self.n_slots if self._group.n_waiting else self._shrink(n_members)
         if new or (n_members and size < len(self._slots)):
             self._seat(new, size)
 
@@ -118,8 +127,8 @@ class Slots:
         if not self._running:
             return size
         if size > len(self._slots) // 2:
-            return len(self._slots)
-        left = max(member.epochs_left for _, member in self._running)
+            return max(size, len(self._slots))
+        left = max(member.epochs_left for member in self.members)
         saved = left * self._epoch_seconds * (1 - size / len(self._slots))
         cost = 0.0 if self._group.join(size) in programs else _COMPILE_SECONDS
         return size if saved > 2 * cost else len(self._slots)
@@ -137,7 +146,7 @@ class Slots:
             nobody = {**states[0], "status": np.int32(STOPPED)}
             states += [nobody] * (size - len(seated))
         self._state = _stack(states)
-        numbers = [member.list_numbers() for _, member in self._running]
+        numbers = [member.list_numbers() for member in self.members]
         self._numbers = _stack(numbers + numbers[:1] * (size - len(seated)))
         if new:
             self._n_epochs = _FIRST_EPOCHS
@@ -157,9 +166,7 @@ class Slots:
             n_held[place], n_rows[place] = member.n_held, member.n_rows
             for name, offset in self._group.find_offsets(index).items():
                 offsets[name][place] = offset
-        fixed: dict[str, Any] = {"held": held, "n_held": n_held, "n_rows": n_rows}
-        if size > 1:
-            fixed["offsets"] = offsets
+        fixed = {"held": held, "n_held": n_held, "n_rows": n_rows, "offsets": offsets}
         self._fixed = tf.nest.map_structure(tf.constant, fixed)
 
     # --- training
@@ -167,12 +174,11 @@ class Slots:
     def _train(self) -> Iterator[tuple[Member, Outcome]]:
         """Train a few epochs, and yield those that have ended."""
         yield from self._begin_epoch()
-        running = [member for _, member in self._running]
-        if not running:
+        if not self.members:
             return
-        by_epoch = any(member.goes_by_epoch for member in running)
+        by_epoch = any(member.goes_by_epoch for member in self.members)
         most = 1 if by_epoch else self._design.layout.epochs
-        left = max(member.epochs_left for member in running)
+        left = max(member.epochs_left for member in self.members)
         n_epochs = min(self._n_epochs, left, most)
         run = {
             **self._fixed,
@@ -180,20 +186,32 @@ class Slots:
             "n_epochs": tf.constant(n_epochs),
             "first_epoch": tf.constant(self._list_epochs()),
         }
-        start = time.perf_counter()
-        arguments = (self._arrays, run, self._numbers, self._state)
-        self._state, history = _call(self._program, *arguments)
-        values = history.numpy()
-        self._epoch_seconds = (time.perf_counter() - start) / n_epochs
+        yield from self._take_ended(self._call(run, n_epochs))
         self._n_epochs = 2 * n_epochs
-        yield from self._take_ended(values)
+
+    def _call(self, run: dict[str, Any], n_epochs: int) -> NDArray[Any]:
+        """Train so many epochs, and return their values."""
+        arguments = (self._arrays, run, self._numbers, self._state)
+        start = time.perf_counter()
+        self._program.prepare(*arguments)
+        compiled = time.perf_counter()
+        self._state, history = self._program.train(*arguments)
+        values: NDArray[Any] = history.numpy()
+        seconds = time.perf_counter() - compiled
+        self.compile_seconds += compiled - start
+        self.train_seconds += seconds
+        self._epoch_seconds = seconds / n_epochs
+        return values
 
     def _begin_epoch(self) -> Iterator[tuple[Member, Outcome]]:
         """Ask for the rates that the host decides; yield those whose asking fails."""
         rates = {}
         for place, slot in enumerate(self._slots):
+            if slot is None:
+                continue
             try:
-                rate = slot and slot[1].begin_epoch()
+                _refuse_cancelled(slot[1])
+                rate = slot[1].begin_epoch()
             except Exception as error:
                 yield self._fail(place), error
             else:
@@ -263,6 +281,11 @@ class Slots:
         ]
 
 
+def _refuse_cancelled(member: Member) -> None:
+    if member.is_cancelled:
+        raise CancelledError
+
+
 def _end(member: Member, state: dict[str, Any]) -> Outcome:
     try:
         return member.read_result(state)
@@ -275,14 +298,3 @@ def _end(member: Member, state: dict[str, Any]) -> Outcome:
 def _stack(states: list[Any]) -> Any:
     """Give nested values of several members a member axis."""
     return tf.nest.map_structure(lambda *values: tf.constant(np.stack(values)), *states)
-
-
-def _call(program: Program, *arguments: Any) -> Any:
-    """Run a program; a broken file on disk is removed and the program compiled anew."""
-    try:
-        with quiet_retracing():
-            return program.train(*arguments)
-    except tf.errors.OpError:
-        if not clear_program_store():
-            raise
-        return program.renew().train(*arguments)

@@ -1,0 +1,5 @@
+"""Fits in flight trained together: `fused`."""
+
+from skkeras_tune.fusion.context import fused
+
+__all__ = ["fused"]

@@ -1,0 +1,89 @@
+"""A joblib backend whose tasks are threads that a coordinator runs."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Any
+
+from joblib.parallel import ParallelBackendBase
+
+from skkeras_tune.fusion.coordinator import Coordinator
+from skkeras_tune.fusion.request import Call, current_task
+
+
+class FusedBackend(ParallelBackendBase):
+    """Hands the tasks of joblib's Parallel to a coordinator.
+
+    Parameters
+    ----------
+    coordinator : Coordinator
+        Shared with the backends of nested calls.
+    nesting_level : int, default=0
+    """
+
+    supports_retrieve_callback = True
+    supports_sharedmem = True
+    uses_threads = True
+
+    def __init__(self, coordinator: Coordinator, nesting_level: int = 0) -> None:
+        super().__init__(nesting_level=nesting_level)
+        self._coordinator = coordinator
+        self._call = Call()
+        self._dispatches = False
+
+    def effective_n_jobs(self, n_jobs: int) -> int:
+        """Return how many tasks there may be in flight, whatever was asked for."""
+        if n_jobs == 0:
+            raise ValueError("n_jobs == 0 in Parallel has no meaning")
+        return self._coordinator.max_tasks
+
+    def configure(self, n_jobs: int = 1, parallel: Any = None, **_options: Any) -> int:
+        """Begin the calls of a Parallel."""
+        self.parallel = parallel
+        return self.effective_n_jobs(n_jobs)
+
+    def start_call(self) -> None:
+        """Begin to submit the tasks of one call."""
+        self._call = Call()
+        if current_task() is None:
+            self._dispatches = True
+            self._coordinator.begin_dispatch()
+
+    @contextmanager
+    def retrieval_context(self) -> Iterator[None]:
+        """Let others run, and training begin: all tasks of the call are submitted."""
+        if current_task() is None:
+            self._end_dispatch()
+            yield
+        else:
+            with self._coordinator.leave_place():
+                yield
+
+    def stop_call(self) -> None:
+        """End a call, however it ended."""
+        self._end_dispatch()
+
+    def _end_dispatch(self) -> None:
+        if self._dispatches:
+            self._dispatches = False
+            self._coordinator.end_dispatch()
+
+    def submit(
+        self, func: Callable[[], Any], callback: Callable[[Any], Any] | None = None
+    ) -> "Future[Any]":
+        """Let a task run when its turn comes."""
+        return self._coordinator.submit(self._call, func, callback)
+
+    apply_async = submit  # as joblib 1.3 calls it
+
+    def retrieve_result_callback(self, out: "Future[Any]") -> Any:
+        """Return a task's result, or raise what it raised."""
+        return out.result()
+
+    def abort_everything(self, ensure_ready: bool = True) -> None:
+        """Give up the tasks of the call."""
+        self._coordinator.cancel(self._call)
+
+    def get_nested_backend(self) -> tuple["FusedBackend", None]:
+        """Return the backend of calls within a task."""
+        return FusedBackend(self._coordinator, self.nesting_level + 1), None

@@ -1,0 +1,133 @@
+"""`fused`: the context in which fits that run through joblib are trained together."""
+
+import os
+import re
+import warnings
+from types import TracebackType
+from typing import Self
+
+import joblib
+
+from skkeras_tune.fusion.backend import FusedBackend
+from skkeras_tune.fusion.coordinator import Coordinator
+from skkeras_tune.fusion.report import FusionReport
+
+_MAX_TASKS = 128
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+class fused:  # noqa: N801  a context, named as it reads
+    """Train together all networks that are fitted in parallel within the context.
+
+    Searches, cross-validations and ensembles of scikit-learn fit many networks of the
+    same shape. Within this context their fits go through one compiled program for each
+    shape, which trains many of them side by side. Scores, parameters and predictions
+    are the same, to the tolerance of float32, and the code that fits need not know.
+
+    Parameters
+    ----------
+    max_memory : int or str, default=None
+        Memory, in bytes or as in "2GB", that the rows of the fits in flight and the
+        states of the networks in training may take. It bounds how many are trained
+        together. None is a quarter of the machine's.
+    n_jobs : int, default=None
+        Cores to use. None is all of them.
+
+    Notes
+    -----
+    Each fit is a task in a thread of its own. Whatever `n_jobs` a search carries, as
+    many tasks are in flight as memory allows, up to 128. A task runs until its network
+    is to be trained, and goes on when it is. Fits that no program can express
+    (`engine_reason_`) run in Keras's loop, one at a time.
+
+    An estimator fitted outside of joblib, in the body of the context, trains alone.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from skkeras_tune import KerasClassifier, fused
+    >>> X, y = load_iris(return_X_y=True)
+    >>> rates = {"learning_rate": [0.001, 0.01, 0.1]}
+    >>> model = KerasClassifier(epochs=20, random_state=0)
+    >>> with fused() as fusion:
+    ...     search = GridSearchCV(model, rates, refit=False).fit(X, y)
+    >>> fusion.report().n_fused
+    15
+    """
+
+    def __init__(
+        self, *, max_memory: int | str | None = None, n_jobs: int | None = None
+    ) -> None:
+        n_lanes = _resolve_n_jobs(n_jobs)
+        self._coordinator = Coordinator(
+            n_lanes, _MAX_TASKS, _resolve_memory(max_memory)
+        )
+        self._backend = FusedBackend(self._coordinator)
+
+    def __enter__(self) -> Self:
+        # Tasks in threads save and restore the process's filters in any order.
+        self._filters = warnings.filters[:]
+        self._config = joblib.parallel_config(
+            backend=self._backend, n_jobs=self._coordinator.max_tasks
+        )
+        self._config.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            self._config.__exit__(kind, error, traceback)
+        finally:
+            self._coordinator.join()
+            if warnings.filters != self._filters:
+                warnings.filters[:] = self._filters  # type: ignore[index]
+
+    def report(self) -> FusionReport:
+        """Return the groups so far, their sizes and times, and what kept fits apart.
+
+        Returns
+        -------
+        FusionReport
+            Printed, a line for each group.
+        """
+        return self._coordinator.report
+
+
+def _resolve_n_jobs(n_jobs: int | None) -> int:
+    n_cores = int(joblib.cpu_count())
+    if n_jobs is None:
+        return n_cores
+    if n_jobs == 0 or not isinstance(n_jobs, int):
+        message = (
+            "The 'n_jobs' parameter of fused must be an int other than 0 or None. "
+            f"Got {n_jobs!r} instead."
+        )
+        raise ValueError(message)
+    return n_jobs if n_jobs > 0 else max(1, n_cores + 1 + n_jobs)
+
+
+def _resolve_memory(max_memory: int | str | None) -> int:
+    if max_memory is None:
+        return _count_memory() // 4
+    parts = re.fullmatch(r"(\d+(?:\.\d*)?)\s*([KMGT]?)I?B?", str(max_memory).upper())
+    n_bytes = parts and int(float(parts[1]) * _UNITS[parts[2]])
+    if not n_bytes:
+        message = (
+            "The 'max_memory' parameter of fused must be a number of bytes above 0, a "
+            f"str such as '2GB', or None. Got {max_memory!r} instead."
+        )
+        raise ValueError(message)
+    return n_bytes
+
+
+def _count_memory() -> int:
+    """Return the machine's memory, or 8 GB where it is not told."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return 8 * 2**30

@@ -1,0 +1,274 @@
+"""Tasks in, their results out: what their fits want trained is trained together.
+
+Each task runs in a thread of its own, a few at a time. A fit hands over what it wants
+trained and waits. When every task in flight waits, the plans are grouped by kind and
+trained, one lane a core, and each task goes on as soon as its own plan has ended.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator
+from concurrent.futures import CancelledError, Future
+from contextlib import contextmanager
+from typing import Any
+
+from skkeras_tune.fusion.lanes import Batch, Job, plan_jobs
+from skkeras_tune.fusion.report import FusionReport
+from skkeras_tune.fusion.request import Call, Request, Task
+from skkeras_tune.training.member import Member
+from skkeras_tune.training.plan import TrainingResult
+from skkeras_tune.training.slots import Outcome
+from skkeras_tune.training.trainer import use_trainer
+
+
+class Cancelled(BaseException):
+    """Ends a task whose result nobody wants any more.
+
+    Not an `Exception`, which a search would take for a failed fit.
+    """
+
+
+class Coordinator:
+    """Runs tasks in threads, and trains together what waits.
+
+    Parameters
+    ----------
+    n_lanes : int
+        Tasks that run, and groups that are trained, at a time.
+    max_tasks : int
+        Tasks in flight: running, or waiting for training.
+    max_bytes : int
+        Memory for the data of tasks in flight, and for the states of groups.
+    """
+
+    def __init__(self, n_lanes: int, max_tasks: int, max_bytes: int) -> None:
+        self.n_lanes, self.max_tasks, self.max_bytes = n_lanes, max_tasks, max_bytes
+        self.report = FusionReport()
+        self._lock = threading.RLock()
+        self._apart = threading.Lock()
+        self._pending: dict[int, deque[Task]] = {}
+        self._waiting: list[Request] = []
+        self._training: set[Request] = set()
+        self._ready: deque[threading.Event] = deque()
+        self._jobs: deque[Job] = deque()
+        self._at_work: list[Job] = []
+        self._threads: set[threading.Thread] = set()
+        self._n_running = self._n_dispatching = self._n_busy = 0
+
+    # --- what the backend calls
+
+    def submit(
+        self,
+        call: Call,
+        function: Callable[[], Any],
+        done: Callable[[Any], Any] | None,
+    ) -> "Future[Any]":
+        """Let a function run when its turn comes; `done` takes its future."""
+        task = Task(call, function, done)
+        with self._lock:
+            self._pending.setdefault(call.level, deque()).append(task)
+            self._advance()
+        return task.future
+
+    def begin_dispatch(self) -> None:
+        """Hold back training: a thread outside of all tasks will submit some."""
+        with self._lock:
+            self._n_dispatching += 1
+
+    def end_dispatch(self) -> None:
+        """Let training begin."""
+        with self._lock:
+            self._n_dispatching -= 1
+            self._advance()
+
+    @contextmanager
+    def leave_place(self) -> Iterator[None]:
+        """Leave a running task's place to others while it waits for its own tasks."""
+        with self._lock:
+            self._n_running -= 1
+            self._advance()
+        try:
+            yield
+        finally:
+            resumes = threading.Event()
+            with self._lock:
+                self._ready.append(resumes)
+                self._advance()
+            resumes.wait()
+
+    def cancel(self, call: Call) -> None:
+        """Give up the tasks of a call; those that train end with the next epochs."""
+        call.cancel()
+        with self._lock:
+            for queue in self._pending.values():
+                kept = [task for task in queue if not task.call.is_cancelled]
+                queue.clear()
+                queue.extend(kept)
+            for request in [r for r in self._waiting if r.call.is_cancelled]:
+                self._waiting.remove(request)
+                self._deliver(request, CancelledError())
+            for request in self._training:
+                request.member.is_cancelled |= request.call.is_cancelled
+            self._advance()
+
+    def join(self) -> None:
+        """Wait until no thread is left."""
+        while True:
+            with self._lock:
+                threads = list(self._threads)
+            if not threads:
+                return
+            for thread in threads:
+                thread.join()
+
+    # --- what the fits call
+
+    def train(self, member: Member) -> TrainingResult:
+        """Train a member together with what else waits."""
+        request = Request(member)
+        with self._lock:
+            self._n_running -= 1
+            self._waiting.append(request)
+            self._advance()
+        request.resumes.wait()
+        if request.call.is_cancelled:
+            raise Cancelled
+        if isinstance(request.outcome, TrainingResult):
+            return request.outcome
+        assert request.outcome is not None
+        raise request.outcome
+
+    def train_apart(
+        self, reason: str, run: Callable[[], TrainingResult]
+    ) -> TrainingResult:
+        """Run a training that no program can express, one at a time."""
+        with self._apart:
+            self.report.apart[reason] += 1
+            return run()
+
+    # --- whose turn it is; all with the lock held
+
+    def _advance(self) -> None:
+        while self._n_running < self.n_lanes:
+            if self._ready:
+                self._n_running += 1
+                self._ready.popleft().set()
+            elif (task := self._admit()) is not None:
+                self._n_running += 1
+                self._start(self._run, task)
+            else:
+                break
+        if self._waiting and not (self._n_running or self._n_dispatching):
+            self._begin_training()
+
+    def _admit(self) -> Task | None:
+        """Return the next task, innermost first, if there is room for it."""
+        levels = [level for level, queue in self._pending.items() if queue]
+        if not levels or not self._has_room():
+            return None
+        return self._pending[max(levels)].popleft()
+
+    def _has_room(self) -> bool:
+        in_flight = [*self._waiting, *self._training]
+        if self._n_running + len(in_flight) >= self.max_tasks:
+            return False
+        # A task holds its rows twice: as it was given them, and as it hands them over.
+        n_bytes = 2 * sum(request.n_bytes for request in in_flight)
+        mean = n_bytes / max(len(in_flight), 1)
+        return n_bytes + mean * (self._n_running + 1) <= self.max_bytes
+
+    def _begin_training(self) -> None:
+        """Give idle lanes what waits, but for what groups in training have room for."""
+        n_idle = self.n_lanes - self._n_busy
+        if n_idle <= 0:
+            return
+        batches = [Batch(requests) for requests in self._take_batches()]
+        self.report.groups += [batch.record for batch in batches]
+        jobs = plan_jobs(batches, self.n_lanes, self.max_bytes)
+        self._jobs.extend(jobs)
+        for _ in range(min(n_idle, len(jobs))):
+            self._n_busy += 1
+            self._start(self._work)
+
+    def _take_batches(self) -> list[list[Request]]:
+        n_free: dict[Hashable, int] = {}
+        for job in self._at_work:
+            n_free[job.batch.kind] = n_free.get(job.batch.kind, 0) + job.n_free
+        kinds: dict[Hashable, list[Request]] = {}
+        left = []
+        for request in self._waiting:
+            kind = request.member.kind
+            if n_free.get(kind, 0) > 0 and not request.was_refused:
+                n_free[kind] -= 1
+                left.append(request)
+            else:
+                kinds.setdefault(kind, []).append(request)
+                self._training.add(request)
+        self._waiting = left
+        return list(kinds.values())
+
+    def _offer(
+        self, kind: Hashable, n_free: int, take: Callable[[Request], bool]
+    ) -> int:
+        """Offer what waits to a group in training; return how many it took."""
+        with self._lock:
+            fitting = [r for r in self._waiting if r.member.kind == kind]
+            offered = [r for r in fitting if not r.was_refused][:n_free]
+            for request in offered:
+                self._waiting.remove(request)
+                self._training.add(request)
+        n_taken = 0
+        for request in offered:
+            if take(request):
+                n_taken += 1
+                continue
+            with self._lock:
+                request.was_refused = True
+                self._training.discard(request)
+                self._waiting.append(request)
+        return n_taken
+
+    def _deliver(self, request: Request, outcome: Outcome) -> None:
+        self._training.discard(request)
+        request.outcome = outcome
+        self._ready.append(request.resumes)
+
+    # --- threads
+
+    def _start(self, function: Callable[..., None], *arguments: Any) -> None:
+        def run() -> None:
+            try:
+                function(*arguments)
+            finally:
+                with self._lock:
+                    self._threads.discard(thread)
+
+        thread = threading.Thread(target=run, name="skkeras_tune.fused", daemon=True)
+        self._threads.add(thread)
+        thread.start()
+
+    def _run(self, task: Task) -> None:
+        try:
+            with use_trainer(self):
+                task.run()
+        finally:
+            with self._lock:
+                self._n_running -= 1
+                self._advance()
+
+    def _work(self) -> None:
+        """Train one job after the other."""
+        while True:
+            with self._lock:
+                if not self._jobs:
+                    self._n_busy -= 1
+                    self._advance()
+                    return
+                job = self._jobs.popleft()
+                self._at_work.append(job)
+            for request, outcome in job.run(self._offer):
+                with self._lock:
+                    self._deliver(request, outcome)
+                    self._advance()
+            with self._lock:
+                self._at_work.remove(job)

@@ -1,0 +1,122 @@
+"""Requests in, jobs for lanes out: who trains with whom, and in how many slots."""
+
+import math
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import partial
+
+from skkeras_tune.fusion.report import FusedGroup, describe_member
+from skkeras_tune.fusion.request import Request
+from skkeras_tune.training.group import Group
+from skkeras_tune.training.member import Member
+from skkeras_tune.training.slots import Outcome, Slots, train_members
+
+#: Offers up to so many requests of a kind that have come to wait meanwhile, and
+#: returns how many were taken.
+Offer = Callable[[Hashable, int, Callable[[Request], bool]], int]
+
+_MAX_SLOTS = 64
+# Microseconds of a step, and of a weight and row in it; for weighing groups only.
+_STEP, _WEIGHT_ROW = 20.0, 2e-4
+# A batch longer than this part of a lane's share is trained by all lanes.
+_LONG = 1.2
+# The weights, their gradients, the best ones, and what optimizers keep.
+_COPIES = 6
+
+
+class Batch:
+    """Requests of one kind that are trained together, by one lane or several."""
+
+    def __init__(self, requests: Sequence[Request]) -> None:
+        self.kind = requests[0].member.kind
+        self.record = FusedGroup(describe_member(requests[0].member))
+        self._requests = {request.member: request for request in requests}
+        self.group = Group(list(self._requests))
+
+    def __len__(self) -> int:
+        return len(self._requests)
+
+    def estimate_seconds(self) -> float:
+        """Return about how long one lane trains them."""
+        members = self._requests
+        n_steps = max(member.n_steps for member in members)
+        product = sum(m.n_weights * m.design.layout.batch for m in members)
+        return n_steps * (_STEP + _WEIGHT_ROW * product) * 1e-6
+
+    def bound_slots(self, max_bytes: int) -> int:
+        """Return how many members' states this memory holds."""
+        state = max(_COPIES * 4 * member.n_weights for member in self._requests)
+        return max(1, min(max_bytes // state, _MAX_SLOTS))
+
+    def add(self, request: Request) -> bool:
+        """Take in a request that has come later, if its rows are here."""
+        if not self.group.add(request.member):
+            return False
+        self._requests[request.member] = request
+        return True
+
+    def finish(self, member: Member, outcome: Outcome) -> tuple[Request, Outcome]:
+        """Return the request of a member that has ended."""
+        self.record.count(outcome)
+        return self._requests.pop(member), outcome
+
+
+class Job:
+    """A lane's work: slots for the members of a batch."""
+
+    def __init__(self, batch: Batch, n_slots: int) -> None:
+        self.batch, self.n_slots = batch, n_slots
+        #: Slots that stand empty, for requests that come later.
+        self.n_free = 0
+
+    def run(self, offer: Offer) -> Iterator[tuple[Request, Outcome]]:
+        """Train, and yield each request with its outcome when it ends.
+
+        What fails for a whole program is tried once more for each member alone.
+        """
+        batch = self.batch
+        while batch.group.n_waiting:
+            slots = Slots(batch.group, self.n_slots, partial(self._take_in, offer))
+            try:
+                for member, outcome in slots.run():
+                    yield batch.finish(member, outcome)
+            except Exception as error:
+                for member in slots.members:
+                    failed = error if self.n_slots == 1 else _train_alone(member)
+                    yield batch.finish(member, failed)
+            finally:
+                self.n_free = 0
+                batch.record.add_run(slots)
+
+    def _take_in(self, offer: Offer, slots: Slots) -> None:
+        """Let requests that have come to wait meanwhile take free slots."""
+        batch = self.batch
+        n_free = slots.n_free - batch.group.n_waiting
+        if n_free > 0:
+            n_free -= offer(batch.kind, n_free, batch.add)
+        self.n_free = max(n_free, 0)
+
+
+def _train_alone(member: Member) -> Outcome:
+    try:
+        ((_, outcome),) = train_members([member.renew()])
+    except Exception as error:
+        return error
+    return outcome
+
+
+def plan_jobs(batches: Sequence[Batch], n_lanes: int, max_bytes: int) -> list[Job]:
+    """Share the work out among lanes, the longest first.
+
+    A batch goes to one lane, since a step of more members costs little more than one
+    of few; one that takes longer than a lane's share goes to all of them.
+    """
+    jobs = []
+    seconds = {batch: batch.estimate_seconds() for batch in batches}
+    share = sum(seconds.values()) / n_lanes
+    for batch in sorted(batches, key=seconds.__getitem__, reverse=True):
+        is_long = seconds[batch] > _LONG * share
+        n_parts = min(n_lanes, len(batch)) if is_long else 1
+        most = batch.bound_slots(max_bytes // n_lanes)
+        n_slots = min(math.ceil(len(batch) / n_parts), most)
+        jobs += [Job(batch, n_slots) for _ in range(n_parts)]
+    return jobs

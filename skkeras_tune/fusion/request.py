@@ -1,0 +1,70 @@
+"""What waits: a fit for its training, a task for its turn, and the call they are of."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from skkeras_tune.training.member import Member
+from skkeras_tune.training.slots import Outcome
+
+_here = threading.local()
+
+
+class Call:
+    """A call of joblib's Parallel, whose tasks are given up together."""
+
+    def __init__(self) -> None:
+        self.parent = current_task()
+        self.level: int = self.parent.call.level + 1 if self.parent else 0
+        self._is_cancelled = False
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether its tasks, or those around it, have been given up."""
+        above = self.parent is not None and self.parent.call.is_cancelled
+        return self._is_cancelled or above
+
+    def cancel(self) -> None:
+        """Give up the tasks of the call."""
+        self._is_cancelled = True
+
+
+class Task:
+    """A function to run in a thread of its own, for a call."""
+
+    def __init__(
+        self, call: Call, function: Callable[[], Any], done: Callable[[Any], Any] | None
+    ) -> None:
+        self.call = call
+        self._function, self._done = function, done
+        self.future: Future[Any] = Future()
+
+    def run(self) -> None:
+        """Run the function, then the callback, which may submit the next task."""
+        _here.task = self
+        try:
+            self.future.set_result(self._function())
+        except BaseException as error:  # the caller's to raise
+            self.future.set_exception(error)
+        if self._done is not None and not self.call.is_cancelled:
+            self._done(self.future)
+
+
+def current_task() -> Task | None:
+    """Return the task that this thread runs."""
+    return getattr(_here, "task", None)
+
+
+class Request:
+    """What a fit wants trained, and waits for."""
+
+    def __init__(self, member: Member) -> None:
+        task = current_task()
+        assert task is not None
+        self.member, self.call = member, task.call
+        self.n_bytes = sum(array.nbytes for array in member.arrays.values())
+        self.outcome: Outcome | None = None
+        #: Whether it has asked to join a group in training, in vain.
+        self.was_refused = False
+        self.resumes = threading.Event()
