@@ -202,20 +202,18 @@ def _separate_rate(compilation: Compilation) -> tuple[float | None, Hashable]:
     return rate, replace(compilation, optimizer=replace(optimizer, config=config))
 
 
-def release_models() -> None:
+def release_models(*, were_traced: bool = True) -> None:
     """Free what models that are gone have left behind.
 
     Models are cycles of references, which Python's collector gets to late. A
-    collection takes 0.1 s, so it waits for several.
+    collection takes 0.1 s, so it waits for several. So does the release of what models
+    leave that were not traced, half a megabyte of kernels for a small one.
     """
-    collect_models()
-    release_traces()
-
-
-def collect_models() -> None:
-    """Free the models that are gone, once in several calls."""
-    if next(_releases) % _RELEASES_PER_COLLECTION == 0:
+    is_due = next(_releases) % _RELEASES_PER_COLLECTION == 0
+    if is_due:
         gc.collect()
+    if is_due or were_traced:
+        release_traces()
 
 
 def _reseed_dropout(model: keras.Model, seeds: list[int]) -> None:

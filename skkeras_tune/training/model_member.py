@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from skkeras_tune._compat import to_numpy
 from skkeras_tune.training.design import CompiledPlan
 from skkeras_tune.training.keras_loop import (
-    collect_models,
     read_state,
+    release_models,
     restore_state,
 )
 from skkeras_tune.training.member import Member
@@ -75,7 +75,7 @@ class ModelMember(Member):
     def close(self) -> None:
         """Let go of the callbacks, whatever has happened, and of earlier models."""
         super().close()
-        collect_models()
+        release_models(were_traced=False)
 
     def _initial_weights(self) -> list[NDArray[Any]]:
         return [to_numpy(variable) for variable in list_variables(self._model)]
