@@ -1,17 +1,25 @@
 """Keras networks as scikit-learn estimators, and the searches that tune them."""
 
+from skkeras_tune.ensemble.estimators import EnsembleClassifier, EnsembleRegressor
 from skkeras_tune.estimators import KerasClassifier, KerasRegressor
 from skkeras_tune.fusion import fused
+from skkeras_tune.learning_rate import find_learning_rate
 from skkeras_tune.network import build_mlp
 from skkeras_tune.search.bayes import BayesSearchCV
+from skkeras_tune.search.results import best_params, results_frame
 from skkeras_tune.training.program_store import set_program_cache
 
 __all__ = [
     "BayesSearchCV",
+    "EnsembleClassifier",
+    "EnsembleRegressor",
     "KerasClassifier",
     "KerasRegressor",
+    "best_params",
     "build_mlp",
+    "find_learning_rate",
     "fused",
+    "results_frame",
     "set_program_cache",
 ]
 

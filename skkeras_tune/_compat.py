@@ -3,11 +3,12 @@
 Each entry says which version made it needed, and when it can go.
 """
 
+import inspect
 import logging
 import os
 import random
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,19 +17,23 @@ import numpy as np
 import tensorflow as tf
 from keras.src.backend.common import global_state
 from numpy.typing import NDArray
+from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import (
+    HasMethods,
     Interval,
     Options,
     StrOptions,
     validate_parameter_constraints,
 )
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils.validation import _check_method_params, _check_sample_weight
 from tensorflow.python.eager import context as eager_context
 
 __all__ = [
+    "HasMethods",
     "Interval",
     "Options",
     "StrOptions",
+    "check_method_params",
     "check_sample_weight",
     "excludes_from_decay",
     "fresh_names",
@@ -38,16 +43,30 @@ __all__ = [
     "quiet_retracing",
     "read_compile_arguments",
     "release_traces",
+    "safe_indexing",
     "seeded_tensorflow",
     "start_tensorflow",
     "stop_gradient_leak",
     "swap_keras_generator",
+    "takes_sample_weight",
     "tensorflow_has_started",
     "to_numpy",
     "validate_parameter_constraints",
 ]
 
 check_sample_weight = _check_sample_weight
+check_method_params = _check_method_params
+safe_indexing = _safe_indexing
+
+
+def takes_sample_weight(scorer: Callable[..., Any]) -> bool:
+    """Tell whether a scorer takes weights.
+
+    scikit-learn (1.9 and before) has no public way to ask.
+    """
+    if hasattr(scorer, "_accept_sample_weight"):
+        return bool(scorer._accept_sample_weight())
+    return "sample_weight" in inspect.signature(scorer).parameters
 
 
 def swap_keras_generator(generator: Any) -> Any:

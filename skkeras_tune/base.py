@@ -29,6 +29,7 @@ from skkeras_tune.parameters import (
     FIT_EXTRAS,
     resolve_fit_options,
     resolve_predict_options,
+    resolve_store,
     validate_names,
 )
 from skkeras_tune.planning import (
@@ -53,10 +54,11 @@ from skkeras_tune.targets import describe_target, refuse_single_class
 from skkeras_tune.trained_model import TrainedModel
 from skkeras_tune.training import (
     ModelState,
+    TrainingData,
     TrainingPlan,
     TrainingResult,
     prepare_targets,
-    train,
+    train_remembered,
 )
 from skkeras_tune.training.callbacks import detach
 from skkeras_tune.training.program_store import open_program_store
@@ -279,13 +281,7 @@ class KerasEstimator(BaseWrapper):
             plan = build_plan(settings, self._facts(), data)
             start = self._fitted_model().state if continues else None
             again = list_refit_callbacks(settings.options["callbacks"])
-            result = train(
-                plan,
-                data,
-                start=start,
-                callbacks=settings.options["callbacks"],
-                engine=self.engine,
-            )
+            result = self._train(plan, data, start, settings.options["callbacks"])
             self.__dict__.pop("refit_history_", None)
             state = result.state
             if self.refit_full and stops_early(plan, settings.options["callbacks"]):
@@ -305,13 +301,7 @@ class KerasEstimator(BaseWrapper):
             data = assign_roles(rows, None, None)
             plan = replace(build_plan(settings, self._facts(), data), stopping=None)
             start = self._fitted_model().state if continues else None
-            result = train(
-                plan,
-                data,
-                start=start,
-                callbacks=settings.options["callbacks"],
-                engine=self.engine,
-            )
+            result = self._train(plan, data, start, settings.options["callbacks"])
             self._keep(plan, result.state, result)
             earlier = self.history_ if continues else {}
             self.history_ = {
@@ -409,6 +399,18 @@ class KerasEstimator(BaseWrapper):
             tuple(self.X_shape_[1:]), self.target_encoder_, self._get_metadata()
         )
 
+    def _train(
+        self,
+        plan: TrainingPlan,
+        data: TrainingData,
+        start: ModelState | None,
+        callbacks: list[Any],
+    ) -> TrainingResult:
+        store = resolve_store(self.memory, self.random_state, type(self).__name__)
+        return train_remembered(
+            store, plan, data, start=start, callbacks=callbacks, engine=self.engine
+        )
+
     def _refit(
         self,
         plan: TrainingPlan,
@@ -420,7 +422,7 @@ class KerasEstimator(BaseWrapper):
         """Train again on all rows, from where the first training began."""
         plan = replace(plan, epochs=epochs, stopping=None)
         data = assign_roles(rows, None, None)
-        result = train(plan, data, start=start, callbacks=callbacks, engine=self.engine)
+        result = self._train(plan, data, start, callbacks)
         self.refit_history_ = result.history
         return result.state
 

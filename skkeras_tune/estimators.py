@@ -106,6 +106,12 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         setting or a `model` has no compiled form; "keras" is Keras's own `fit`, with
         the same answer. "auto" compiles where it can, and leaves XLA out where the
         steps are too few for it to pay.
+    memory : str, path, object with the interface of joblib.Memory or None, default=None
+        Where to keep the results of trainings. A training that was done before, with
+        the same rows, parameters and versions, gives its result again, so that a search
+        which was killed goes on where it was. It needs a `random_state`. Fits with
+        callbacks that do more than steer the training (stop it, change the rate) are
+        trained each time. A fit that is remembered prints nothing.
     verbose : int or "auto", default=0
         Keras's progress output: 0 is silent, 1 a bar, 2 a line an epoch.
     **kwargs
@@ -201,6 +207,7 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         random_state: Any = None,
         warm_start: bool = False,
         engine: Engine = "auto",
+        memory: Any = None,
         verbose: Any = 0,
         **kwargs: Any,
     ) -> None:
@@ -383,6 +390,12 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         setting or a `model` has no compiled form; "keras" is Keras's own `fit`, with
         the same answer. "auto" compiles where it can, and leaves XLA out where the
         steps are too few for it to pay.
+    memory : str, path, object with the interface of joblib.Memory or None, default=None
+        Where to keep the results of trainings. A training that was done before, with
+        the same rows, parameters and versions, gives its result again, so that a search
+        which was killed goes on where it was. It needs a `random_state`. Fits with
+        callbacks that do more than steer the training (stop it, change the rate) are
+        trained each time. A fit that is remembered prints nothing.
     verbose : int or "auto", default=0
         Keras's progress output: 0 is silent, 1 a bar, 2 a line an epoch.
     **kwargs
@@ -471,6 +484,7 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         random_state: Any = None,
         warm_start: bool = False,
         engine: Engine = "auto",
+        memory: Any = None,
         verbose: Any = 0,
         **kwargs: Any,
     ) -> None:

@@ -7,6 +7,7 @@ each time, so that no state passes from one fit to the next.
 import inspect
 import json
 import pickle
+import re
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -165,8 +166,20 @@ def _digest(model: keras.Model) -> str:
     _, (stream,) = model.__reduce__()
     with zipfile.ZipFile(stream) as files:
         names = sorted(set(files.namelist()) - {"metadata.json"})
-        digest: str = joblib.hash([(name, files.read(name)) for name in names])
+        contents = {name: files.read(name) for name in names}
+    contents["config.json"] = _number_shared_objects(contents["config.json"])
+    digest: str = joblib.hash(contents)
     return digest
+
+
+def _number_shared_objects(config: bytes) -> bytes:
+    """Give numbers to what Keras names by its address, another in each process."""
+    numbers: dict[bytes, int] = {}
+    return re.sub(
+        rb'(?<="shared_object_id": )\d+',
+        lambda address: b"%d" % numbers.setdefault(address[0], len(numbers)),
+        config,
+    )
 
 
 def _custom_objects(value: Any) -> tuple[tuple[str, Any], ...]:

@@ -4,16 +4,20 @@ Constructor parameters, routed ones and arguments of `fit` come in; checked and 
 options go out.
 """
 
+import os
+import warnings
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from typing import Any
 
 import keras
 import numpy as np
+from sklearn.utils.validation import check_memory
 
-from skkeras_tune._compat import Interval, Options, StrOptions
+from skkeras_tune._compat import HasMethods, Interval, Options, StrOptions
 from skkeras_tune.compilation import OUTPUT_METRICS, build_callbacks
 from skkeras_tune.routing import route_options
+from skkeras_tune.training.result_store import ResultStore
 
 #: Parameters of the built-in network.
 ARCHITECTURE = frozenset(
@@ -73,6 +77,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "random_state": ["random_state"],
     "warm_start": ["boolean"],
     "engine": [StrOptions({"auto", "compiled", "keras"})],
+    "memory": [str, os.PathLike, HasMethods("cache"), None],
     "verbose": ["verbose", StrOptions({"auto"})],
 }
 
@@ -193,3 +198,20 @@ def resolve_batch_size(batch_size: int | None, n_rows: int) -> int:
     if batch_size is None:
         return 32
     return n_rows if batch_size == -1 else int(min(batch_size, n_rows))
+
+
+def resolve_store(memory: Any, random_state: Any, caller: str) -> ResultStore | None:
+    """Return where results are kept, or None where none would be found again."""
+    if isinstance(memory, os.PathLike):
+        memory = os.fspath(memory)
+    if memory is None or getattr(memory, "store_backend", memory) is None:
+        return None
+    if random_state is None:
+        warnings.warn(
+            f"memory= is not used by this {caller}, since each fit draws another seed "
+            "with random_state=None. Pass an int as random_state.",
+            UserWarning,
+            stacklevel=5,  # the caller of fit
+        )
+        return None
+    return ResultStore(check_memory(memory))

@@ -237,6 +237,11 @@ def _build_architecture(
     )
 
 
+def _without_memory(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out where results are kept, which decides nothing of them."""
+    return {name: value for name, value in params.items() if name != "memory"}
+
+
 def _wrap_model(
     settings: Settings, facts: TargetFacts, compilation: Compilation, x: Any
 ) -> Network:
@@ -260,7 +265,7 @@ def _wrap_model(
     return build_network(
         source,
         {name: to_python(value) for name, value in own.items()} | model_options(params),
-        {"meta": facts.meta, "params": params},
+        {"meta": facts.meta, "params": _without_memory(params)},
         compilation,
         loss if isinstance(loss, str) and loss != "auto" else None,
         keras.tree.map_structure(

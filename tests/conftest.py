@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.preprocessing import StandardScaler
 
-from skkeras_tune import base
+from skkeras_tune.training import recall
 
 # Not in the user's own cache; read when the first test fits.
 PROGRAMS = Path(__file__).parents[1] / ".pytest_cache" / "programs"
@@ -26,13 +26,13 @@ Data = tuple[NDArray[np.float64], NDArray]
 @pytest.fixture(scope="session", autouse=True)
 def _engine_of_auto() -> Iterator[None]:
     """Let the estimators' "auto" be the engine that the environment names."""
-    train = base.train
+    train = recall.train
 
     def train_on(*args: Any, engine: str, **options: Any) -> Any:
         return train(*args, engine=ENGINE if engine == "auto" else engine, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(base, "train", train_on)
+        patch.setattr(recall, "train", train_on)
         yield
 
 

@@ -9,7 +9,10 @@ import pytest
 import skkeras_tune
 
 ROOT = Path(__file__).parents[1]
-SLOW_PAGES = {"tutorial.rst"}  # its examples take more than ten seconds
+SLOW_PAGES = {
+    "ensembles.rst",
+    "tutorial.rst",
+}  # their examples take more than ten seconds
 
 
 def list_pages() -> list[object]:

@@ -48,6 +48,7 @@ QUICK = {"epochs": 2, "early_stopping": False}
         ({"callbacks": 3}, "'callbacks' .* Got 3"),
         ({"random_state": "zero"}, "'random_state' .* Got 'zero'"),
         ({"warm_start": "yes"}, "'warm_start' .* Got 'yes'"),
+        ({"memory": 3}, "'memory' .* Got 3"),
         ({"model": 3}, "'model' .* Got 3"),
         ({"fit__epochs": -2}, "'epochs' .* Got -2"),
     ],

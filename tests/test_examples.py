@@ -90,6 +90,22 @@ def test_pima_grid_search(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@needs_pima
+def test_pima_ensemble(tmp_path: Path) -> None:
+    """Members, mean and weighted average have a row; winner and ensemble a test."""
+    options = ("--n-iter", "3", "--epochs", "8")
+    output = run_example("pima_ensemble.py", tmp_path, *options)
+    rows = [line.split() for line in output.splitlines()[2:7]]
+    members = [row for row in rows if row[0].startswith("candidate_")]
+    assert [row[0] for row in rows[len(members) :]] == ["mean", "weighted"]
+    assert len(members) == 3
+    assert sum(float(row[1]) for row in members) == pytest.approx(1, abs=0.01)
+    assert float(rows[-1][2]) <= min(float(row[2]) for row in rows)
+    assert read_number(output, "Test log loss of the winner") < 0.65
+    assert read_number(output, "Test log loss of the ensemble") < 0.65
+
+
+@pytest.mark.slow
 @needs_california
 def test_california_random_search(tmp_path: Path) -> None:
     """The search runs as the book writes it, and explains a part of the variance."""

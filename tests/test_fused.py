@@ -241,6 +241,35 @@ def test_members_of_a_group_may_differ_in_numbers(iris):
     assert "batch_size=16" in text
 
 
+def test_near_widths_share_a_program(iris):
+    """Narrow networks train in one group, with the same scores; wide ones apart."""
+    grid = {"hidden_layer_sizes": [(3,), (4,), (8,)]}
+    search = GridSearchCV(build(), grid, cv=2, scoring="neg_log_loss")
+    expected, found, report = both(lambda: clone(search).fit(*iris))
+    assert_same_search(found, expected)
+    assert [group.n_fits for group in report.groups] == [6]
+    with fused() as fusion:
+        grid = {"hidden_layer_sizes": [(3,), (2000,)]}
+        GridSearchCV(build(epochs=500), grid, cv=2, refit=False).fit(*iris)
+    assert [group.n_fits for group in fusion.report().groups] == [2, 2]
+
+
+def test_a_search_that_is_run_again_trains_nothing_twice(iris, tmp_path):
+    """Results are remembered in groups as they are alone."""
+    search = GridSearchCV(build(memory=tmp_path), RATES, cv=3, refit=False)
+    with fused() as first:
+        once = clone(search).fit(*iris)
+    with fused() as second:
+        again = clone(search).fit(*iris)
+    assert (first.report().n_fused, second.report().n_fused) == (6, 0)
+    assert_array_equal(
+        again.cv_results_["mean_test_score"], once.cv_results_["mean_test_score"]
+    )
+    with fused() as third:
+        search.set_params(cv=4).fit(*iris)
+    assert third.report().n_fused == 8
+
+
 def test_what_cannot_be_fused_is_told(iris):
     """Fits in Keras's loop are counted with their reason."""
     model = build(optimizer="ftrl")

@@ -80,6 +80,9 @@ def vary_network(**changes):
     return replace(PLAN, network=replace(ARCHITECTURE, **changes))
 
 
+DECAYING = vary_optimizer(
+    learning_rate=keras.optimizers.schedules.PiecewiseConstantDecay([4], [0.1, 0.01])
+)
 FEWER = replace(DATA, train_rows=DATA.train_rows[:-3])
 OTHER = replace(DATA, x=DATA.x[::-1].copy())
 WEIGHTED = replace(DATA, weight=np.linspace(0.5, 1.5, len(DATA.x), dtype="float32"))
@@ -120,6 +123,31 @@ DIFFERENT = {
             DATA,
         )
         for momentum in (0.5, 0.95)
+    ],
+    "metrics": [(replace(PLAN, compilation=ADAM, seed=seed), DATA) for seed in (0, 1)],
+    "rates of a schedule": [
+        (replace(PLAN, first_epoch=first, compilation=DECAYING), DATA)
+        for first in (0, 4)
+    ],
+    "widths": [(vary_network(hidden_units=(u,)), DATA) for u in (3, 11, 4)],
+    "widths of layers": [
+        (replace(DROPPING, network=replace(DROPPING.network, **changes)), DATA)
+        for changes in (
+            {"hidden_units": (3, 9), "wide": True, "l1": 0.01},
+            {"hidden_units": (8, 2), "wide": True, "activation": "tanh"},
+        )
+    ],
+    "widths and clipping": [
+        (
+            replace(
+                vary_network(hidden_units=(units,), activation="sigmoid", wide=True),
+                compilation=vary_optimizer(global_clipnorm=0.1),
+                stopping=STOPPING,
+                epochs=6,
+            ),
+            DATA,
+        )
+        for units in (2, 5)
     ],
     "penalties": [(vary_network(l2=l2), DATA) for l2 in (0.0, 0.1, 0.001)],
     "both penalties": [(vary_network(l1=l1, l2=0.0), DATA) for l1 in (0.0, 0.1)],
@@ -181,6 +209,18 @@ APART = {
 def test_what_makes_another_kind(what):
     """Members that differ in this need programs of their own."""
     assert Member(*APART[what]).kind != Member(PLAN, DATA).kind
+
+
+@pytest.mark.parametrize(
+    "settings", [{"normalization": "layer"}, {"activation": "softmax"}]
+)
+def test_layers_whose_units_act_together_are_not_widened(settings):
+    """Where a unit more would change the others, each width is a kind of its own."""
+    members = [
+        Member(vary_network(hidden_units=(units,), **settings), DATA)
+        for units in (4, 5)
+    ]
+    assert members[0].kind != members[1].kind
 
 
 def test_slots_are_filled_again():

@@ -12,7 +12,7 @@ from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from typing import Any
 
-from skkeras_tune.fusion.lanes import Batch, Job, plan_jobs
+from skkeras_tune.fusion.lanes import Batch, Job, plan_jobs, split_by_size
 from skkeras_tune.fusion.report import FusionReport
 from skkeras_tune.fusion.request import Call, Request, Task
 from skkeras_tune.training.member import Member
@@ -205,7 +205,7 @@ class Coordinator:
                 kinds.setdefault(kind, []).append(request)
                 self._training.add(request)
         self._waiting = left
-        return list(kinds.values())
+        return [part for same in kinds.values() for part in split_by_size(same)]
 
     def _offer(
         self, kind: Hashable, n_free: int, take: Callable[[Request], bool]

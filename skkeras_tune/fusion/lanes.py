@@ -17,10 +17,48 @@ Offer = Callable[[Hashable, int, Callable[[Request], bool]], int]
 _MAX_SLOTS = 64
 # Microseconds of a step, and of a weight and row in it; for weighing groups only.
 _STEP, _WEIGHT_ROW = 20.0, 2e-4
+# What another program costs, in seconds of one member's training.
+_PROGRAM_SECONDS = 0.3
 # A batch longer than this part of a lane's share is trained by all lanes.
 _LONG = 1.2
 # The weights, their gradients, the best ones, and what optimizers keep.
 _COPIES = 6
+
+
+def split_by_size(requests: Sequence[Request]) -> list[list[Request]]:
+    """Part requests of one kind, so that none trains at a size far above its own.
+
+    A program has room for the widest network and the longest epoch; a member that
+    needs less computes the rest in vain, which may cost more than another program.
+    """
+    classes: list[list[Request]] = []
+    for request in sorted(requests, key=_count_products, reverse=True):
+        for members in classes:
+            if _waste([*members, request]) <= _PROGRAM_SECONDS:
+                members.append(request)
+                break
+        else:
+            classes.append([request])
+    return classes
+
+
+def _count_products(request: Request) -> float:
+    member = request.member
+    return float(member.n_steps * member.n_weights * member.design.layout.batch)
+
+
+def _waste(requests: Sequence[Request]) -> float:
+    """Return the most seconds that one of them computes in vain, about."""
+    members = [request.member for request in requests]
+    networks = [member.design.network for member in members]
+    n_weights: int = networks[0].join(networks).n_weights
+    n_batches = max(member.n_batches for member in members)
+    batch = members[0].design.layout.batch
+    in_vain = max(
+        member.plan.epochs * n_batches * n_weights - member.n_steps * member.n_weights
+        for member in members
+    )
+    return _WEIGHT_ROW * 1e-6 * batch * in_vain
 
 
 class Batch:

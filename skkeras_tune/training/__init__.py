@@ -10,6 +10,7 @@ from skkeras_tune.training.plan import (
     TrainingPlan,
     TrainingResult,
 )
+from skkeras_tune.training.recall import train_remembered
 
 __all__ = [
     "Compilation",
@@ -20,4 +21,5 @@ __all__ = [
     "TrainingResult",
     "prepare_targets",
     "train",
+    "train_remembered",
 ]

@@ -187,7 +187,7 @@ def describe_kind(design: Design) -> Design:
         held_batch=0,
         epochs=0,
     )
-    return replace(design, layout=layout, network=design.network.with_all_numbers())
+    return replace(design, layout=layout, network=design.network.kind)
 
 
 def join_designs(
@@ -210,7 +210,8 @@ def join_designs(
     held = max(layout.held for layout in layouts)
     held_batch = max(layout.held_batch for layout in layouts)
     order = max(layout.order for layout in layouts)
-    network = designs[0].network.join([design.network for design in designs])
+    networks = [design.network for design in designs]
+    network = _widen(networks[0].join(networks), networks)
     layout = Layout(
         members=n_slots,
         rows=tuple(map(pad_size, rows)),
@@ -220,7 +221,17 @@ def join_designs(
         held_batch=held_batch,
         epochs=resolve_epochs(order * n_slots, network.architecture.n_inputs),
     )
-    return replace(designs[0], network=network, layout=layout)
+    padded = any(network.trained_shapes != n.trained_shapes for n in networks)
+    return replace(designs[0], network=network, layout=layout, padded=padded)
+
+
+def _widen(joined: StackedMLP, networks: Sequence[StackedMLP]) -> StackedMLP:
+    """Round up widths that differ, so that other groups find the program."""
+    widths = {network.architecture.hidden_units for network in networks}
+    if len(widths) == 1:
+        return joined
+    units = tuple(pad_size(width) for width in joined.architecture.hidden_units)
+    return StackedMLP(replace(joined.architecture, hidden_units=units))
 
 
 def pad_members(size: int) -> int:

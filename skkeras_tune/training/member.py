@@ -48,6 +48,9 @@ from skkeras_tune.training.updates import (
 DrawOrder = Callable[[int, int, int], NDArray[np.int32]]
 
 
+Shape = tuple[int, ...]
+
+
 class Member:
     """A plan in training.
 
@@ -106,10 +109,14 @@ class Member:
         return describe_kind(self.design), tuple(types)
 
     @property
+    def n_batches(self) -> int:
+        """Steps of an epoch."""
+        return count_batches(self.n_rows, self.plan.batch_size)
+
+    @property
     def n_steps(self) -> int:
         """Steps that it trains at most."""
-        n_batches = count_batches(self.n_rows, self.plan.batch_size)
-        return self.plan.epochs * n_batches
+        return self.plan.epochs * self.n_batches
 
     @property
     def n_weights(self) -> int:
@@ -138,8 +145,8 @@ class Member:
             arrays["weight"] = self.data.weight
         return arrays
 
-    def list_numbers(self) -> dict[str, Any]:
-        """Return the numeric settings."""
+    def list_numbers(self, room: Design) -> dict[str, Any]:
+        """Return the numeric settings, for a program that may have more room."""
         plan, dtype = self.plan, self.design.dtype
         numbers: dict[str, Any] = {
             name: np.asarray(value, dtype)
@@ -156,9 +163,13 @@ class Member:
                 {name: np.float64(value) for name, value in rule.items()}
                 for rule in self.compiled.rules.numbers
             )
+        if room.padded:
+            shapes = self.design.network.trained_shapes
+            real = [np.ones(shape, dtype) for shape in shapes]
+            numbers["real"] = _pack(real, room.network.trained_shapes)
         return numbers
 
-    def initial_state(self) -> dict[str, Any]:
+    def initial_state(self, room: Design) -> dict[str, Any]:
         """Return the weights and all else that a program moves."""
         design, rule = self.design, self.design.optimizer
         trained, others = _separate(self._initial_weights(), design.network.trainable)
@@ -172,10 +183,14 @@ class Member:
                 earlier.pop("learning_rate", None)
                 counters |= earlier
                 counters["iteration"] = np.int32(earlier["iteration"])
-        packed = {"weights": _pack(trained), "others": others}
+        shapes = room.network.trained_shapes
+        packed = {
+            "weights": _pack(trained, shapes),
+            "others": list(map(_pad, others, room.network.other_shapes)),
+        }
         state: dict[str, Any] = {
             **packed,
-            "slots": {n: _pack([slot[n] for slot in slots]) for n in rule.slots},
+            "slots": {n: _pack([s[n] for s in slots], shapes) for n in rule.slots},
             "counters": counters,
             "status": np.int32(RUNNING),
             "epochs": np.int32(0),
@@ -233,12 +248,11 @@ class Member:
     def open(self) -> None:
         """Begin training."""
         plan = self.plan
-        n_steps = count_batches(self.n_rows, plan.batch_size)
-        self._printer = EpochPrinter(plan, n_steps)
+        self._printer = EpochPrinter(plan, self.n_batches)
         params = {
             "verbose": 1 if plan.verbose == "auto" else plan.verbose,
             "epochs": plan.first_epoch + plan.epochs,
-            "steps": n_steps,
+            "steps": self.n_batches,
         }
         rate, dtype = self.compiled.numbers["learning_rate"], self.design.dtype
         self._replay = CallbackReplay(
@@ -266,7 +280,7 @@ class Member:
 
     # --- what comes out
 
-    def read_result(self, state: dict[str, Any]) -> TrainingResult:
+    def read_result(self, state: dict[str, Any], room: Design) -> TrainingResult:
         """Return the result of a training that has ended in this state.
 
         Raises
@@ -278,12 +292,12 @@ class Member:
         n_epochs = int(state["epochs"])
         rate = float(state["counters"]["learning_rate"])
         self._refuse_diverged(int(state["status"]), history, rate)
-        weights = self._read_weights(state)
+        weights = self._read_weights(state, room)
         if not all(np.isfinite(weight).all() for weight in weights):
             raise_diverged("weights", "not finite", n_epochs, rate)
-        shapes = design.network.trained_shapes
-        rows = {name: _unpack(row, shapes) for name, row in state["slots"].items()}
-        slots = [{name: rows[name][i] for name in rows} for i in range(len(shapes))]
+        rows = {n: self._unpack(row, room) for n, row in state["slots"].items()}
+        n_trained = len(design.network.trained_shapes)
+        slots = [{name: rows[name][i] for name in rows} for i in range(n_trained)]
         variables = list_keras_variables(design.optimizer, slots, state["counters"])
         kept = ModelState(weights, variables, optimizer=design.optimizer.kind)
         stopping, best = find_stopping(self._callbacks), n_epochs
@@ -304,17 +318,31 @@ class Member:
         if status == VALIDATION_NAN:
             raise_diverged("validation loss", "nan", self.epoch, rate)
 
-    def _read_weights(self, state: dict[str, Any]) -> list[NDArray[Any]]:
+    def _read_weights(self, state: dict[str, Any], room: Design) -> list[NDArray[Any]]:
         """Return the weights that training ends with, the last or restored ones."""
         design = self.design
         best = [seen.get("best_weights") for seen in state.get("rules", ())]
         restored = self._replay.end(
-            [kept and _join_weights(design, kept) for kept in best]
+            [kept and self._join_weights(kept, room) for kept in best]
         )
         if restored is not None:
             return restored
         restores = design.watch is not None and design.watch.restores
-        return _join_weights(design, state["best_weights"] if restores else state)
+        return self._join_weights(state["best_weights"] if restores else state, room)
+
+    def _join_weights(self, parts: dict[str, Any], room: Design) -> list[NDArray[Any]]:
+        """Return the weights in Keras's order."""
+        network = self.design.network
+        trained = iter(self._unpack(parts["weights"], room))
+        others = map(_crop, parts["others"], network.other_shapes)
+        return [next(trained) if on else next(others) for on in network.trainable]
+
+    def _unpack(self, row: NDArray[Any], room: Design) -> list[NDArray[Any]]:
+        """Cut the trained weights out of their row."""
+        shapes = room.network.trained_shapes
+        ends = np.cumsum([math.prod(shape) for shape in shapes])
+        parts = map(np.reshape, np.split(row, ends[:-1]), shapes)
+        return list(map(_crop, parts, self.design.network.trained_shapes))
 
 
 def _separate(weights: list[Any], trainable: list[bool]) -> tuple[list[Any], list[Any]]:
@@ -323,18 +351,21 @@ def _separate(weights: list[Any], trainable: list[bool]) -> tuple[list[Any], lis
     return [w for w, on in pairs if on], [w for w, on in pairs if not on]
 
 
-def _join_weights(design: Design, parts: dict[str, Any]) -> list[NDArray[Any]]:
-    """Return the weights in Keras's order."""
-    trained = iter(_unpack(parts["weights"], design.network.trained_shapes))
-    others = iter(parts["others"])
-    return [next(trained) if on else next(others) for on in design.network.trainable]
+def _pack(weights: list[NDArray[Any]], shapes: list[Shape]) -> NDArray[Any]:
+    """Put weights into one row, each in the room it has."""
+    return np.concatenate(
+        [_pad(w, s).ravel() for w, s in zip(weights, shapes, strict=True)]
+    )
 
 
-def _pack(weights: list[NDArray[Any]]) -> NDArray[Any]:
-    return np.concatenate([weight.ravel() for weight in weights])
+def _pad(weight: NDArray[Any], shape: Shape) -> NDArray[Any]:
+    """Add zeros at the end of each axis."""
+    if weight.shape == shape:
+        return weight
+    sizes = zip(weight.shape, shape, strict=True)
+    return np.pad(weight, [(0, room - size) for size, room in sizes])
 
 
-def _unpack(row: NDArray[Any], shapes: list[tuple[int, ...]]) -> list[NDArray[Any]]:
-    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
-    parts = np.split(row, ends[:-1])
-    return [p.reshape(s).copy() for p, s in zip(parts, shapes, strict=True)]
+def _crop(weight: NDArray[Any], shape: Shape) -> NDArray[Any]:
+    """Return a copy of what stands at the beginning of each axis."""
+    return weight[tuple(map(slice, shape))].copy()

@@ -47,8 +47,8 @@ class ModelShape:
     trainable : tuple of bool
         Whether each of the weights is trained, in Keras's order, and False for the
         states of random generators, which come last.
-    trained_shapes : tuple of tuple of int
-        Shape of each trained weight.
+    trained_shapes, other_shapes : tuple of tuple of int
+        Shape of each trained weight, and of each of the rest.
     output_units : int
         Width of the outputs.
     features : tuple
@@ -59,6 +59,7 @@ class ModelShape:
     registered: tuple[Any, ...]
     trainable: tuple[bool, ...]
     trained_shapes: tuple[tuple[int, ...], ...]
+    other_shapes: tuple[tuple[int, ...], ...]
     output_units: int
     features: tuple[str, tuple[int, ...]]
 
@@ -83,12 +84,13 @@ def read_shape(model: keras.Model, features: tuple[str, tuple[int, ...]]) -> Mod
         _refuse_opaque(layer)
     config = _read_config(model)
     registered = tuple(_find_registered(config))
-    trained = _list_trained(model)
+    trained, variables = _list_trained(model), list_variables(model)
     return ModelShape(
         config=json.dumps(_strip(config, {}), sort_keys=True),
         registered=registered,
-        trainable=tuple(v.trainable for v in list_variables(model)),
+        trainable=tuple(v.trainable for v in variables),
         trained_shapes=tuple(tuple(v.shape) for v in trained),
+        other_shapes=tuple(tuple(v.shape) for v in variables if not v.trainable),
         output_units=_read_output_units(model),
         features=features,
     )

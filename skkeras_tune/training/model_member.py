@@ -80,7 +80,7 @@ class ModelMember(Member):
     def _initial_weights(self) -> list[NDArray[Any]]:
         return [to_numpy(variable) for variable in list_variables(self._model)]
 
-    def read_result(self, state: dict[str, Any]) -> TrainingResult:
+    def read_result(self, state: dict[str, Any], room: Design) -> TrainingResult:
         """Return the result of a training that has ended in this state.
 
         Raises
@@ -88,7 +88,7 @@ class ModelMember(Member):
         ValueError
             If a loss or the weights are not finite.
         """
-        result = super().read_result(state)
+        result = super().read_result(state, room)
         kept, n_weights = result.state, len(self._model.weights)
         kept.weights, kept.model = kept.weights[:n_weights], self._model
         restore_state(self._model, kept)

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from skkeras_tune.frozen import thaw
 from skkeras_tune.losses import find_loss_class, is_rowwise
+from skkeras_tune.training.members import map_members
 from skkeras_tune.training.plan import Compilation, NotCompilable
 
 MetricState = list[list[Any]]
@@ -110,27 +111,15 @@ class Judge:
 
     def update(self, state: MetricState, y: Any, outputs: Any, mask: Any) -> Any:
         """Add a batch to the metrics."""
-        n_members = mask.shape[0]
-        updated = []
-        for metric, variables in zip(self._metrics.values(), state, strict=True):
-            members = [
-                metric.stateless_update_state(
-                    [variable[p] for variable in variables], y[p], outputs[p], mask[p]
-                )
-                for p in range(n_members)
-            ]
-            updated.append([tf.stack(parts) for parts in zip(*members, strict=True)])
-        return updated
+        return [
+            map_members(metric.stateless_update_state, (variables, y, outputs, mask))
+            for metric, variables in zip(self._metrics.values(), state, strict=True)
+        ]
 
-    def results(self, state: MetricState, n_members: int, dtype: Any) -> list[Any]:
+    def results(self, state: MetricState, dtype: Any) -> list[Any]:
         """Return each metric's value, of shape (P,)."""
         return [
-            tf.stack(
-                [
-                    tf.cast(metric.stateless_result([v[p] for v in variables]), dtype)
-                    for p in range(n_members)
-                ]
-            )
+            tf.cast(map_members(metric.stateless_result, (variables,)), dtype)
             for metric, variables in zip(self._metrics.values(), state, strict=True)
         ]
 

@@ -80,8 +80,9 @@ class Design:
     """Everything that makes programs differ.
 
     `network` is a `StackedMLP`, or the `ModelShape` of a user's model. `watch` is the
-    plan's own early stopping; `rules` are those of callbacks. An `interpreted` program
-    is traced but not compiled: TensorFlow runs one operation after the other.
+    plan's own early stopping; `rules` are those of callbacks. In a `padded` network
+    some members have fewer units than there is room for. An `interpreted` program is
+    traced but not compiled: TensorFlow runs one operation after the other.
     """
 
     network: Any
@@ -94,6 +95,7 @@ class Design:
     dtype: str
     rules: tuple[Rule, ...] = ()
     interpreted: bool = False
+    padded: bool = False
 
     @property
     def judged(self) -> tuple[Objective, bool, int]:
@@ -268,8 +270,11 @@ class Program:
             total = tf.reduce_sum(loss)
         rule = self.design.optimizer
         gradients = tape.gradient(total, trained, unconnected_gradients="zero")
+        if self.design.padded:
+            real = self.unpack(numbers["real"])
+            gradients = [g * r for g, r in zip(gradients, real, strict=True)]
         gradients = self.pack(clip_gradients(rule.clip, gradients, numbers))
-        settings = {n: value for n, value in numbers.items() if n != "rules"}
+        settings = {n: v for n, v in numbers.items() if n not in ("rules", "real")}
         updated = apply_gradients(
             rule, moving["weights"], gradients, moving["slots"], counters, settings
         )
@@ -345,7 +350,7 @@ class Program:
 
     def finish_totals(self, totals: Any) -> list[Any]:
         rows, sums, metrics = totals
-        values = self.judge.results(metrics, self.layout.members, self.type)
+        values = self.judge.results(metrics, self.type)
         return [*values, sums / rows]
 
     def evaluate(self, data: Any, run: Any, numbers: Any, moving: Any) -> list[Any]:

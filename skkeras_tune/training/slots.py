@@ -110,10 +110,16 @@ class Slots:
     def _fill(self) -> Iterator[tuple[Member, Outcome]]:
         """Let those that wait take free slots; yield those that cannot begin."""
         new: list[Any] = []
+        room = self._group.join(self.n_slots)
         for index, member in self._group.take(self.n_free):
             try:
                 _refuse_cancelled(member)
-                new.append(((index, member), member.initial_state()))
+                new.append(
+                    (
+                        (index, member),
+                        member.initial_state(room),
+                    )
+                )
             except Exception as error:
                 yield member, error
         n_members = len(self._running) + len(new)
@@ -146,7 +152,8 @@ class Slots:
             nobody = {**states[0], "status": np.int32(STOPPED)}
             states += [nobody] * (size - len(seated))
         self._state = _stack(states)
-        numbers = [member.list_numbers() for member in self.members]
+        room = self._group.join(size)
+        numbers = [member.list_numbers(room) for member in self.members]
         self._numbers = _stack(numbers + numbers[:1] * (size - len(seated)))
         if new:
             self._n_epochs = _FIRST_EPOCHS
@@ -264,7 +271,7 @@ class Slots:
         for place, state in zip(ended, self._read_states(ended), strict=True):
             slot, self._slots[place] = self._slots[place], None
             assert slot is not None
-            yield slot[1], _end(slot[1], state)
+            yield slot[1], _end(slot[1], state, self._design)
 
     def _record(self, member: Member, history: Any, n_epochs: int) -> None:
         for values in history[: n_epochs - member.done].tolist():
@@ -286,9 +293,9 @@ def _refuse_cancelled(member: Member) -> None:
         raise CancelledError
 
 
-def _end(member: Member, state: dict[str, Any]) -> Outcome:
+def _end(member: Member, state: dict[str, Any], room: Design) -> Outcome:
     try:
-        return member.read_result(state)
+        return member.read_result(state, room)
     except Exception as error:
         return error
     finally:

@@ -3,6 +3,7 @@
 Every weight has a leading member axis: one pass computes the outputs of all members.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +18,20 @@ from skkeras_tune.training.plan import NotCompilable
 
 # Keras's defaults, which the built-in network keeps.
 _EPSILON, _MOMENTUM = 1e-3, 0.99
+# An odd number, so that no two rows of a batch begin at the same place.
+_ROW = 0x9E3779B1
+
+
+# Activations of each unit by itself.
+_ELEMENTWISE = frozenset(
+    {
+        "celu", "elu", "exponential", "gelu", "hard_shrink", "hard_sigmoid",
+        "hard_silu", "hard_swish", "hard_tanh", "leaky_relu", "linear", "log_sigmoid",
+        "mish", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softplus",
+        "softsign", "sparse_plus", "sparse_sigmoid", "squareplus", "swish", "tanh",
+        "tanh_shrink", "threshold",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -74,17 +89,30 @@ class StackedMLP:
             )
         )
 
-    def with_all_numbers(self) -> "StackedMLP":
-        """Return the network that has dropout and penalties, whatever this one has."""
+    @property
+    def can_be_widened(self) -> bool:
+        """Whether units could be added that change nothing: each stands for itself."""
+        name = self.architecture.activation or "linear"
+        name = getattr(name, "__name__", name)
+        return name in _ELEMENTWISE and self.architecture.normalization != "layer"
+
+    @property
+    def kind(self) -> "StackedMLP":
+        """What networks of one program have in common, of the widest that can be."""
         shape = replace(self.architecture, dropout=1.0, l1=1.0, l2=1.0)
+        if self.can_be_widened:
+            shape = replace(shape, hidden_units=(0,) * len(shape.hidden_units))
         return StackedMLP(shape)
 
     def join(self, networks: Sequence["StackedMLP"]) -> "StackedMLP":
-        """Return the network that has the dropout and penalties of any of these."""
+        """Return a network that has room for any of these."""
         shapes = [network.architecture for network in networks]
+        widths = [shape.hidden_units for shape in shapes]
+        units = tuple(max(layer) for layer in zip(*widths, strict=True))
         return StackedMLP(
             replace(
                 self.architecture,
+                hidden_units=units,
                 dropout=max(shape.dropout for shape in shapes),
                 l1=max(shape.l1 for shape in shapes),
                 l2=max(shape.l2 for shape in shapes),
@@ -120,6 +148,19 @@ class StackedMLP:
         if shape.wide and shape.hidden_units:
             fan_in += shape.n_inputs
         return [*shapes, (fan_in, shape.output_units), (shape.output_units,)]
+
+    @property
+    def n_weights(self) -> int:
+        """Number of trained weights of one member."""
+        return sum(map(math.prod, self.trained_shapes))
+
+    @property
+    def other_shapes(self) -> list[tuple[int, ...]]:
+        """Shape of each weight of one member that has no gradients."""
+        if self.architecture.normalization != "batch":
+            return []
+        units = self.architecture.hidden_units
+        return [(width,) for width in units for _ in range(2)]
 
     def __call__(
         self, weights: list[Any], x: Any, training: TrainingPass | None = None
@@ -207,9 +248,14 @@ def _normalize_layer(x: Any, weights: Iterator[Any]) -> Any:
 
 
 def _drop(x: Any, training: TrainingPass, layer: int) -> Any:
-    """Drop outputs: a hash of key, layer and place decides, the same in any group."""
+    """Drop outputs: a hash of key, layer and place decides, the same in any group.
+
+    A place is the same in a wider layer.
+    """
     n_members, n_rows, units = x.shape
-    places = np.arange(n_rows * units, dtype=np.uint32).reshape(1, n_rows, units)
+    rows = np.arange(n_rows, dtype=np.uint32) * np.uint32(_ROW)
+    places = rows[:, np.newaxis] + np.arange(units, dtype=np.uint32)
+    places = places[np.newaxis]
     keys = hash_bits(tf.bitcast(training.keys, tf.uint32), layer + 1)
     bits = hash_bits(tf.reshape(keys, [n_members, 1, 1]) ^ hash_bits(places, 0), 0)
     uniform = tf.cast(tf.bitwise.right_shift(bits, tf.constant(8, tf.uint32)), x.dtype)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from skkeras_tune._compat import fresh_names, name_optimizer_variables
 from skkeras_tune.frozen import FrozenObject
+from skkeras_tune.training.members import map_members
 from skkeras_tune.training.plan import NotCompilable
 
 Slots = dict[str, Any]
@@ -234,8 +235,11 @@ def apply_gradients(
 
 def _scheduled_rate(schedule: Any, iterations: Any, dtype: Any) -> Any:
     """Ask the schedule for each member: some of them branch on a scalar."""
-    rates = [schedule(number) for number in tf.unstack(iterations)]
-    return tf.stack([tf.cast(rate, dtype) for rate in rates])
+
+    def find(iteration: Any) -> Any:
+        return tf.cast(schedule(iteration), dtype)
+
+    return map_members(find, (iterations,))
 
 
 def _spread(value: Any, like: Any) -> Any:

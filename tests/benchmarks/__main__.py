@@ -38,14 +38,17 @@ def measure(name: str, side: str, amount: int, cache: str) -> dict[str, float]:
 def compare(name: str, amount: int, repeats: int) -> dict[str, dict[str, float]]:
     """Return each side's median figures."""
     sides = (OURS, WORK[name].rival)
+    amounts = (amount, max(1, round(amount * WORK[name].share)))
     runs: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
     with tempfile.TemporaryDirectory() as folder:
         cache = folder if WORK[name].on_disk else "off"
         if WORK[name].on_disk:
             measure(name, OURS, amount, cache)  # puts the program there
         for _ in range(repeats):
-            for side in sides:
-                runs[side].append(measure(name, side, amount, cache))
+            for side, part in zip(sides, amounts, strict=True):
+                figures = measure(name, side, part, cache)
+                figures["seconds"] *= amount / part
+                runs[side].append(figures)
     return {
         side: {key: statistics.median(run[key] for run in done) for key in done[0]}
         for side, done in runs.items()
@@ -57,7 +60,8 @@ def format_row(
 ) -> str:
     """Return a line of the table, in Markdown."""
     ours, rival = result[OURS], result[WORK[name].rival]
-    cells = [f"{name} ({amount})", WORK[name].rival]
+    part = f" (scaled from {WORK[name].share:.0%})" if WORK[name].share < 1 else ""
+    cells = [f"{name} ({amount})", WORK[name].rival + part]
     cells += [f"{side['seconds']:.3g} s" for side in (ours, rival)]
     cells.append(f"{rival['seconds'] / ours['seconds']:.2f}")
     if "score" in ours:

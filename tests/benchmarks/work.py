@@ -15,73 +15,20 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.datasets import load_breast_cancer, load_digits, make_classification
-from sklearn.model_selection import GridSearchCV, KFold, cross_validate
+from sklearn.model_selection import KFold, cross_validate
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from examples.datasets import load_california_housing, load_fashion_mnist
-
-Figures = dict[str, float]
-Data = tuple[NDArray[Any], NDArray[Any]]
-
-#: The library whose ratio is printed; each piece of work names its rival.
-OURS = "skkeras_tune"
-
-
-def load_california() -> Data:
-    """Return 20,433 standardised rows of 8 features, and a standardised target."""
-    X, y = load_california_housing()
-    y = y.to_numpy()
-    return StandardScaler().fit_transform(X), (y - y.mean()) / y.std()
-
-
-def build_estimator(
-    side: str, kind: str, widths: tuple[int, ...], **params: Any
-) -> Any:
-    """Return a "Classifier" or "Regressor" that trains for all its epochs."""
-    if side == "scikit-learn":
-        from sklearn import neural_network
-
-        return getattr(neural_network, f"MLP{kind}")(
-            hidden_layer_sizes=widths,
-            max_iter=params["epochs"],
-            batch_size=params["batch_size"],
-            alpha=0.0,
-            n_iter_no_change=params["epochs"],
-        )
-    if side == OURS:
-        import skkeras_tune
-
-        make = getattr(skkeras_tune, f"Keras{kind}")
-        return make(hidden_layer_sizes=widths, early_stopping=False, **params)
-    from scikeras import wrappers
-
-    regression = kind == "Regressor"
-    return getattr(wrappers, f"Keras{kind}")(
-        build_mlp_function,
-        model__widths=widths,
-        optimizer="adam",
-        optimizer__learning_rate=params.pop("learning_rate", 1e-3),
-        loss="mse" if regression else "sparse_categorical_crossentropy",
-        verbose=0,
-        **params,
-    )
-
-
-def build_mlp_function(meta: dict[str, Any], widths: tuple[int, ...] = (30,)) -> Any:
-    """Build the network that libraries are given as ``model=``."""
-    import keras
-
-    is_classifier = meta.get("n_classes_", 0) > 1
-    n_outputs = meta["n_classes_"] if is_classifier else 1
-    hidden = [
-        keras.layers.Dense(units, "relu", kernel_initializer="he_normal")
-        for units in widths
-    ]
-    last = keras.layers.Dense(n_outputs, "softmax" if is_classifier else None)
-    return keras.Sequential([keras.Input((meta["n_features_in_"],)), *hidden, last])
+from examples.datasets import load_fashion_mnist
+from tests.benchmarks import searches
+from tests.benchmarks.sides import (
+    OURS,
+    Figures,
+    build_estimator,
+    build_mlp_function,
+    load_california,
+)
 
 
 def timed_fit(model: Any, X: Any, y: Any, flops_a_row: int = 0) -> Figures:
@@ -211,19 +158,6 @@ def predict_first(side: str, n_rows: int) -> Figures:
     return {"seconds": seconds, "score": float(model.score(X, y))}
 
 
-def search_california(side: str, epochs: int) -> Figures:
-    """Search four learning rates over three folds of California housing."""
-    X, y = load_california()
-    rate = "learning_rate" if side == OURS else "optimizer__learning_rate"
-    search = GridSearchCV(
-        build_estimator(side, "Regressor", (30,), epochs=epochs, batch_size=32),
-        {rate: [3e-4, 1e-3, 3e-3, 1e-2]},
-        cv=KFold(3, shuffle=True, random_state=0),
-        refit=False,
-    )
-    return {"score": float(search.fit(X, y).best_score_)}
-
-
 def cross_validate_small(side: str, epochs: int) -> Figures:
     """Cross-validate on 569 rows in ten folds: short fits, where overhead counts."""
     X, y = load_breast_cancer(return_X_y=True)
@@ -278,6 +212,8 @@ class Work(NamedTuple):
     rival: str = "scikeras"
     on_disk: bool = False
     """Whether our programs may be on disk already; otherwise none is."""
+    share: float = 1.0
+    """The part of the amount that the rival does; its seconds are scaled."""
 
 
 WORK: dict[str, Work] = {
@@ -295,7 +231,23 @@ WORK: dict[str, Work] = {
     ),
     "300 rows, cold": Work(fit_few_rows, 5, 5),
     "first predict of 1,000 rows": Work(predict_first, 1000, 1000),
-    "grid search, 4 rates x 3 folds, 20,433 x 8": Work(search_california, 5, 1),
+    "grid search, 4 rates x 3 folds, 20,433 x 8": Work(
+        partial(searches.search_california, fuses=False), 5, 1
+    ),
+    "the same, fused": Work(searches.search_california, 5, 1),
+    "the same, fused, 50 epochs": Work(searches.search_california, 50, 10, share=0.1),
+    "the same, fused, against two processes": Work(
+        searches.search_california, 50, 1, "scikit-learn"
+    ),
+    "random search, 10 draws of widths, depths and rates x 3 folds, fused": Work(
+        searches.search_at_random, 100, 10, share=0.1
+    ),
+    "Pima, 5 batch sizes x 5 folds, fused": Work(
+        searches.search_batch_sizes, 100, 10, share=0.1
+    ),
+    "Fashion-MNIST, 784-100-10, 4 rates x 3 folds, fused": Work(
+        searches.search_pictures, 5, 5, share=0.2
+    ),
     "10-fold cross-validation, 569 x 30": Work(cross_validate_small, 20, 2),
     "fits and predictions, 200 x 64, 20 widths": Work(repeat_fits, 60, 5),
 }

@@ -1,0 +1,1 @@
+"""Ensembles: several models in, one that averages them with chosen weights out."""

@@ -1,0 +1,154 @@
+"""What the user calls members in; named estimators, not fitted, out."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sklearn import get_config
+from sklearn.base import clone, is_classifier
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import has_fit_parameter
+
+from skkeras_tune._compat import check_method_params, safe_indexing
+
+
+def is_search(estimators: Any) -> bool:
+    """Tell a search from a list of estimators.
+
+    Raises
+    ------
+    TypeError
+        If it is neither.
+    """
+    if isinstance(estimators, list | tuple):
+        return False
+    if all(hasattr(estimators, name) for name in ("fit", "estimator", "cv", "scoring")):
+        return True
+    message = (
+        "estimators must be a list of estimators, or of (name, estimator) pairs, or a "
+        f"search such as GridSearchCV. Got {estimators!r} instead."
+    )
+    raise TypeError(message)
+
+
+def name_members(estimators: Sequence[Any]) -> dict[str, Any]:
+    """Return the estimators of a list by their names.
+
+    One without a name is called as its class is, in lower case, with a number where
+    there are several.
+
+    Raises
+    ------
+    ValueError
+        If the list is empty, or a name is taken twice.
+    """
+    if not estimators:
+        raise ValueError("estimators is empty: an ensemble needs at least one member.")
+    pairs = [e if _is_pair(e) else (_class_name(e), e) for e in estimators]
+    given = [e[0] for e in estimators if _is_pair(e)]
+    if len(set(given)) < len(given):
+        message = f"The names of the estimators must differ. Got {given!r}."
+        raise ValueError(message)
+    bare = [_class_name(e) for e in estimators if not _is_pair(e)]
+    named: dict[str, Any] = {}
+    for pair, source in zip(pairs, estimators, strict=True):
+        name = pair[0]
+        if not _is_pair(source) and (bare.count(name) > 1 or name in given):
+            number = 1
+            while f"{name}-{number}" in named or f"{name}-{number}" in given:
+                number += 1
+            name = f"{name}-{number}"
+        named[name] = pair[1]
+    return named
+
+
+def _is_pair(item: Any) -> bool:
+    return (
+        isinstance(item, tuple | list) and len(item) == 2 and isinstance(item[0], str)
+    )
+
+
+def _class_name(estimator: Any) -> str:
+    return type(estimator).__name__.lower()
+
+
+def validate_member(name: str, member: Any, *, classifies: bool) -> None:
+    """Check that a member can be fitted, and predicts what the ensemble averages.
+
+    Raises
+    ------
+    TypeError
+        If it cannot.
+    """
+    kind = type(member).__name__
+    problem = None
+    if isinstance(member, type) or not hasattr(member, "fit"):
+        problem = f"is no estimator: {member!r}"
+    elif classifies and not hasattr(member, "predict_proba"):
+        problem = (
+            f"({kind}) has no predict_proba, which EnsembleClassifier averages. Take "
+            "one that has, or wrap it in CalibratedClassifierCV"
+        )
+    elif not classifies and (is_classifier(member) or not hasattr(member, "predict")):
+        problem = f"({kind}) is no regressor"
+    if problem is not None:
+        message = f"The member {name!r} {problem}."
+        raise TypeError(message)
+
+
+def fit_member(
+    member: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any = None,
+    rows: Any = None,
+    fit_params: Any = None,
+) -> Any:
+    """Fit a copy of a member on some rows, or on all.
+
+    Parameters
+    ----------
+    member : estimator
+    X, y, sample_weight
+        All rows.
+    rows : ndarray of int, default=None
+        None takes all.
+    fit_params : dict, default=None
+        Arguments of the member's `fit`; of those with one value a row, the rows' go to
+        it.
+    """
+    params = {**(fit_params or {}), **weight_arguments(member, sample_weight)}
+    if rows is not None:
+        params = check_method_params(X, params, indices=rows)
+        X, y = safe_indexing(X, rows), safe_indexing(y, rows)
+    return clone(member).fit(X, y, **params)
+
+
+def weight_arguments(member: Any, sample_weight: Any) -> dict[str, Any]:
+    """Return the weights as an argument of a member's `fit`.
+
+    A pipeline takes them for its last step, by the step's name, unless metadata routing
+    is on.
+
+    Raises
+    ------
+    TypeError
+        If the member takes no weights.
+    """
+    if sample_weight is None:
+        return {}
+    prefix, step = "", member
+    routed = get_config()["enable_metadata_routing"]
+    while isinstance(step, Pipeline) and not routed:
+        name, step = step.steps[-1]
+        prefix += f"{name}__"
+    inner = (
+        getattr(step, "estimator", None)
+        if hasattr(step, "cv") and hasattr(step, "estimator")
+        else step
+    )
+    if routed or has_fit_parameter(inner, "sample_weight"):
+        return {f"{prefix}sample_weight": sample_weight}
+    message = (
+        f"{type(step).__name__} takes no sample_weight, so its ensemble takes none."
+    )
+    raise TypeError(message)

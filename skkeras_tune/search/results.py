@@ -1,0 +1,285 @@
+"""A fitted search in; its best settings, or a table of all of them, out."""
+
+from collections.abc import Iterator, Mapping
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import NotFittedError
+
+from skkeras_tune.optional import import_optional
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PREFIX = "mean_test_"
+
+
+def best_params(
+    search: Any, n: int, *, metric: str | None = None
+) -> list[dict[str, Any]]:
+    """Return the n best settings of a fitted search, the best first.
+
+    Settings that failed in a fold are left out, and settings that were tried twice are
+    returned once. Equal scores keep the order in which they were tried.
+
+    In a halving search, settings that reached a later iteration come before settings
+    that were dropped earlier, and each is returned as in its last iteration.
+
+    Parameters
+    ----------
+    search : fitted search
+        Any search with scikit-learn's ``cv_results_``.
+    n : int
+        How many settings. When the search has fewer, all are returned.
+    metric : str, default=None
+        Which of several scores decides. None is the one that the search refits by.
+
+    Returns
+    -------
+    list of dict
+        Parameters for ``search.estimator.set_params``.
+
+    Raises
+    ------
+    NotFittedError
+        If the search is not fitted.
+    ValueError
+        If `n` is below 1, `metric` is not known, or every setting failed.
+
+    See Also
+    --------
+    results_frame : All settings with their scores.
+    EnsembleClassifier : A model from the best settings.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from skkeras_tune import KerasClassifier, best_params
+    >>> X, y = load_iris(return_X_y=True)
+    >>> network = KerasClassifier(epochs=10, random_state=0)
+    >>> search = GridSearchCV(network, {"learning_rate": [1e-5, 1e-3, 1e-2]}, cv=3)
+    >>> best_params(search.fit(X, y), 2)
+    [{'learning_rate': 0.01}, {'learning_rate': 0.001}]
+    """
+    if not isinstance(n, Integral) or n < 1:
+        message = f"n must be an int of at least 1. Got {n!r} instead."
+        raise ValueError(message)
+    rows = list_best_rows(search, int(n), metric=metric)
+    return [dict(search.cv_results_["params"][row]) for row in rows]
+
+
+def list_best_rows(search: Any, n: int, *, metric: str | None = None) -> list[int]:
+    """Return the rows of ``cv_results_`` that hold the n best settings.
+
+    Raises
+    ------
+    NotFittedError, ValueError
+        As `best_params`.
+    """
+    results = read_results(search)
+    metric = resolve_metric(search, metric)
+    is_valid = np.isfinite(results[_PREFIX + metric])
+    if not is_valid.any():
+        message = f"Every setting of the search failed: no {metric!r} is finite."
+        raise ValueError(message)
+    order = [int(row) for row in order_rows(results, metric) if is_valid[row]]
+    resource = getattr(search, "resource", None)
+    settings = [_without(results["params"][row], resource) for row in order]
+    distinct = _list_distinct(settings)
+    return [order[place] for place, _ in zip(distinct, range(n), strict=False)]
+
+
+def read_results(search: Any) -> dict[str, Any]:
+    """Return a search's results.
+
+    Raises
+    ------
+    NotFittedError
+        If there are none.
+    """
+    results: dict[str, Any] | None = getattr(search, "cv_results_", None)
+    if results is None:
+        message = (
+            f"This {type(search).__name__} has no cv_results_: it is not fitted yet, "
+            "or is no search. Call its 'fit' first."
+        )
+        raise NotFittedError(message)
+    return results
+
+
+def resolve_metric(search: Any, metric: str | None) -> str:
+    """Return the name of the score that ranks the settings.
+
+    Raises
+    ------
+    ValueError
+        If the name is not known, or None does not decide.
+    """
+    names = list_metrics(search.cv_results_)
+    if metric is None:
+        refit = getattr(search, "refit", None)
+        metric = refit if isinstance(refit, str) and refit in names else None
+        if metric is None and len(names) == 1:
+            metric = names[0]
+    if metric not in names:
+        message = f"metric must be one of {names!r} in this search. Got {metric!r}."
+        raise ValueError(message)
+    return metric
+
+
+def list_metrics(results: Mapping[str, Any]) -> list[str]:
+    """Return the names of the scores in ``cv_results_``."""
+    return [key.removeprefix(_PREFIX) for key in results if key.startswith(_PREFIX)]
+
+
+def order_rows(results: Mapping[str, Any], metric: str) -> NDArray[np.intp]:
+    """Return the rows of ``cv_results_``, the best first and failures last.
+
+    A halving search compares scores within an iteration only, and the later ones are
+    the better.
+    """
+    scores = np.asarray(results[_PREFIX + metric], float)
+    losses = np.where(np.isfinite(scores), -scores, np.inf)
+    iteration = np.asarray(results.get("iter", np.zeros(len(scores))))
+    return np.lexsort((losses, -iteration, np.isinf(losses)))
+
+
+def _without(params: Mapping[str, Any], name: str | None) -> dict[str, Any]:
+    return {key: value for key, value in params.items() if key != name}
+
+
+def _list_distinct(settings: list[dict[str, Any]]) -> Iterator[int]:
+    """Yield the place of each setting that is not among those before it."""
+    seen: list[dict[str, Any]] = []
+    for place, params in enumerate(settings):
+        if not any(_are_equal(params, other) for other in seen):
+            seen.append(params)
+            yield place
+
+
+def _are_equal(params: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return params.keys() == other.keys() and all(
+        _is_same(value, other[name]) for name, value in params.items()
+    )
+
+
+def _is_same(value: Any, other: Any) -> bool:
+    """Tell whether two values are equal; those that cannot be compared are not."""
+    if value is other:
+        return True
+    try:
+        return type(value) is type(other) and bool(np.all(value == other))
+    except (TypeError, ValueError):
+        return False
+
+
+def results_frame(
+    search: Any, *, metric: str | None = None, splits: bool = False
+) -> "pd.DataFrame":
+    """Return a fitted search's results as a tidy table, the best settings first.
+
+    Parameters
+    ----------
+    search : fitted search
+        Any search with scikit-learn's ``cv_results_``.
+    metric : str, default=None
+        Which of several scores decides the order. None is the one that the search
+        refits by.
+    splits : bool, default=False
+        Also give the score of each fold.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each setting, indexed by its row in ``cv_results_``. The columns are
+
+        - ``rank`` in this table: 1 is the best, equals share the better rank, and
+          settings that failed have none;
+        - ``iter`` and ``n_resources`` in a halving search;
+        - the parameters by their own names; one that a setting lacks is missing;
+        - ``mean_score`` and ``std_score`` over the folds, with the score's name in
+          place of "score" where there are several, ``mean_train_score`` and
+          ``std_train_score`` where they were asked for, and with `splits` also
+          ``split0_score`` and so on;
+        - ``fit_time`` and ``score_time``, the mean seconds of a fold.
+
+    Raises
+    ------
+    NotFittedError
+        If the search is not fitted.
+    ValueError
+        If `metric` is not known.
+    ImportError
+        If pandas is not installed.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from skkeras_tune import KerasClassifier, results_frame
+    >>> X, y = load_iris(return_X_y=True)
+    >>> network = KerasClassifier(epochs=10, random_state=0)
+    >>> search = GridSearchCV(network, {"learning_rate": [1e-5, 1e-2]}, cv=3)
+    >>> frame = results_frame(search.fit(X, y))
+    >>> frame[["rank", "learning_rate"]]
+               rank  learning_rate
+    candidate
+    1             1        0.01000
+    0             2        0.00001
+    """
+    pandas = import_optional("pandas", "results_frame")
+    results = read_results(search)
+    metric = resolve_metric(search, metric)
+    order = order_rows(results, metric)
+    columns: dict[str, Any] = {
+        **{name: results[name] for name in ("iter", "n_resources") if name in results},
+        **_parameter_columns(results["params"]),
+        **_score_columns(results, splits=splits),
+    }
+    frame = pandas.DataFrame(
+        {name: [values[row] for row in order] for name, values in columns.items()},
+        index=pandas.Index(order, name="candidate"),
+    )
+    ranks = _rank(frame, metric)
+    frame.insert(0, "rank", pandas.array(ranks, dtype="Int64"))
+    return frame
+
+
+def _rank(frame: Any, metric: str) -> list[int | None]:
+    """Return the ranks of an ordered table; equals share the better rank."""
+    scores = frame[f"mean_{metric}"].to_list()
+    iterations = frame["iter"].to_list() if "iter" in frame else [0] * len(frame)
+    keys = list(zip(iterations, scores, strict=True))
+    return [keys.index(key) + 1 if np.isfinite(key[1]) else None for key in keys]
+
+
+def _parameter_columns(settings: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    names = dict.fromkeys(name for params in settings for name in params)
+    return {
+        name: [params.get(name, np.nan) for params in settings]
+        for name in sorted(names)
+    }
+
+
+def _score_columns(results: Mapping[str, Any], *, splits: bool) -> dict[str, Any]:
+    columns: dict[str, Any] = {}
+    for part, mark in (("test", ""), ("train", "train_")):
+        for metric in list_metrics(results):
+            kinds = ["mean", "std"]
+            if splits:
+                ending = f"_{part}_{metric}"
+                kinds += [
+                    key.removesuffix(ending)
+                    for key in results
+                    if key.startswith("split") and key.endswith(ending)
+                ]
+            for kind in kinds:
+                key = f"{kind}_{part}_{metric}"
+                if key in results:
+                    columns[f"{kind}_{mark}{metric}"] = results[key]
+    for name in ("fit_time", "score_time"):
+        columns[name] = results[f"mean_{name}"]
+    return columns
