@@ -33,12 +33,15 @@ __all__ = [
     "Interval",
     "Options",
     "StrOptions",
+    "add_member_axis",
     "check_method_params",
     "check_sample_weight",
     "excludes_from_decay",
+    "find_logits",
     "fresh_names",
     "is_old_plateau",
     "list_layers",
+    "mark_logits",
     "name_optimizer_variables",
     "quiet_retracing",
     "read_compile_arguments",
@@ -213,6 +216,30 @@ def excludes_from_decay(optimizer: keras.optimizers.Optimizer) -> bool:
     """Tell whether some weights are kept from decaying, which no config says."""
     names = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern")
     return any(getattr(optimizer, name, None) for name in names)
+
+
+def mark_logits(logits: Any) -> Any:
+    """Let Keras's crossentropies take outputs for logits, whatever they are told.
+
+    Keras's own sigmoid and softmax leave their logits in this attribute (3.8 to 3.15).
+    """
+    logits._keras_logits = logits
+    return logits
+
+
+def find_logits(outputs: Any, loss: keras.losses.Loss) -> Any:
+    """Return what Keras's crossentropies take for the logits of outputs, or None."""
+    is_raw = bool(getattr(loss, "from_logits", False))
+    return getattr(outputs, "_keras_logits", outputs if is_raw else None)
+
+
+def add_member_axis(outputs: Any) -> Any:
+    """Give outputs a member axis, and the logits too that Keras left with them."""
+    lifted = outputs[tf.newaxis]
+    logits = getattr(outputs, "_keras_logits", None)
+    if logits is not None:
+        lifted._keras_logits = logits[tf.newaxis]
+    return lifted
 
 
 def tensorflow_has_started() -> bool:

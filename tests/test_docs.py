@@ -43,7 +43,7 @@ def test_examples_of_pages(page: Path) -> None:
 def test_code_of_readme(capsys: pytest.CaptureFixture[str]) -> None:
     """The README's code runs, and ends in settings and a good score."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    code = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
     exec(compile(code, "README.md", "exec"), {"__name__": "__main__"})
     settings, _, score = capsys.readouterr().out.rpartition(" ")
     assert "kerasclassifier__units" in settings

@@ -200,7 +200,8 @@ def test_nested_searches(iris):
     search = GridSearchCV(build(), RATES, cv=2)
     expected, found, report = both(lambda: cross_val_score(search, *iris, cv=3))
     assert_allclose(found, expected)
-    assert [group.n_fits for group in report.groups] == [12, 3]
+    assert report.groups[0].n_fits == 12
+    assert report.n_fused == 12 + 3  # the refits, which may come one by one
 
 
 def test_tasks_without_networks_pass_through(iris):
@@ -242,16 +243,12 @@ def test_members_of_a_group_may_differ_in_numbers(iris):
 
 
 def test_near_widths_share_a_program(iris):
-    """Narrow networks train in one group, with the same scores; wide ones apart."""
+    """Networks of near widths train in one group, with the same scores."""
     grid = {"hidden_layer_sizes": [(3,), (4,), (8,)]}
     search = GridSearchCV(build(), grid, cv=2, scoring="neg_log_loss")
     expected, found, report = both(lambda: clone(search).fit(*iris))
     assert_same_search(found, expected)
     assert [group.n_fits for group in report.groups] == [6]
-    with fused() as fusion:
-        grid = {"hidden_layer_sizes": [(3,), (2000,)]}
-        GridSearchCV(build(epochs=500), grid, cv=2, refit=False).fit(*iris)
-    assert [group.n_fits for group in fusion.report().groups] == [2, 2]
 
 
 def test_a_search_that_is_run_again_trains_nothing_twice(iris, tmp_path):

@@ -331,7 +331,7 @@ def test_what_the_pulse_raises_ends_all():
     callback = Plateau(monitor="loss")
     calls = []
 
-    def pulse():
+    def pulse(_):
         calls.append(len(calls))
         if len(calls) == 2:
             raise KeyboardInterrupt

@@ -42,11 +42,13 @@ class Task:
 
     def run(self) -> None:
         """Run the function, then the callback, which may submit the next task."""
-        _here.task = self
+        before, _here.task = current_task(), self
         try:
             self.future.set_result(self._function())
         except BaseException as error:  # the caller's to raise
             self.future.set_exception(error)
+        finally:
+            _here.task = before
         if self._done is not None and not self.call.is_cancelled:
             self._done(self.future)
 

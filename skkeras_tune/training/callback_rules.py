@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from skkeras_tune._compat import is_old_plateau
 from skkeras_tune.training.plan import NotCompilable
+from skkeras_tune.training.primitives import is_missing
 
 _callbacks = keras.callbacks
 _PLATEAU_NUMBERS = ("min_delta", "patience", "factor", "cooldown", "min_lr")
@@ -52,7 +53,7 @@ class Watch:
         beats_all = is_better
         if "baseline" in numbers:
             baseline = tf.cast(numbers["baseline"] * self.sign, value.dtype)
-            beats_all = _and(is_better, _or(_is_missing(baseline), reached < baseline))
+            beats_all = _and(is_better, _or(is_missing(baseline), reached < baseline))
         waited = seen["wait"] + 1
         now = {
             "best": tf.where(is_better, value, seen["best"]),
@@ -255,7 +256,6 @@ def choose(condition: Any, chosen: Any, other: Any) -> Any:
 
 
 _and, _or, _not = tf.logical_and, tf.logical_or, tf.logical_not
-_is_missing = tf.math.is_nan
 
 
 def _add(value: Any, delta: Any) -> Any:

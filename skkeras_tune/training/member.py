@@ -166,7 +166,7 @@ class Member:
         if room.padded:
             shapes = self.design.network.trained_shapes
             real = [np.ones(shape, dtype) for shape in shapes]
-            numbers["real"] = _pack(real, room.network.trained_shapes)
+            numbers["real"] = _pack(real, room)
         return numbers
 
     def initial_state(self, room: Design) -> dict[str, Any]:
@@ -183,14 +183,13 @@ class Member:
                 earlier.pop("learning_rate", None)
                 counters |= earlier
                 counters["iteration"] = np.int32(earlier["iteration"])
-        shapes = room.network.trained_shapes
         packed = {
-            "weights": _pack(trained, shapes),
+            "weights": _pack(trained, room),
             "others": list(map(_pad, others, room.network.other_shapes)),
         }
         state: dict[str, Any] = {
             **packed,
-            "slots": {n: _pack([s[n] for s in slots], shapes) for n in rule.slots},
+            "slots": {n: _pack([s[n] for s in slots], room) for n in rule.slots},
             "counters": counters,
             "status": np.int32(RUNNING),
             "epochs": np.int32(0),
@@ -337,12 +336,12 @@ class Member:
         others = map(_crop, parts["others"], network.other_shapes)
         return [next(trained) if on else next(others) for on in network.trainable]
 
-    def _unpack(self, row: NDArray[Any], room: Design) -> list[NDArray[Any]]:
-        """Cut the trained weights out of their row."""
-        shapes = room.network.trained_shapes
-        ends = np.cumsum([math.prod(shape) for shape in shapes])
-        parts = map(np.reshape, np.split(row, ends[:-1]), shapes)
-        return list(map(_crop, parts, self.design.network.trained_shapes))
+    def _unpack(
+        self, rows: tuple[NDArray[Any], ...], room: Design
+    ) -> list[NDArray[Any]]:
+        """Cut the trained weights out of their rows."""
+        weights = room.packing.unpack_arrays(rows)
+        return list(map(_crop, weights, self.design.network.trained_shapes))
 
 
 def _separate(weights: list[Any], trainable: list[bool]) -> tuple[list[Any], list[Any]]:
@@ -351,11 +350,10 @@ def _separate(weights: list[Any], trainable: list[bool]) -> tuple[list[Any], lis
     return [w for w, on in pairs if on], [w for w, on in pairs if not on]
 
 
-def _pack(weights: list[NDArray[Any]], shapes: list[Shape]) -> NDArray[Any]:
-    """Put weights into one row, each in the room it has."""
-    return np.concatenate(
-        [_pad(w, s).ravel() for w, s in zip(weights, shapes, strict=True)]
-    )
+def _pack(weights: list[NDArray[Any]], room: Design) -> tuple[NDArray[Any], ...]:
+    """Put weights into rows, each in the room it has."""
+    padded = map(_pad, weights, room.network.trained_shapes)
+    return room.packing.pack_arrays(list(padded))
 
 
 def _pad(weight: NDArray[Any], shape: Shape) -> NDArray[Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from skkeras_tune._compat import list_layers
+from skkeras_tune._compat import add_member_axis, list_layers
 from skkeras_tune.training.model_key import list_variables
 from skkeras_tune.training.plan import NotCompilable
 from skkeras_tune.training.program import Design, Program, State
@@ -61,7 +61,8 @@ class ModelProgram(Program):
 
     def visit(
         self,
-        order: Any,
+        orders: Any,
+        epoch: Any,
         n_rows: Any,
         sizes: tuple[int, int],
         step: Callable[..., Any],
@@ -77,7 +78,7 @@ class ModelProgram(Program):
         n_steps = n_rows // size if is_exact else -(-n_rows // size)
 
         def take(i: Any, count: Any) -> Any:
-            rows = tf.slice(order, [0, i * size], [1, count])
+            rows = tf.slice(orders, [epoch, 0, i * size], [1, 1, count])[0]
             mask = tf.ones([1, count], self.type)
             return rows, (mask, tf.reshape(tf.cast(count, self.type), [1]))
 
@@ -123,15 +124,16 @@ class ModelProgram(Program):
         values |= {id(v): value for v, value in zip(variables, moved, strict=True)}
         penalty = tf.add_n(losses) if losses else tf.zeros([], self.type)
         others = [tf.convert_to_tensor(values[id(v)])[tf.newaxis] for v in fixed]
-        return outputs[tf.newaxis], others, tf.reshape(penalty, [1])
+        return add_member_axis(outputs), others, tf.reshape(penalty, [1])
 
-    def constrain(self, row: Any) -> Any:
+    def constrain(self, rows: Any) -> Any:
         """Apply the constraints of the weights."""
         constraints = [v.constraint for v in self.model.trainable_variables]
         if not any(constraints):
-            return row
-        pairs = zip(constraints, self.unpack(row), strict=True)
-        return self.pack([keep(part[0]) if keep else part for keep, part in pairs])
+            return rows
+        pairs = zip(constraints, self.packing.unpack(rows), strict=True)
+        kept = [keep(part[0]) if keep else part[0] for keep, part in pairs]
+        return self.packing.pack([part[tf.newaxis] for part in kept])
 
 
 def derive_statistics(model: keras.Model) -> None:

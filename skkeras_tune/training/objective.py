@@ -12,12 +12,20 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from skkeras_tune._compat import find_logits
 from skkeras_tune.frozen import thaw
 from skkeras_tune.losses import find_loss_class, is_rowwise
 from skkeras_tune.training.members import map_members
 from skkeras_tune.training.plan import Compilation, NotCompilable
+from skkeras_tune.training.primitives import binary_crossentropy
 
 MetricState = list[list[Any]]
+
+_CROSSENTROPIES = (
+    keras.losses.BinaryCrossentropy,
+    keras.losses.CategoricalCrossentropy,
+    keras.losses.SparseCategoricalCrossentropy,
+)
 
 _BY_SHAPE = {"acc": "accuracy", "accuracy": "accuracy"} | dict.fromkeys(
     ("ce", "crossentropy"), "crossentropy"
@@ -90,6 +98,11 @@ class Judge:
             _create_variables(found, is_sparse, n_outputs)
             self._metrics[metric if isinstance(metric, str) else metric.name] = found
 
+    @property
+    def takes_logits(self) -> bool:
+        """Whether nothing looks at the outputs but a loss that prefers their logits."""
+        return not self._metrics and type(self._loss) in _CROSSENTROPIES
+
     def directions(self) -> dict[str, str]:
         """Return "up", "down" or "" for each value, the loss last."""
         known = {n: getattr(m, "_direction", "") for n, m in self._metrics.items()}
@@ -97,7 +110,13 @@ class Judge:
 
     def losses(self, targets: Any, outputs: Any) -> Any:
         """Return the loss of each row, of shape (P, B)."""
-        return self._loss.call(targets, outputs)
+        logits = find_logits(outputs, self._loss)
+        is_binary = type(self._loss) is keras.losses.BinaryCrossentropy
+        if not is_binary or logits is None or targets.shape != logits.shape:
+            return self._loss.call(targets, outputs)
+        smoothing = self._loss.label_smoothing
+        targets = tf.cast(targets, logits.dtype) * (1 - smoothing) + 0.5 * smoothing
+        return tf.reduce_mean(binary_crossentropy(targets, logits), axis=-1)
 
     def start(self, n_members: int) -> MetricState:
         """Return the metrics' variables, all members stacked, as they begin."""

@@ -9,6 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from skkeras_tune.training.member import Member
+from skkeras_tune.training.tensors import join_rows
 
 _SAMPLE = 16
 
@@ -45,7 +46,7 @@ class Pool:
     def load(self, sizes: Sequence[int]) -> dict[str, tf.Tensor]:
         """Return the joined arrays, padded with zeros to these sizes."""
         pairs = zip(self.arrays.items(), sizes, strict=True)
-        return {name: _join(parts, size) for (name, parts), size in pairs}
+        return {name: join_rows(parts, size) for (name, parts), size in pairs}
 
 
 def pool_arrays(members: Sequence[Member]) -> Pool:
@@ -79,12 +80,3 @@ def _are_equal(one: NDArray[Any], two: NDArray[Any]) -> bool:
         return False
     step = max(1, len(one) // _SAMPLE)  # most that differ do so among a few rows
     return np.array_equal(one[::step], two[::step]) and np.array_equal(one, two)
-
-
-def _join(parts: list[NDArray[Any]], size: int) -> tf.Tensor:
-    n_rows = _count_rows(parts)
-    if len(parts) == 1 and n_rows == size:
-        return tf.constant(parts[0])
-    joined = np.zeros((size, *parts[0].shape[1:]), parts[0].dtype)
-    np.concatenate(parts, out=joined[:n_rows])
-    return tf.constant(joined)

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from skkeras_tune._compat import quiet_retracing
@@ -23,6 +22,8 @@ from skkeras_tune.training.callback_rules import (
     choose,
 )
 from skkeras_tune.training.objective import Judge, Objective, describe_values
+from skkeras_tune.training.packing import Packing
+from skkeras_tune.training.primitives import is_finite, is_missing
 from skkeras_tune.training.program_store import clear_program_store
 from skkeras_tune.training.stacked_mlp import TrainingPass
 from skkeras_tune.training.updates import (
@@ -33,8 +34,8 @@ from skkeras_tune.training.updates import (
 
 State = dict[str, Any]
 
-#: The parts of a state that a step changes: the trained weights in a row a member, the
-#: others, what the optimizer keeps for each trained weight, and its counters.
+#: The parts of a state that a step changes: the trained weights in rows, the others,
+#: what the optimizer keeps for each trained weight, and its counters.
 MOVING = ("weights", "others", "slots", "counters")
 
 #: What became of a member.
@@ -104,6 +105,11 @@ class Design:
         return self.objective, is_sparse, self.network.output_units
 
     @property
+    def packing(self) -> Packing:
+        """Where the trained weights stand."""
+        return Packing(tuple(self.network.trained_shapes))
+
+    @property
     def directions(self) -> dict[str, str]:
         """Which way each value of an epoch is better, where Keras knows it."""
         return describe_values(*self.judged)
@@ -132,7 +138,7 @@ class Program:
         self.keys = design.keys
         self.judge = Judge(*design.judged)
         self.trainable = design.network.trainable
-        self.shapes = design.network.trained_shapes
+        self.packing = design.packing
         self._lock = threading.Lock()
         self._is_ready = False
         self._function = self._trace()
@@ -174,8 +180,9 @@ class Program:
 
         def one(epoch: Any, state: State, history: Any) -> Any:
             state, values = self.train_epoch(epoch, data, run, numbers, state)
-            row = tf.stack(values, axis=-1)[tf.newaxis]
-            history = tf.tensor_scatter_nd_update(history, [[epoch]], row)
+            is_here = tf.equal(tf.range(self.layout.epochs), epoch)
+            row = tf.stack(values, axis=-1)
+            history = tf.where(is_here[:, tf.newaxis, tf.newaxis], row, history)
             return epoch + 1, state, history
 
         loop = [tf.constant(0), state, history]
@@ -193,8 +200,7 @@ class Program:
     ) -> tuple[State, list[Any]]:
         n_rows = run["n_rows"]
         if self.layout.members > 1:  # or else its only member runs
-            is_running = tf.equal(state["status"], RUNNING)
-            n_rows = tf.where(is_running, n_rows, 0)
+            n_rows = tf.where(tf.equal(state["status"], RUNNING), n_rows, 0)
         moving = {name: state[name] for name in MOVING}
 
         def step(rows: Any, places: Any, moving: State, totals: Any) -> Any:
@@ -203,15 +209,16 @@ class Program:
 
         sizes = self.layout.batch, self.layout.rest
         start = [moving, self.start_totals()]
-        moving, totals = self.visit(run["orders"][epoch], n_rows, sizes, step, start)
-        values = self.finish_totals(totals)
+        moving, totals = self.visit(run["orders"], epoch, n_rows, sizes, step, start)
+        values = self.finish_totals(totals, n_rows)
         if self.layout.held:
             values += self.evaluate(data, run, numbers, moving)
         return self.end_epoch(epoch, run, numbers, state, moving, values), values
 
     def visit(
         self,
-        order: Any,
+        orders: Any,
+        epoch: Any,
         n_rows: Any,
         sizes: tuple[int, int],
         step: Callable[..., Any],
@@ -221,7 +228,9 @@ class Program:
 
         Parameters
         ----------
-        order : tensor of int of shape (P, places)
+        orders : tensor of int of shape (E, P, places)
+        epoch : int or tensor of shape ()
+            Which of the orders.
         n_rows : tensor of int of shape (P,)
         sizes : tuple of int
             Rows of a batch, and of the last one if it is not padded.
@@ -230,19 +239,23 @@ class Program:
         carried : list of nested tensors
         """
         size, _ = sizes
-        n_steps = -(-tf.reduce_max(n_rows) // size)
 
         def one(i: Any, *carried: Any) -> Any:
-            return i + 1, *step(*self.take_places(order, i, size, n_rows), *carried)
+            places = self.take_places(orders, epoch, i, size, n_rows)
+            return i + 1, *step(*places, *carried)
 
         loop = [tf.constant(0), *carried]
-        _, *carried = tf.while_loop(lambda i, *_: i < n_steps, one, loop)
+        _, *carried = tf.while_loop(
+            lambda i, *_: tf.reduce_any(i * size < n_rows), one, loop
+        )
         return carried
 
-    def take_places(self, order: Any, i: Any, size: int, n_rows: Any) -> Any:
+    def take_places(
+        self, orders: Any, epoch: Any, i: Any, size: int, n_rows: Any
+    ) -> Any:
         """Return the rows of one batch, and which and how many of them count."""
         start = i * size
-        rows = tf.slice(order, [0, start], [self.layout.members, size])
+        rows = tf.slice(orders, [epoch, 0, start], [1, self.layout.members, size])[0]
         count = tf.clip_by_value(n_rows - start, 0, size)
         mask = tf.cast(tf.range(size) < count[:, tf.newaxis], self.type)
         return rows, (mask, tf.cast(count, self.type))
@@ -260,7 +273,7 @@ class Program:
         mask, count = places
         counters = moving["counters"]
         training = self.begin_pass(mask, counters, numbers)
-        trained, others = self.unpack(moving["weights"]), moving["others"]
+        trained, others = self.packing.unpack(moving["weights"]), moving["others"]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(trained)
             outputs, others, penalty = self.run_network(
@@ -271,12 +284,17 @@ class Program:
         rule = self.design.optimizer
         gradients = tape.gradient(total, trained, unconnected_gradients="zero")
         if self.design.padded:
-            real = self.unpack(numbers["real"])
+            real = self.packing.unpack(numbers["real"])
             gradients = [g * r for g, r in zip(gradients, real, strict=True)]
-        gradients = self.pack(clip_gradients(rule.clip, gradients, numbers))
+        gradients = clip_gradients(rule.clip, gradients, numbers)
         settings = {n: v for n, v in numbers.items() if n not in ("rules", "real")}
         updated = apply_gradients(
-            rule, moving["weights"], gradients, moving["slots"], counters, settings
+            rule,
+            moving["weights"],
+            self.packing.pack(gradients),
+            moving["slots"],
+            counters,
+            settings,
         )
         new = dict(zip(("weights", "slots", "counters"), updated, strict=True))
         new["weights"] = self.constrain(new["weights"])
@@ -305,24 +323,12 @@ class Program:
         """
         network = self.design.network
         penalty = network.penalty(trained, numbers["l1"], numbers["l2"])
-        return *network(self.merge(trained, others), x, training), penalty
+        weights, raw = self.merge(trained, others), self.judge.takes_logits
+        return *network(weights, x, training, raw=raw), penalty
 
-    def constrain(self, row: Any) -> Any:
+    def constrain(self, rows: Any) -> Any:
         """Bring the trained weights back to where they must be."""
-        return row
-
-    def unpack(self, row: Any) -> list[Any]:
-        """Cut the trained weights of all members out of their row."""
-        parts = tf.split(row, [int(np.prod(s)) for s in self.shapes], axis=1)
-        return [
-            tf.reshape(part, [self.layout.members, *shape])
-            for part, shape in zip(parts, self.shapes, strict=True)
-        ]
-
-    def pack(self, parts: list[Any]) -> Any:
-        """Put the parts of all members into one row."""
-        rows = [tf.reshape(part, [self.layout.members, -1]) for part in parts]
-        return tf.concat(rows, axis=1)
+        return rows
 
     def merge(self, trained: list[Any], others: list[Any]) -> list[Any]:
         """Put trained weights among those that have no gradients, in Keras's order."""
@@ -339,22 +345,22 @@ class Program:
 
     def start_totals(self) -> Any:
         zeros = tf.zeros([self.layout.members], self.type)
-        return zeros, zeros, self.judge.start(self.layout.members)
+        return zeros, self.judge.start(self.layout.members)
 
     def add_totals(
         self, totals: Any, y: Any, outputs: Any, loss: Any, mask: Any, count: Any
     ) -> Any:
-        rows, sums, metrics = totals
+        sums, metrics = totals
         metrics = self.judge.update(metrics, y, outputs, mask)
-        return rows + count, sums + loss * count, metrics
+        return sums + loss * count, metrics
 
-    def finish_totals(self, totals: Any) -> list[Any]:
-        rows, sums, metrics = totals
+    def finish_totals(self, totals: Any, n_rows: Any) -> list[Any]:
+        sums, metrics = totals
         values = self.judge.results(metrics, self.type)
-        return [*values, sums / rows]
+        return [*values, sums / tf.cast(n_rows, self.type)]
 
     def evaluate(self, data: Any, run: Any, numbers: Any, moving: Any) -> list[Any]:
-        trained, others = self.unpack(moving["weights"]), moving["others"]
+        trained, others = self.packing.unpack(moving["weights"]), moving["others"]
 
         def step(rows: Any, places: Any, totals: Any) -> list[Any]:
             mask, count = places
@@ -363,10 +369,11 @@ class Program:
             loss = self.mean_loss(batch, outputs, mask, count) + penalty
             return [self.add_totals(totals, batch["y"], outputs, loss, mask, count)]
 
+        held, n_held = run["held"][tf.newaxis], run["n_held"]
         sizes = self.layout.held_batch, self.layout.held_rest
         start = [self.start_totals()]
-        (totals,) = self.visit(run["held"], run["n_held"], sizes, step, start)
-        return self.finish_totals(totals)
+        (totals,) = self.visit(held, 0, n_held, sizes, step, start)
+        return self.finish_totals(totals, n_held)
 
     # --- stopping
 
@@ -395,9 +402,9 @@ class Program:
         stops = tf.logical_and(runs, stops)
         status = tf.where(stops, STOPPED, before["status"])
         if "val_loss" in named:
-            broken = tf.math.is_nan(named["val_loss"])
+            broken = is_missing(named["val_loss"])
             status = tf.where(tf.logical_and(runs, broken), VALIDATION_NAN, status)
-        broken = tf.logical_not(tf.math.is_finite(named["loss"]))
+        broken = tf.logical_not(is_finite(named["loss"]))
         state["status"] = tf.where(
             tf.logical_and(runs, broken), LOSS_NOT_FINITE, status
         )

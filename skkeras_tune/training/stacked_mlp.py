@@ -12,9 +12,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from skkeras_tune._compat import mark_logits
 from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.randomness import hash_bits
 from skkeras_tune.training.plan import NotCompilable
+from skkeras_tune.training.primitives import absolute, relu, rsqrt
 
 # Keras's defaults, which the built-in network keeps.
 _EPSILON, _MOMENTUM = 1e-3, 0.99
@@ -163,7 +165,12 @@ class StackedMLP:
         return [(width,) for width in units for _ in range(2)]
 
     def __call__(
-        self, weights: list[Any], x: Any, training: TrainingPass | None = None
+        self,
+        weights: list[Any],
+        x: Any,
+        training: TrainingPass | None = None,
+        *,
+        raw: bool = False,
     ) -> tuple[Any, list[Any]]:
         """Return the outputs and the weights that training moves without gradients.
 
@@ -173,6 +180,9 @@ class StackedMLP:
         x : tensor of shape (P, B, ...)
         training : TrainingPass, default=None
             None predicts.
+        raw : bool, default=False
+            Whether probabilities may stay the logits that they are computed from,
+            which a crossentropy finds.
         """
         shape = self.architecture
         taken, moved = iter(weights), []
@@ -190,7 +200,10 @@ class StackedMLP:
                 outputs = _drop(outputs, training, layer)
         if shape.wide and shape.hidden_units:
             outputs = tf.concat([flat, outputs], axis=-1)
-        return _activate(shape.output_activation, _dense(outputs, taken)), moved
+        outputs = _dense(outputs, taken)
+        if raw and shape.output_activation in ("sigmoid", "softmax"):
+            return mark_logits(outputs), moved
+        return _activate(shape.output_activation, outputs), moved
 
     def penalty(self, weights: list[Any], l1: Any, l2: Any) -> Any:
         """Return what the kernels add to the loss, of shape (P,), or zero."""
@@ -201,7 +214,7 @@ class StackedMLP:
         total = tf.zeros_like(l1)
         for kernel in kernels:
             if shape.l1:
-                total += l1 * tf.reduce_sum(tf.abs(kernel), axis=[1, 2])
+                total += l1 * tf.reduce_sum(absolute(kernel), axis=[1, 2])
             if shape.l2:
                 total += l2 * tf.reduce_sum(tf.square(kernel), axis=[1, 2])
         return total
@@ -219,6 +232,8 @@ def _dense(x: Any, weights: Iterator[Any]) -> Any:
 
 
 def _activate(activation: Any, x: Any) -> Any:
+    if activation == "relu":
+        return relu(x)
     return keras.activations.get(activation or "linear")(x)
 
 
@@ -236,7 +251,7 @@ def _normalize_batch(
             new = moving * _MOMENTUM + tf.stop_gradient(value) * (1 - _MOMENTUM)
             moved.append(tf.squeeze(new, axis=1))
         mean, variance = here, spread
-    inverse = tf.math.rsqrt(variance + _EPSILON) * scale
+    inverse = rsqrt(variance + _EPSILON) * scale
     return (x - mean) * inverse + shift, moved
 
 
@@ -244,7 +259,7 @@ def _normalize_layer(x: Any, weights: Iterator[Any]) -> Any:
     scale, shift = (next(weights)[:, tf.newaxis] for _ in range(2))
     mean = tf.reduce_mean(x, axis=-1, keepdims=True)
     variance = tf.reduce_mean(tf.square(x - mean), axis=-1, keepdims=True)
-    return (x - mean) * tf.math.rsqrt(variance + _EPSILON) * scale + shift
+    return (x - mean) * rsqrt(variance + _EPSILON) * scale + shift
 
 
 def _drop(x: Any, training: TrainingPass, layer: int) -> Any:

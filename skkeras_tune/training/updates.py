@@ -18,8 +18,10 @@ from skkeras_tune._compat import fresh_names, name_optimizer_variables
 from skkeras_tune.frozen import FrozenObject
 from skkeras_tune.training.members import map_members
 from skkeras_tune.training.plan import NotCompilable
+from skkeras_tune.training.primitives import absolute, sqrt
 
 Slots = dict[str, Any]
+Rows = tuple[Any, ...]
 Step = Callable[..., tuple[Any, Slots]]
 
 _UNSUPPORTED = ("use_ema", "loss_scale_factor", "gradient_accumulation_steps")
@@ -199,19 +201,19 @@ def _take_run(layout: list[str], place: int) -> list[str]:
 
 def apply_gradients(
     rule: OptimizerRule,
-    weights: Any,
-    gradients: Any,
-    slots: Slots,
+    weights: Rows,
+    gradients: Rows,
+    slots: Mapping[str, Rows],
     counters: dict[str, Any],
     numbers: Mapping[str, Any],
-) -> tuple[Any, Slots, dict[str, Any]]:
-    """Take one step, on all weights at once: the formulas are element by element.
+) -> tuple[Rows, dict[str, Rows], dict[str, Any]]:
+    """Take one step, on whole rows of weights: the formulas are element by element.
 
     Parameters
     ----------
     rule : OptimizerRule
-    weights, gradients : tensors of shape (P, n_weights)
-    slots : dict of tensors of shape (P, n_weights)
+    weights, gradients : tuples of tensors of shape (P, n_weights)
+    slots : mapping of str to tuples of tensors of shape (P, n_weights)
     counters : dict of tensors of shape (P,)
         "iteration", "learning_rate" and, for Nadam, "variable".
     numbers : mapping of tensors of shape (P,)
@@ -219,18 +221,23 @@ def apply_gradients(
     rate = counters["learning_rate"]
     if rule.schedule is not None:
         schedule = rule.schedule.thaw()
-        rate = _scheduled_rate(schedule, counters["iteration"], weights.dtype)
-    step_number = tf.cast(counters["iteration"] + 1, weights.dtype)
+        rate = _scheduled_rate(schedule, counters["iteration"], weights[0].dtype)
+    step_number = tf.cast(counters["iteration"] + 1, weights[0].dtype)
     settings = {**numbers, "rate": rate, "step": step_number}
     if rule.kind == "Nadam":
         settings |= _nadam_momenta(settings, counters["variable"])
         counters = {**counters, "variable": settings["product"]}
     settings = {name: value[:, tf.newaxis] for name, value in settings.items()}
     if "weight_decay" in rule.switches:
-        weights -= weights * settings["weight_decay"] * settings["rate"]
-    change, slots = _STEPS[rule.kind](gradients, slots, settings, rule.switches)
-    counters = {**counters, "iteration": counters["iteration"] + 1}
-    return weights + change, slots, counters
+        shrink = settings["weight_decay"], settings["rate"]
+        weights = tuple(row - row * shrink[0] * shrink[1] for row in weights)
+    steps = [
+        _STEPS[rule.kind](row, {n: slots[n][i] for n in slots}, settings, rule.switches)
+        for i, row in enumerate(gradients)
+    ]
+    weights = tuple(w + change for w, (change, _) in zip(weights, steps, strict=True))
+    new = {name: tuple(kept[name] for _, kept in steps) for name in slots}
+    return weights, new, {**counters, "iteration": counters["iteration"] + 1}
 
 
 def _scheduled_rate(schedule: Any, iterations: Any, dtype: Any) -> Any:
@@ -262,9 +269,9 @@ def clip_gradients(
         return [
             tf.clip_by_value(g, -b, b) for g, b in zip(gradients, bounds, strict=True)
         ]
-    norms = [tf.sqrt(_sum_by_member(tf.square(g))) for g in gradients]
+    norms = [sqrt(_sum_by_member(tf.square(g))) for g in gradients]
     if kind == "global_clipnorm":
-        total = tf.sqrt(tf.add_n([tf.square(norm) for norm in norms]))
+        total = sqrt(tf.add_n([tf.square(norm) for norm in norms]))
         norms = [total] * len(gradients)
     factors = [limit / tf.maximum(norm, limit) for norm in norms]
     return [g * _spread(f, g) for g, f in zip(gradients, factors, strict=True)]
@@ -285,7 +292,7 @@ def _rmsprop(g: Any, slots: Slots, c: Mapping[str, Any], on: frozenset[str]) -> 
         average = c["rho"] * slots["average_gradient"] + c["1-rho"] * g
         new["average_gradient"] = average
         denominator = denominator - tf.square(average)
-    increment = c["rate"] * g / tf.sqrt(denominator + c["epsilon"])
+    increment = c["rate"] * g / sqrt(denominator + c["epsilon"])
     if "momentum" in on:
         increment = c["momentum"] * slots["momentum"] + increment
         new["momentum"] = increment
@@ -294,14 +301,14 @@ def _rmsprop(g: Any, slots: Slots, c: Mapping[str, Any], on: frozenset[str]) -> 
 
 def _adagrad(g: Any, slots: Slots, c: Mapping[str, Any], on: frozenset[str]) -> Any:
     total = slots["accumulator"] + tf.square(g)
-    return -c["rate"] * g / tf.sqrt(total + c["epsilon"]), {"accumulator": total}
+    return -c["rate"] * g / sqrt(total + c["epsilon"]), {"accumulator": total}
 
 
 def _adadelta(g: Any, slots: Slots, c: Mapping[str, Any], on: frozenset[str]) -> Any:
     rho, rest, epsilon = c["rho"], c["1-rho"], c["epsilon"]
     grad = rho * slots["accumulated_grad"] + rest * tf.square(g)
     earlier = slots["accumulated_delta_var"]
-    delta = -tf.sqrt(earlier + epsilon) * g / tf.sqrt(grad + epsilon)
+    delta = -sqrt(earlier + epsilon) * g / sqrt(grad + epsilon)
     deltas = rho * earlier + rest * tf.square(delta)
     new = {"accumulated_grad": grad, "accumulated_delta_var": deltas}
     return c["rate"] * delta, new
@@ -309,18 +316,18 @@ def _adadelta(g: Any, slots: Slots, c: Mapping[str, Any], on: frozenset[str]) ->
 
 def _adam(g: Any, slots: Slots, c: Mapping[str, Any], on: frozenset[str]) -> Any:
     power_1, power_2 = c["beta_1"] ** c["step"], c["beta_2"] ** c["step"]
-    rate = c["rate"] * tf.sqrt(1 - power_2) / (1 - power_1)
+    rate = c["rate"] * sqrt(1 - power_2) / (1 - power_1)
     m = slots["momentum"] + (g - slots["momentum"]) * c["1-beta_1"]
     v = slots["velocity"] + (tf.square(g) - slots["velocity"]) * c["1-beta_2"]
     new, largest = {"momentum": m, "velocity": v}, v
     if "amsgrad" in on:
         largest = new["velocity_hat"] = tf.maximum(slots["velocity_hat"], v)
-    return -m * rate / (tf.sqrt(largest) + c["epsilon"]), new
+    return -m * rate / (sqrt(largest) + c["epsilon"]), new
 
 
 def _adamax(g: Any, slots: Slots, c: Mapping[str, Any], on: frozenset[str]) -> Any:
     m = slots["momentum"] + (g - slots["momentum"]) * c["1-beta_1"]
-    norm = tf.maximum(c["beta_2"] * slots["norm"], tf.abs(g))
+    norm = tf.maximum(c["beta_2"] * slots["norm"], absolute(g))
     scale = (1 - c["beta_1"] ** c["step"]) * (norm + c["epsilon"])
     return -c["rate"] * m / scale, {"momentum": m, "norm": norm}
 
@@ -338,7 +345,7 @@ def _nadam(g: Any, slots: Slots, c: Mapping[str, Any], on: frozenset[str]) -> An
     ahead = c["after"] * m / (1 - c["product"] * c["after"])
     ahead += (1 - c["now"]) * g / (1 - c["product"])
     spread = v / (1 - c["beta_2"] ** c["step"])
-    change = -ahead * c["rate"] / (tf.sqrt(spread) + c["epsilon"])
+    change = -ahead * c["rate"] / (sqrt(spread) + c["epsilon"])
     return change, {"momentum": m, "velocity": v}
 
 

@@ -1,0 +1,73 @@
+"""Weights into a few rows and back: small ones share a row, large ones stand alone.
+
+A step on one row is a few loops, on a row for each weight as many for each. Large
+weights stand alone, since sharing would copy them twice in every step.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+#: Numbers in a weight from which on it has a row of its own.
+_LARGE = 2**14
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Where each of the weights of these shapes stands.
+
+    Rows have the members of a program as their first axis; those of `pack_arrays` and
+    `unpack_arrays`, which belong to one member, have no such axis.
+    """
+
+    shapes: tuple[Shape, ...]
+
+    @property
+    def groups(self) -> list[list[int]]:
+        """The places of the weights of each row."""
+        places = range(len(self.shapes))
+        small = [i for i in places if _count(self.shapes[i]) < _LARGE]
+        large = [[i] for i in places if _count(self.shapes[i]) >= _LARGE]
+        return [small, *large] if small else large
+
+    def pack(self, weights: Sequence[Any]) -> tuple[Any, ...]:
+        """Return the rows of tensors of shape (P, ...)."""
+        rows = [tf.reshape(w, [w.shape[0], -1]) for w in weights]
+        return tuple(
+            tf.concat([rows[i] for i in group], axis=1) for group in self.groups
+        )
+
+    def unpack(self, rows: Sequence[Any]) -> list[Any]:
+        """Return the tensors that stand in rows."""
+        parts: dict[int, Any] = {}
+        for group, row in zip(self.groups, rows, strict=True):
+            sizes = [_count(self.shapes[i]) for i in group]
+            parts |= dict(zip(group, tf.split(row, sizes, axis=1), strict=True))
+        return [
+            tf.reshape(parts[i], [parts[i].shape[0], *shape])
+            for i, shape in enumerate(self.shapes)
+        ]
+
+    def pack_arrays(self, weights: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], ...]:
+        """Return the rows of one member's weights."""
+        return tuple(
+            np.concatenate([weights[i].ravel() for i in group]) for group in self.groups
+        )
+
+    def unpack_arrays(self, rows: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """Return one member's weights, as arrays of their own."""
+        parts: dict[int, NDArray[Any]] = {}
+        for group, row in zip(self.groups, rows, strict=True):
+            ends = np.cumsum([_count(self.shapes[i]) for i in group])
+            parts |= dict(zip(group, np.split(row, ends[:-1]), strict=True))
+        return [parts[i].reshape(s).copy() for i, s in enumerate(self.shapes)]
+
+
+def _count(shape: Shape) -> int:
+    return int(np.prod(shape))

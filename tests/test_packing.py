@@ -1,0 +1,75 @@
+"""Weights come back from their rows as they went in."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from numpy.testing import assert_array_equal
+
+from skkeras_tune import KerasRegressor
+from skkeras_tune.training.packing import Packing
+
+LARGE = (128, 128)
+SHAPES = {
+    "small": [(3, 5), (5,), (5, 1), (1,)],
+    "mixed": [(3, 128), (128,), LARGE, (128,), (130, 130), (1,)],
+    "large": [LARGE, (2, 2**14)],
+}
+ROWS = {"small": 1, "mixed": 3, "large": 2}
+
+
+def draw_weights(shapes, *first):
+    """Return weights in which no number comes twice."""
+    draws = np.random.default_rng(0)
+    return [draws.normal(size=(*first, *shape)).astype("f") for shape in shapes]
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_arrays_come_back(name):
+    """One member's weights survive packing, and do not share memory with the rows."""
+    weights = draw_weights(SHAPES[name])
+    packing = Packing(tuple(SHAPES[name]))
+    rows = packing.pack_arrays(weights)
+    assert len(rows) == ROWS[name]
+    for before, after in zip(weights, packing.unpack_arrays(rows), strict=True):
+        assert_array_equal(before, after)
+        assert not any(np.shares_memory(after, row) for row in rows)
+
+
+@pytest.mark.parametrize("n_members", [1, 3])
+@pytest.mark.parametrize("name", SHAPES)
+def test_tensors_come_back(name, n_members):
+    """Tensors of several members do too, in the rows that arrays of one stand in."""
+    weights = draw_weights(SHAPES[name], n_members)
+    packing = Packing(tuple(SHAPES[name]))
+    rows = packing.pack([tf.constant(w) for w in weights])
+    for before, after in zip(weights, packing.unpack(rows), strict=True):
+        assert_array_equal(before, after)
+    last = packing.pack_arrays([weight[-1] for weight in weights])
+    for row, expected in zip(rows, last, strict=True):
+        assert_array_equal(row[-1], expected)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "nadam"])
+def test_large_weights_train_as_in_keras(optimizer):
+    """A network with small and large weights takes Keras's steps, and can go on."""
+    draws = np.random.default_rng(0)
+    X, y = draws.normal(size=(40, 140)).astype("f"), draws.normal(size=40)
+    models = [
+        KerasRegressor(
+            engine=engine,
+            optimizer=optimizer,
+            hidden_layer_sizes=(120, 140),
+            l2=0.01,
+            epochs=2,
+            early_stopping=False,
+            warm_start=True,
+            random_state=0,
+        )
+        .fit(X, y)
+        .fit(X, y)
+        for engine in ("compiled", "keras")
+    ]
+    here, there = (model.history_["loss"] for model in models)
+    np.testing.assert_allclose(here, there, rtol=1e-4)
+    for one, two in zip(models[0].weights_, models[1].weights_, strict=True):
+        np.testing.assert_allclose(one, two, rtol=2e-3, atol=1e-5)
