@@ -33,14 +33,18 @@ __all__ = [
     "Interval",
     "Options",
     "StrOptions",
+    "add_member_axis",
     "check_method_params",
     "check_sample_weight",
+    "excludes_from_decay",
     "find_logits",
     "fresh_names",
     "is_old_plateau",
+    "list_layers",
     "mark_logits",
     "name_optimizer_variables",
     "quiet_retracing",
+    "read_compile_arguments",
     "release_traces",
     "safe_indexing",
     "seeded_tensorflow",
@@ -191,6 +195,29 @@ def is_old_plateau(callback: keras.callbacks.Callback) -> bool:
     return is_plateau and not hasattr(callback, "_set_monitor_op")
 
 
+def list_layers(model: keras.Model) -> list[keras.layers.Layer]:
+    """Return all layers of a model, those inside other layers too.
+
+    Keras 3 has no public way into wrappers and nested models alike.
+    """
+    return list(model._flatten_layers(include_self=False))
+
+
+def read_compile_arguments(model: keras.Model) -> dict[str, Any]:
+    """Return what a model was compiled with, as it was given.
+
+    Keras's `get_compile_config` (3.15 and before) leaves arguments out, such as the
+    delta of a Huber loss.
+    """
+    return dict(model._compile_config.config)
+
+
+def excludes_from_decay(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Tell whether some weights are kept from decaying, which no config says."""
+    names = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern")
+    return any(getattr(optimizer, name, None) for name in names)
+
+
 def mark_logits(logits: Any) -> Any:
     """Let Keras's crossentropies take outputs for logits, whatever they are told.
 
@@ -204,6 +231,15 @@ def find_logits(outputs: Any, loss: keras.losses.Loss) -> Any:
     """Return what Keras's crossentropies take for the logits of outputs, or None."""
     is_raw = bool(getattr(loss, "from_logits", False))
     return getattr(outputs, "_keras_logits", outputs if is_raw else None)
+
+
+def add_member_axis(outputs: Any) -> Any:
+    """Give outputs a member axis, and the logits too that Keras left with them."""
+    lifted = outputs[tf.newaxis]
+    logits = getattr(outputs, "_keras_logits", None)
+    if logits is not None:
+        lifted._keras_logits = logits[tf.newaxis]
+    return lifted
 
 
 def tensorflow_has_started() -> bool:

@@ -102,10 +102,10 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
     warm_start : bool, default=False
         Go on from the weights and the optimizer's state of the last fit.
     engine : {"auto", "compiled", "keras"}, default="auto"
-        How to train. "compiled" runs whole epochs in one XLA program, and raises where
-        a setting has no compiled form; "keras" is Keras's own `fit`, with the same
-        answer. "auto" compiles where it can, and up to 64 steps it runs the same
-        program uncompiled.
+        How to train. "compiled" runs whole epochs in one program, and raises where a
+        setting or a `model` has no compiled form; "keras" is Keras's own `fit`, with
+        the same answer. "auto" compiles where it can, and leaves XLA out where the
+        steps are too few for it to pay.
     memory : str, path, object with the interface of joblib.Memory or None, default=None
         Where to keep the results of trainings. A training that was done before, with
         the same rows, parameters and versions, gives its result again, so that a search
@@ -386,10 +386,10 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
     warm_start : bool, default=False
         Go on from the weights and the optimizer's state of the last fit.
     engine : {"auto", "compiled", "keras"}, default="auto"
-        How to train. "compiled" runs whole epochs in one XLA program, and raises where
-        a setting has no compiled form; "keras" is Keras's own `fit`, with the same
-        answer. "auto" compiles where it can, and up to 64 steps it runs the same
-        program uncompiled.
+        How to train. "compiled" runs whole epochs in one program, and raises where a
+        setting or a `model` has no compiled form; "keras" is Keras's own `fit`, with
+        the same answer. "auto" compiles where it can, and leaves XLA out where the
+        steps are too few for it to pay.
     memory : str, path, object with the interface of joblib.Memory or None, default=None
         Where to keep the results of trainings. A training that was done before, with
         the same rows, parameters and versions, gives its result again, so that a search

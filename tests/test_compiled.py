@@ -21,7 +21,7 @@ from skkeras_tune.training.design import pad_size, resolve_design
 from skkeras_tune.training.keras_loop import build_model
 from skkeras_tune.training.plan import NotCompilable, StoppingRule
 from skkeras_tune.training.slots import programs
-from tests.test_keras_loop import DATA, PLAN, build_linear
+from tests.test_keras_loop import DATA, PLAN
 
 QUICK = {"epochs": 2, "units": 6, "random_state": 0}
 
@@ -46,7 +46,6 @@ def test_the_built_in_network_is_compiled(iris):
 
 
 REFUSED = {
-    "model": ({"model": build_linear, "loss": "mse"}, "not the built-in network"),
     "loss": ({"loss": squared}, "the loss .* has no compiled form"),
     "activation": ({"activation": cube}, "the activation .* is not Keras's own"),
     "optimizer": ({"optimizer": "ftrl"}, "the optimizer Ftrl has no compiled form"),

@@ -51,7 +51,7 @@ def _waste(requests: Sequence[Request]) -> float:
     """Return the most seconds that one of them computes in vain, about."""
     members = [request.member for request in requests]
     networks = [member.design.network for member in members]
-    n_weights = networks[0].join(networks).n_weights
+    n_weights: int = networks[0].join(networks).n_weights
     n_batches = max(member.n_batches for member in members)
     batch = members[0].design.layout.batch
     in_vain = max(

@@ -66,11 +66,7 @@ def resolve_design(
     architecture = plan.network
     if not isinstance(architecture, MLPArchitecture):
         raise NotCompilable("the model is not the built-in network")
-    if plan.validation_freq != 1 and len(data.validation_rows):
-        raise NotCompilable("validation_freq is not 1")
-    if not isinstance(data.y, np.ndarray):
-        raise NotCompilable("the target is not one array")
-    _refuse_large_sparse(data.x)
+    refuse_data(plan, data)
     rule, numbers = read_optimizer(plan.compilation.optimizer)
     objective = read_objective(plan.compilation)
     numbers |= {
@@ -93,12 +89,31 @@ def resolve_design(
         dtype=keras.config.floatx(),
         interpreted=may_interpret and n_steps <= _FEW_STEPS,
     )
+    return add_stopping(
+        CompiledPlan(design, numbers, targets, Rules()), plan, callbacks
+    )
+
+
+def refuse_data(plan: TrainingPlan, data: TrainingData) -> None:
+    """Refuse rows that no program takes."""
+    if plan.validation_freq != 1 and len(data.validation_rows):
+        raise NotCompilable("validation_freq is not 1")
+    if not isinstance(data.y, np.ndarray):
+        raise NotCompilable("the target is not one array")
+    _refuse_large_sparse(data.x)
+
+
+def add_stopping(
+    compiled: CompiledPlan, plan: TrainingPlan, callbacks: Sequence[Any]
+) -> CompiledPlan:
+    """Add the plan's own stopping rule, and what the callbacks do."""
+    design, numbers = compiled.design, compiled.numbers
     if plan.stopping is not None:
         design = _add_watch(design, plan)
-        numbers["min_delta"] = plan.stopping.min_delta
+        numbers = {**numbers, "min_delta": plan.stopping.min_delta}
     rules = _read_rules(design, callbacks)
     design = replace(design, rules=rules.rules)
-    return CompiledPlan(design, numbers, targets, rules)
+    return CompiledPlan(design, numbers, compiled.targets, rules)
 
 
 def _read_rules(design: Design, callbacks: Sequence[Any]) -> Rules:
@@ -141,11 +156,11 @@ def _resolve_layout(plan: TrainingPlan, data: TrainingData) -> Layout:
         batch=batch,
         held=held,
         held_batch=held_batch,
-        epochs=_resolve_epochs(order, int(np.prod(data.x.shape[1:]))),
+        epochs=resolve_epochs(order, int(np.prod(data.x.shape[1:]))),
     )
 
 
-def _resolve_epochs(places: int, n_inputs: int) -> int:
+def resolve_epochs(places: int, n_inputs: int) -> int:
     """Return how many epochs of so many places a call trains at most."""
     width = max(1, n_inputs // 16)
     return min(max(_MAX_PLACES_A_CALL // (places * width), 1), _MAX_EPOCHS_A_CALL)
@@ -204,7 +219,7 @@ def join_designs(
         batch=layouts[0].batch,
         held=-(-held // held_batch) * held_batch if held else 0,
         held_batch=held_batch,
-        epochs=_resolve_epochs(order * n_slots, network.architecture.n_inputs),
+        epochs=resolve_epochs(order * n_slots, network.architecture.n_inputs),
     )
     padded = any(network.trained_shapes != n.trained_shapes for n in networks)
     return replace(designs[0], network=network, layout=layout, padded=padded)

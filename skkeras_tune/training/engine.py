@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 
+from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.training import keras_loop
 from skkeras_tune.training.member import Member
+from skkeras_tune.training.model_member import ModelMember
 from skkeras_tune.training.plan import (
     ModelState,
     NotCompilable,
@@ -15,7 +17,7 @@ from skkeras_tune.training.plan import (
     TrainingPlan,
     TrainingResult,
 )
-from skkeras_tune.training.trainer import current_trainer
+from skkeras_tune.training.trainer import current_trainer, train_alone
 
 Engine = Literal["auto", "compiled", "keras"]
 
@@ -48,12 +50,16 @@ def train(
         If the loss is not finite, the model does not fit the targets, or
         ``engine="compiled"`` and the plan cannot be compiled.
     """
-    reason = "engine='keras'"
+    reason, may_interpret = "engine='keras'", engine == "auto"
+    is_own = isinstance(plan.network, MLPArchitecture)
+    model = None if is_own else keras_loop.start_model(plan, start)
+    options: dict[str, Any] = {"callbacks": callbacks, "may_interpret": may_interpret}
     if engine != "keras":
         try:
-            member = Member(
-                plan, data, start, callbacks, may_interpret=engine == "auto"
-            )
+            if model is None:
+                return current_trainer().train(Member(plan, data, start, **options))
+            run = partial(train_alone, ModelMember(model, plan, data, **options))
+            return current_trainer().train_apart("a model of one's own", run)
         except NotCompilable as error:
             reason = str(error)
             if engine == "compiled":
@@ -62,9 +68,9 @@ def train(
                     "engine='auto', which falls back to Keras's own loop."
                 )
                 raise ValueError(message) from error
-        else:
-            return current_trainer().train(member)
-    run = partial(keras_loop.train, plan, data, start=start, callbacks=callbacks)
+    run = partial(
+        keras_loop.train, plan, data, start=start, callbacks=callbacks, model=model
+    )
     result = current_trainer().train_apart(reason, run)
     result.reason = reason
     return result

@@ -55,6 +55,7 @@ def train(
     *,
     start: ModelState | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    model: keras.Model | None = None,
 ) -> TrainingResult:
     """Train a model as the plan says.
 
@@ -66,6 +67,8 @@ def train(
         Go on from these weights and this optimizer state; None starts afresh.
     callbacks : sequence of keras.callbacks.Callback, default=()
         Belong to this run alone.
+    model : keras.Model, default=None
+        What `start_model` has returned for this plan; None calls it.
 
     Raises
     ------
@@ -75,11 +78,8 @@ def train(
     own = plan.network if isinstance(plan.network, MLPArchitecture) else None
     if own is not None and not callbacks:
         return _train_pooled(plan, own, data, start)
-    model = start.model if start is not None and own is None else None
     if model is None:
-        model = build_model(plan.network, plan.compilation, plan.seed)
-    if start is not None:
-        restore_state(model, start, with_rate=own is None)
+        model = start_model(plan, start)
     if own is not None:
         _reseed_dropout(model, own.dropout_seeds(plan.seed + plan.first_epoch))
     before = read_state(model)
@@ -93,6 +93,20 @@ def train(
     finally:
         detach(callbacks)
         release_models()
+
+
+def start_model(plan: TrainingPlan, start: ModelState | None) -> keras.Model:
+    """Return the compiled model that training begins with.
+
+    A model of the user's that was trained before goes on itself, as it is compiled.
+    """
+    is_own = isinstance(plan.network, MLPArchitecture)
+    model = start.model if start is not None and not is_own else None
+    if model is None:
+        model = build_model(plan.network, plan.compilation, plan.seed)
+    if start is not None:
+        restore_state(model, start, with_rate=not is_own)
+    return model
 
 
 def build_model(network: Network, compilation: Compilation, seed: int) -> keras.Model:
@@ -188,15 +202,18 @@ def _separate_rate(compilation: Compilation) -> tuple[float | None, Hashable]:
     return rate, replace(compilation, optimizer=replace(optimizer, config=config))
 
 
-def release_models() -> None:
+def release_models(*, were_traced: bool = True) -> None:
     """Free what models that are gone have left behind.
 
     Models are cycles of references, which Python's collector gets to late. A
-    collection takes 0.1 s, so it waits for several.
+    collection takes 0.1 s, so it waits for several. So does the release of what models
+    leave that were not traced, half a megabyte of kernels for a small one.
     """
-    if next(_releases) % _RELEASES_PER_COLLECTION == 0:
+    is_due = next(_releases) % _RELEASES_PER_COLLECTION == 0
+    if is_due:
         gc.collect()
-    release_traces()
+    if is_due or were_traced:
+        release_traces()
 
 
 def _reseed_dropout(model: keras.Model, seeds: list[int]) -> None:
@@ -269,7 +286,7 @@ def _validation_arguments(
     rows = data.validation_rows
     if not len(rows):
         return {}
-    size = plan.validation_batch_size or max(plan.batch_size, _VALIDATION_BATCH_SIZE)
+    size = validation_batch_size(plan)
     return {
         "validation_data": build_batches(
             data.x, targets, data.weight, lambda _: tf.constant(rows), size
@@ -277,6 +294,11 @@ def _validation_arguments(
         "validation_steps": count_batches(len(rows), size),
         "validation_freq": plan.validation_freq,
     }
+
+
+def validation_batch_size(plan: TrainingPlan) -> int:
+    """Return how many held-out rows are evaluated at a time."""
+    return plan.validation_batch_size or max(plan.batch_size, _VALIDATION_BATCH_SIZE)
 
 
 def _build_stopping(

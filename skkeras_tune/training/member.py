@@ -3,6 +3,7 @@
 Everything here is NumPy's, on the host, and of one member; `group.py` stacks members.
 """
 
+import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
@@ -18,7 +19,11 @@ from skkeras_tune.randomness import derive_seed
 from skkeras_tune.training.batches import count_batches
 from skkeras_tune.training.callback_replay import CallbackReplay
 from skkeras_tune.training.callbacks import find_stopping, raise_diverged
-from skkeras_tune.training.design import describe_kind, resolve_design
+from skkeras_tune.training.design import (
+    CompiledPlan,
+    describe_kind,
+    resolve_design,
+)
 from skkeras_tune.training.plan import (
     ModelState,
     TrainingData,
@@ -30,6 +35,7 @@ from skkeras_tune.training.program import (
     RUNNING,
     VALIDATION_NAN,
     Design,
+    Program,
 )
 from skkeras_tune.training.progress import EpochPrinter
 from skkeras_tune.training.updates import (
@@ -80,14 +86,21 @@ class Member:
         self._may_interpret = may_interpret
         #: Whether nobody wants its result any more.
         self.is_cancelled = False
-        self.compiled = resolve_design(
-            plan, data, callbacks, may_interpret=may_interpret
-        )
+        self.compiled = self._compile()
         self.design = self.compiled.design
         self.n_rows, self.n_held = len(data.train_rows), len(data.validation_rows)
         self.done = 0
         self._start = start
         self._open = ExitStack()
+
+    def _compile(self) -> CompiledPlan:
+        return resolve_design(
+            self.plan, self.data, self._callbacks, may_interpret=self._may_interpret
+        )
+
+    def build_program(self, design: Design) -> Program:
+        """Return a new program of that design."""
+        return Program(design)
 
     @property
     def kind(self) -> Hashable:
@@ -108,7 +121,7 @@ class Member:
     @property
     def n_weights(self) -> int:
         """Number of its trained weights."""
-        return self.design.network.n_weights
+        return sum(map(math.prod, self.design.network.trained_shapes))
 
     def renew(self) -> "Member":
         """Return a member of the same plan that has not begun."""
@@ -345,6 +358,8 @@ def _pack(weights: list[NDArray[Any]], room: Design) -> tuple[NDArray[Any], ...]
 
 def _pad(weight: NDArray[Any], shape: Shape) -> NDArray[Any]:
     """Add zeros at the end of each axis."""
+    if weight.shape == shape:
+        return weight
     sizes = zip(weight.shape, shape, strict=True)
     return np.pad(weight, [(0, room - size) for size, room in sizes])
 

@@ -6,6 +6,7 @@ fit of a shape.
 """
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,7 @@ from skkeras_tune.training.objective import Judge, Objective, describe_values
 from skkeras_tune.training.packing import Packing
 from skkeras_tune.training.primitives import is_finite, is_missing
 from skkeras_tune.training.program_store import clear_program_store
-from skkeras_tune.training.stacked_mlp import StackedMLP, TrainingPass
+from skkeras_tune.training.stacked_mlp import TrainingPass
 from skkeras_tune.training.updates import (
     OptimizerRule,
     apply_gradients,
@@ -59,6 +60,9 @@ class Layout:
         Places for held-out rows, and how many are evaluated at a time.
     epochs : int
         Epochs that a call trains at most, E.
+    rest, held_rest : int
+        Rows of a last, smaller batch of an epoch and of the held-out rows, where
+        batches may not be padded.
     """
 
     members: int
@@ -68,19 +72,21 @@ class Layout:
     held: int
     held_batch: int
     epochs: int
+    rest: int = 0
+    held_rest: int = 0
 
 
 @dataclass(frozen=True)
 class Design:
     """Everything that makes programs differ.
 
-    `watch` is the plan's own early stopping; `rules` are those of callbacks. In a
-    `padded` network some members have fewer units than there is room for. An
-    `interpreted` program is traced but not compiled: TensorFlow runs one operation
-    after the other.
+    `network` is a `StackedMLP`, or the `ModelShape` of a user's model. `watch` is the
+    plan's own early stopping; `rules` are those of callbacks. In a `padded` network
+    some members have fewer units than there is room for. An `interpreted` program is
+    traced but not compiled: TensorFlow runs one operation after the other.
     """
 
-    network: StackedMLP
+    network: Any
     optimizer: OptimizerRule
     objective: Objective
     watch: Watch | None
@@ -96,7 +102,7 @@ class Design:
     def judged(self) -> tuple[Objective, bool, int]:
         """What the losses and metrics depend on."""
         is_sparse = len(self.target[1]) == 0
-        return self.objective, is_sparse, self.network.architecture.output_units
+        return self.objective, is_sparse, self.network.output_units
 
     @property
     def packing(self) -> Packing:
@@ -192,27 +198,57 @@ class Program:
     def train_epoch(
         self, epoch: Any, data: Any, run: Any, numbers: Any, state: State
     ) -> tuple[State, list[Any]]:
-        size, n_rows = self.layout.batch, run["n_rows"]
+        n_rows = run["n_rows"]
         if self.layout.members > 1:  # or else its only member runs
             n_rows = tf.where(tf.equal(state["status"], RUNNING), n_rows, 0)
-        totals = self.start_totals()
         moving = {name: state[name] for name in MOVING}
 
-        def step(i: Any, moving: State, totals: Any) -> Any:
-            rows, places = self.take_places(run["orders"], epoch, i, size, n_rows)
+        def step(rows: Any, places: Any, moving: State, totals: Any) -> Any:
             batch = self.gather(data, run, rows)
-            moving, totals = self.train_step(batch, places, numbers, moving, totals)
-            return i + 1, moving, totals
+            return self.train_step(batch, places, numbers, moving, totals)
 
-        _, moving, totals = tf.while_loop(
-            lambda i, *_: tf.reduce_any(i * size < n_rows),
-            step,
-            [tf.constant(0), moving, totals],
-        )
+        sizes = self.layout.batch, self.layout.rest
+        start = [moving, self.start_totals()]
+        moving, totals = self.visit(run["orders"], epoch, n_rows, sizes, step, start)
         values = self.finish_totals(totals, n_rows)
         if self.layout.held:
             values += self.evaluate(data, run, numbers, moving)
         return self.end_epoch(epoch, run, numbers, state, moving, values), values
+
+    def visit(
+        self,
+        orders: Any,
+        epoch: Any,
+        n_rows: Any,
+        sizes: tuple[int, int],
+        step: Callable[..., Any],
+        carried: list[Any],
+    ) -> Any:
+        """Take a step for each batch of an order.
+
+        Parameters
+        ----------
+        orders : tensor of int of shape (E, P, places)
+        epoch : int or tensor of shape ()
+            Which of the orders.
+        n_rows : tensor of int of shape (P,)
+        sizes : tuple of int
+            Rows of a batch, and of the last one if it is not padded.
+        step : callable
+            Takes rows, places and what is carried, and returns what is carried on.
+        carried : list of nested tensors
+        """
+        size, _ = sizes
+
+        def one(i: Any, *carried: Any) -> Any:
+            places = self.take_places(orders, epoch, i, size, n_rows)
+            return i + 1, *step(*places, *carried)
+
+        loop = [tf.constant(0), *carried]
+        _, *carried = tf.while_loop(
+            lambda i, *_: tf.reduce_any(i * size < n_rows), one, loop
+        )
+        return carried
 
     def take_places(
         self, orders: Any, epoch: Any, i: Any, size: int, n_rows: Any
@@ -236,21 +272,13 @@ class Program:
     ) -> Any:
         mask, count = places
         counters = moving["counters"]
-        network = self.design.network
-        steps = tf.cast(counters["iteration"], tf.int32)
-        keys = tf.bitcast(
-            hash_bits(tf.bitcast(numbers["dropout_key"] + steps, tf.uint32), 0),
-            tf.int32,
-        )
-        training = TrainingPass(mask, numbers["dropout"], keys)
-        trained = self.packing.unpack(moving["weights"])
+        training = self.begin_pass(mask, counters, numbers)
+        trained, others = self.packing.unpack(moving["weights"]), moving["others"]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(trained)
-            weights = self.merge(trained, moving["others"])
-            outputs, others = network(
-                weights, batch["x"], training, raw=self.judge.takes_logits
+            outputs, others, penalty = self.run_network(
+                trained, others, batch["x"], numbers, training
             )
-            penalty = network.penalty(trained, numbers["l1"], numbers["l2"])
             loss = self.mean_loss(batch, outputs, mask, count) + penalty
             total = tf.reduce_sum(loss)
         rule = self.design.optimizer
@@ -269,10 +297,38 @@ class Program:
             settings,
         )
         new = dict(zip(("weights", "slots", "counters"), updated, strict=True))
+        new["weights"] = self.constrain(new["weights"])
         new["others"] = others
         if self.layout.members > 1:  # a fold may be a batch shorter than another
             new = choose(count > 0, new, moving)
         return new, self.add_totals(totals, batch["y"], outputs, loss, mask, count)
+
+    def begin_pass(self, mask: Any, counters: State, numbers: Any) -> Any:
+        """Return what the network needs of a step beside the rows."""
+        steps = tf.cast(counters["iteration"], tf.int32)
+        keys = hash_bits(tf.bitcast(numbers["dropout_key"] + steps, tf.uint32), 0)
+        return TrainingPass(mask, numbers["dropout"], tf.bitcast(keys, tf.int32))
+
+    def run_network(
+        self,
+        trained: list[Any],
+        others: list[Any],
+        x: Any,
+        numbers: Any,
+        training: Any = None,
+    ) -> tuple[Any, list[Any], Any]:
+        """Return the outputs, the others as they are then, and what adds to the loss.
+
+        Without `training` the network predicts.
+        """
+        network = self.design.network
+        penalty = network.penalty(trained, numbers["l1"], numbers["l2"])
+        weights, raw = self.merge(trained, others), self.judge.takes_logits
+        return *network(weights, x, training, raw=raw), penalty
+
+    def constrain(self, rows: Any) -> Any:
+        """Bring the trained weights back to where they must be."""
+        return rows
 
     def merge(self, trained: list[Any], others: list[Any]) -> list[Any]:
         """Put trained weights among those that have no gradients, in Keras's order."""
@@ -304,27 +360,20 @@ class Program:
         return [*values, sums / tf.cast(n_rows, self.type)]
 
     def evaluate(self, data: Any, run: Any, numbers: Any, moving: Any) -> list[Any]:
-        size, n_rows, held = self.layout.held_batch, run["n_held"], run["held"]
-        network = self.design.network
-        trained = self.packing.unpack(moving["weights"])
-        weights = self.merge(trained, moving["others"])
-        penalty = network.penalty(trained, numbers["l1"], numbers["l2"])
+        trained, others = self.packing.unpack(moving["weights"]), moving["others"]
 
-        def step(i: Any, totals: Any) -> Any:
-            rows, (mask, count) = self.take_places(held[tf.newaxis], 0, i, size, n_rows)
+        def step(rows: Any, places: Any, totals: Any) -> list[Any]:
+            mask, count = places
             batch = self.gather(data, run, rows)
-            outputs, _ = network(weights, batch["x"], raw=self.judge.takes_logits)
+            outputs, _, penalty = self.run_network(trained, others, batch["x"], numbers)
             loss = self.mean_loss(batch, outputs, mask, count) + penalty
-            return i + 1, self.add_totals(
-                totals, batch["y"], outputs, loss, mask, count
-            )
+            return [self.add_totals(totals, batch["y"], outputs, loss, mask, count)]
 
-        _, totals = tf.while_loop(
-            lambda i, _: tf.reduce_any(i * size < n_rows),
-            step,
-            [tf.constant(0), self.start_totals()],
-        )
-        return self.finish_totals(totals, n_rows)
+        held, n_held = run["held"][tf.newaxis], run["n_held"]
+        sizes = self.layout.held_batch, self.layout.held_rest
+        start = [self.start_totals()]
+        (totals,) = self.visit(held, 0, n_held, sizes, step, start)
+        return self.finish_totals(totals, n_held)
 
     # --- stopping
 

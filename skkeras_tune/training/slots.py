@@ -19,7 +19,7 @@ from skkeras_tune.training.design import pad_members
 from skkeras_tune.training.group import Group
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.plan import TrainingResult
-from skkeras_tune.training.program import RUNNING, STOPPED, Design, Program
+from skkeras_tune.training.program import RUNNING, STOPPED, Design
 from skkeras_tune.training.program_cache import ProgramCache
 
 Outcome = TrainingResult | Exception
@@ -162,7 +162,8 @@ class Slots:
     def _prepare(self, size: int) -> None:
         """Find the program of so many slots, and what stays the same between calls."""
         self._design = design = self._group.join(size)
-        self._program = programs.find(design, lambda: Program(design))
+        _, member = self._running[0]
+        self._program = programs.find(design, lambda: member.build_program(design))
         self._arrays = self._group.load(design)
         held = np.zeros((size, design.layout.held), np.int32)
         n_held, n_rows = np.zeros(size, np.int32), np.zeros(size, np.int32)

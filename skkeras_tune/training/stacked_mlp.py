@@ -134,6 +134,11 @@ class StackedMLP:
         return [*flags, True, True]
 
     @property
+    def output_units(self) -> int:
+        """Width of the outputs."""
+        return self.architecture.output_units
+
+    @property
     def trained_shapes(self) -> list[tuple[int, ...]]:
         """Shape of each trained weight of one member."""
         shape, fan_in = self.architecture, self.architecture.n_inputs

@@ -26,15 +26,20 @@ class Trainer(Protocol):
         ...
 
 
+def train_alone(member: Member) -> TrainingResult:
+    """Train a member of a program on its own, and raise what it fails with."""
+    ((_, outcome),) = train_members([member])
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
 class Alone:
     """Trains each fit alone, in its own thread."""
 
     def train(self, member: Member) -> TrainingResult:
         """Train a member of a program, and raise what it fails with."""
-        ((_, outcome),) = train_members([member])
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+        return train_alone(member)
 
     def train_apart(
         self, reason: str, run: Callable[[], TrainingResult]

@@ -1,0 +1,152 @@
+"""The epoch loop of `Program` around a model of the user's, for one member.
+
+Batches are never padded, since a layer may look at all rows of a batch.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from skkeras_tune._compat import add_member_axis, list_layers
+from skkeras_tune.training.model_key import list_variables
+from skkeras_tune.training.plan import NotCompilable
+from skkeras_tune.training.program import Design, Program, State
+
+
+class ModelProgram(Program):
+    """A program whose network is a Keras model, called statelessly.
+
+    Parameters
+    ----------
+    design : Design
+        Its network is the `ModelShape` of `model`.
+    model : keras.Model
+        Let go of when the program is traced.
+    """
+
+    def __init__(self, design: Design, model: keras.Model) -> None:
+        super().__init__(design)
+        self._model: keras.Model | None = model
+        self._refusal: str | None = None
+
+    def prepare(self, data: Any, run: Any, numbers: Any, state: State) -> None:
+        """Trace and compile, if nobody has, and let go of the model.
+
+        Raises
+        ------
+        NotCompilable
+            If TensorFlow cannot do it.
+        """
+        if self._refusal is not None:
+            raise NotCompilable(self._refusal)
+        try:
+            super().prepare(data, run, numbers, state)
+        except Exception as error:
+            self._refusal = _describe(error)
+            raise NotCompilable(self._refusal) from error
+        finally:
+            if self._model is not None:
+                derive_statistics(self._model)
+        self._model = None
+
+    @property
+    def model(self) -> keras.Model:
+        """The model, while the program is not traced."""
+        if self._model is None:
+            raise NotCompilable("the program of this model is traced for other rows")
+        return self._model
+
+    def visit(
+        self,
+        orders: Any,
+        epoch: Any,
+        n_rows: Any,
+        sizes: tuple[int, int],
+        step: Callable[..., Any],
+        carried: list[Any],
+    ) -> Any:
+        """Take a step for each batch of an order; the last has its own size.
+
+        XLA needs the size in advance, so that the last step is traced apart. TensorFlow
+        does not.
+        """
+        (size, rest), n_rows = sizes, n_rows[0]
+        is_exact = not self.design.interpreted
+        n_steps = n_rows // size if is_exact else -(-n_rows // size)
+
+        def take(i: Any, count: Any) -> Any:
+            rows = tf.slice(orders, [epoch, 0, i * size], [1, 1, count])[0]
+            mask = tf.ones([1, count], self.type)
+            return rows, (mask, tf.reshape(tf.cast(count, self.type), [1]))
+
+        def one(i: Any, *carried: Any) -> Any:
+            count = size if is_exact else tf.minimum(size, n_rows - i * size)
+            return i + 1, *step(*take(i, count), *carried)
+
+        loop = [tf.constant(0), *carried]
+        _, *carried = tf.while_loop(lambda i, *_: i < n_steps, one, loop)
+        return step(*take(n_steps, rest), *carried) if is_exact and rest else carried
+
+    def begin_pass(self, mask: Any, counters: Any, numbers: Any) -> Any:
+        """Return that this is training: the model has its own random generators."""
+        return True
+
+    def run_network(
+        self,
+        trained: list[Any],
+        others: list[Any],
+        x: Any,
+        numbers: Any,
+        training: Any = None,
+    ) -> tuple[Any, list[Any], Any]:
+        """Return the outputs, the others as they are then, and the added losses."""
+        model = self.model
+        fixed = [v for v in list_variables(model) if not v.trainable]
+        values = {id(v): value[0] for v, value in zip(fixed, others, strict=True)}
+        trained = [part[0] for part in trained]
+        known = list(zip(model.trainable_variables, trained, strict=True))
+        known += [(v, values[id(v)]) for v in fixed]
+        with keras.StatelessScope(state_mapping=known):
+            derive_statistics(model)
+        variables = model.non_trainable_variables
+        outputs, moved, losses = model.stateless_call(
+            trained,
+            [values[id(v)] for v in variables],
+            x[0],
+            training=bool(training),
+            return_losses=True,
+        )
+        if getattr(outputs, "_keras_mask", None) is not None:
+            raise NotCompilable("the model's outputs are masked")
+        values |= {id(v): value for v, value in zip(variables, moved, strict=True)}
+        penalty = tf.add_n(losses) if losses else tf.zeros([], self.type)
+        others = [tf.convert_to_tensor(values[id(v)])[tf.newaxis] for v in fixed]
+        return add_member_axis(outputs), others, tf.reshape(penalty, [1])
+
+    def constrain(self, rows: Any) -> Any:
+        """Apply the constraints of the weights."""
+        constraints = [v.constraint for v in self.model.trainable_variables]
+        if not any(constraints):
+            return rows
+        pairs = zip(constraints, self.packing.unpack(rows), strict=True)
+        kept = [keep(part[0]) if keep else part[0] for keep, part in pairs]
+        return self.packing.pack([part[tf.newaxis] for part in kept])
+
+
+def derive_statistics(model: keras.Model) -> None:
+    """Let Normalization layers take their numbers from their weights of now."""
+    for layer in list_layers(model):
+        if isinstance(layer, keras.layers.Normalization) and layer.mean is not None:
+            layer.finalize_state()
+
+
+def _describe(error: Exception) -> str:
+    """Return a reason: the first two lines of a message, without Keras's colours."""
+    if isinstance(error, NotCompilable):
+        return str(error)
+    text = re.sub(r"\x1b\[\d+m", "", str(error))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return f"TensorFlow makes no program of the model: {' '.join(lines[:2])}"
