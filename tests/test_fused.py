@@ -1,6 +1,7 @@
 """Within `fused`, whatever runs through joblib gives what it gives without."""
 
 import threading
+import time
 import warnings
 
 import joblib
@@ -183,6 +184,38 @@ def test_pipelines(iris):
     )
     assert_same_search(found, expected)
     assert [group.n_fits for group in report.groups] == [12]
+
+
+def fit_after_a_call(X, y, *, seconds):
+    """Fit when a call within the task has ended, which the task notices late."""
+    parallel = joblib.Parallel(return_as="generator")
+    for _ in parallel(joblib.delayed(np.sum)(X) for _ in range(2)):
+        time.sleep(seconds)
+    return build().fit(X, y).predict_proba(X)
+
+
+def fit_in_a_call(X, y, *, seconds):
+    """Fit between the results of a call within the task."""
+    parallel = joblib.Parallel(return_as="generator")
+    found = []
+    for _ in parallel(joblib.delayed(np.sum)(X) for _ in range(2)):
+        time.sleep(seconds)
+        found.append(build().fit(X, y).predict_proba(X))
+    return found[0]
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("function", [fit_after_a_call, fit_in_a_call])
+def test_a_task_that_has_yet_to_go_on_is_waited_for(iris, function, n_jobs):
+    """Training begins with all, though a task wakes late from a call of its own."""
+    expected = build().fit(*iris).predict_proba(iris[0])
+    with fused(n_jobs=n_jobs) as fusion:
+        found = joblib.Parallel()(
+            joblib.delayed(function)(*iris, seconds=seconds) for seconds in (0, 0.3)
+        )
+    for each in found:
+        assert_allclose(each, expected, atol=1e-5)
+    assert {group.n_fits for group in fusion.report().groups} == {2}
 
 
 def test_transformed_targets(diabetes):

@@ -56,7 +56,7 @@ class FusedBackend(ParallelBackendBase):
             self._end_dispatch()
             yield
         else:
-            with self._coordinator.leave_place():
+            with self._coordinator.leave_place(self._call):
                 yield
 
     def stop_call(self) -> None:

@@ -53,6 +53,7 @@ class Coordinator:
         self._jobs: deque[Job] = deque()
         self._at_work: list[Job] = []
         self._threads: set[threading.Thread] = set()
+        self._awaited: set[Call] = set()
         self._n_running = self._n_dispatching = self._n_busy = 0
 
     # --- what the backend calls
@@ -66,6 +67,7 @@ class Coordinator:
         """Let a function run when its turn comes; `done` takes its future."""
         task = Task(call, function, done)
         with self._lock:
+            call.n_open += 1
             self._pending.setdefault(call.level, deque()).append(task)
             self._advance()
         return task.future
@@ -82,19 +84,36 @@ class Coordinator:
             self._advance()
 
     @contextmanager
-    def leave_place(self) -> Iterator[None]:
-        """Leave a running task's place to others while it waits for its own tasks."""
+    def leave_place(self, call: Call) -> Iterator[None]:
+        """Leave a task's place to others while it waits for the tasks of its call.
+
+        From the moment that these have ended it counts as running, though its thread
+        may take a while to notice: else training would begin without it.
+        """
+        task = call.parent
+        assert task is not None
         with self._lock:
-            self._n_running -= 1
-            self._advance()
+            self._awaited.add(call)
+            self._leave(task)
         try:
             yield
         finally:
             resumes = threading.Event()
             with self._lock:
-                self._ready.append(resumes)
-                self._advance()
+                self._awaited.discard(call)
+                if task.has_place:
+                    resumes.set()
+                else:
+                    self._ready.append(resumes)
+                    self._advance()
             resumes.wait()
+            task.has_place = True
+
+    def _leave(self, task: Task) -> None:
+        """Give a task's place to others, if it has one."""
+        self._n_running -= task.has_place
+        task.has_place = False
+        self._advance()
 
     def cancel(self, call: Call) -> None:
         """Give up the tasks of a call; those that train end with the next epochs."""
@@ -127,10 +146,11 @@ class Coordinator:
         """Train a member together with what else waits."""
         request = Request(member)
         with self._lock:
-            self._n_running -= 1
             self._waiting.append(request)
-            self._advance()
+            self._awaited = {c for c in self._awaited if c.parent is not request.task}
+            self._leave(request.task)
         request.resumes.wait()
+        request.task.has_place = True
         if request.call.is_cancelled:
             raise Cancelled
         if isinstance(request.outcome, TrainingResult):
@@ -155,10 +175,12 @@ class Coordinator:
                 self._ready.popleft().set()
             elif (task := self._admit()) is not None:
                 self._n_running += 1
+                task.has_place = True
                 self._start(self._run, task)
             else:
                 break
-        if self._waiting and not (self._n_running or self._n_dispatching):
+        is_busy = self._n_running or self._n_dispatching
+        if self._waiting and not (is_busy or any(c.is_settled for c in self._awaited)):
             self._begin_training()
 
     def _admit(self) -> Task | None:
@@ -253,6 +275,7 @@ class Coordinator:
                 task.run()
         finally:
             with self._lock:
+                task.call.end(task)
                 self._n_running -= 1
                 self._advance()
 

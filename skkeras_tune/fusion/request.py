@@ -17,7 +17,19 @@ class Call:
     def __init__(self) -> None:
         self.parent = current_task()
         self.level: int = self.parent.call.level + 1 if self.parent else 0
-        self._is_cancelled = False
+        #: Tasks submitted that have not ended.
+        self.n_open = 0
+        self._is_cancelled = self._has_failed = False
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether who waits for its tasks goes on: all have ended, or one failed."""
+        return self.n_open == 0 or self._has_failed or self._is_cancelled
+
+    def end(self, task: "Task") -> None:
+        """Count a task that has ended."""
+        self.n_open -= 1
+        self._has_failed |= task.future.exception() is not None
 
     @property
     def is_cancelled(self) -> bool:
@@ -39,6 +51,8 @@ class Task:
         self.call = call
         self._function, self._done = function, done
         self.future: Future[Any] = Future()
+        #: Whether it counts as running: it does not while it waits.
+        self.has_place = False
 
     def run(self) -> None:
         """Run the function, then the callback, which may submit the next task."""
@@ -64,7 +78,7 @@ class Request:
     def __init__(self, member: Member) -> None:
         task = current_task()
         assert task is not None
-        self.member, self.call = member, task.call
+        self.member, self.task, self.call = member, task, task.call
         self.n_bytes = sum(array.nbytes for array in member.arrays.values())
         self.outcome: Outcome | None = None
         #: Whether it has asked to join a group in training, in vain.

@@ -240,7 +240,7 @@ WORK: dict[str, Work] = {
         searches.search_california, 50, 1, "scikit-learn"
     ),
     "random search, 10 draws of widths, depths and rates x 3 folds, fused": Work(
-        searches.search_at_random, 100, 10, share=0.1
+        searches.search_at_random, 3, 1, share=1 / 3
     ),
     "Pima, 5 batch sizes x 5 folds, fused": Work(
         searches.search_batch_sizes, 100, 10, share=0.1
