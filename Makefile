@@ -72,7 +72,7 @@ docs: $(VENV)/.docs  ## Build the documentation into docs/_build/html
 	@$(BIN)/sphinx-build -q -E -W --keep-going -b html docs docs/_build/html
 	@echo "Built docs/_build/html/index.html"
 
-bench: $(VENV)/.test  ## Run the benchmarks
+bench: $(VENV)/.bench  ## Run the benchmarks
 	@$(BIN)/python -m tests.benchmarks $(BENCH_ARGS)
 
 format: $(VENV)/.test  ## Format the code and mend what ruff can mend
@@ -112,7 +112,8 @@ $(OLDEST)/.created:
 $(VENV)/.demo: EXTRAS := demo
 $(VENV)/.test: EXTRAS := demo,test,lint
 $(VENV)/.docs: EXTRAS := docs
-$(VENV)/.demo $(VENV)/.test $(VENV)/.docs: $(VENV)/.created pyproject.toml
+$(VENV)/.bench: EXTRAS := demo,test,lint,bench
+$(VENV)/.demo $(VENV)/.test $(VENV)/.docs $(VENV)/.bench: $(VENV)/.created pyproject.toml
 	@echo "Installing skkeras-tune[$(EXTRAS)] into $(VENV) (TensorFlow is large: minutes)"
 	@$(BIN)/python $(PIP_INSTALL) --editable ".[$(EXTRAS)]"
 	@touch $@

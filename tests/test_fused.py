@@ -5,6 +5,7 @@ import time
 import warnings
 
 import joblib
+import keras
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -164,6 +165,21 @@ def test_meta_estimators(iris, kind):
     expected, found, report = both(lambda: METAS[kind]().fit(X, y).predict_proba(X))
     assert_allclose(found, expected, atol=1e-5)
     assert report.n_fused >= 2
+
+
+@pytest.mark.parametrize("loss", ["Binary", "Categorical"])
+def test_smoothing_of_labels_differs_within_a_group(iris, loss):
+    """Labels smoothed, and not, train in one program."""
+    X, y = iris
+    model = build(loss=getattr(keras.losses, f"{loss}Crossentropy"))
+    grid = {"loss__label_smoothing": [0.0, 0.1, 0.3]}
+    if loss == "Binary":
+        y = y == 0
+    search = GridSearchCV(model, grid, cv=3, scoring="neg_log_loss", refit=False)
+    expected, found, report = both(lambda: clone(search).fit(X, y))
+    assert_same_search(found, expected)
+    assert [group.n_fits for group in report.groups] == [9]
+    assert len(set(expected.cv_results_["mean_test_score"])) == 3
 
 
 def test_feature_selection(iris):
@@ -396,6 +412,8 @@ def test_the_process_is_left_as_it_was(iris):
 BAD = {
     "max_memory": ["2 apples", "", 0, "0", -1],
     "n_jobs": [0, 1.5, "two"],
+    "backend": ["threads", None],
+    "client": ["127.0.0.1:8786"],
 }
 
 

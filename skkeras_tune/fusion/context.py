@@ -4,15 +4,18 @@ import os
 import re
 import warnings
 from types import TracebackType
-from typing import Self
+from typing import Any, Literal, Self
 
 import joblib
 
 from skkeras_tune.fusion.backend import FusedBackend
 from skkeras_tune.fusion.coordinator import Coordinator
 from skkeras_tune.fusion.report import FusionReport
+from skkeras_tune.fusion.sender import Sender
+from skkeras_tune.fusion.workers import WorkersName, open_workers
 
 _MAX_TASKS = 128
+_BACKENDS = ("threading", "loky", "dask", "ray")
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
@@ -31,7 +34,21 @@ class fused:  # noqa: N801  a context, named as it reads
         states of the networks in training may take. It bounds how many are trained
         together. None is a quarter of the machine's.
     n_jobs : int, default=None
-        Cores to use. None is all of them.
+        Cores to use, or worker processes. None is all of them. Negative numbers count
+        from the end, as joblib's do.
+    backend : {"threading", "loky", "dask", "ray"}, default="threading"
+        Where groups are trained: in threads of this process, in processes of this
+        machine, or on the workers of a Dask or Ray cluster. "dask" needs the package
+        ``distributed`` and a client, "ray" the package ``ray``.
+    client : distributed.Client, default=None
+        The client for ``backend="dask"``. None is the current one.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range, or there is no Dask client.
+    ImportError
+        If the package of a backend is not installed.
 
     Notes
     -----
@@ -41,6 +58,11 @@ class fused:  # noqa: N801  a context, named as it reads
     (`engine_reason_`) run in Keras's loop, one at a time.
 
     An estimator fitted outside of joblib, in the body of the context, trains alone.
+
+    With another `backend`, tasks still run here, with the steps before the network and
+    the scoring. Only groups travel, each to one worker at a time; rows are sent to a
+    worker once. A group whose worker dies is sent again, up to three times in all, and
+    then each network by itself.
 
     Examples
     --------
@@ -57,12 +79,22 @@ class fused:  # noqa: N801  a context, named as it reads
     """
 
     def __init__(
-        self, *, max_memory: int | str | None = None, n_jobs: int | None = None
+        self,
+        *,
+        max_memory: int | str | None = None,
+        n_jobs: int | None = None,
+        backend: Literal["threading"] | WorkersName = "threading",
+        client: Any = None,
     ) -> None:
-        n_lanes = _resolve_n_jobs(n_jobs)
-        self._coordinator = Coordinator(
-            n_lanes, _MAX_TASKS, _resolve_memory(max_memory)
-        )
+        n_lanes, max_bytes = _resolve_n_jobs(n_jobs), _resolve_memory(max_memory)
+        _validate_backend(backend, client)
+        if backend == "threading":
+            self._coordinator = Coordinator(n_lanes, _MAX_TASKS, max_bytes)
+        else:
+            n_workers = None if n_jobs is None else n_lanes
+            sender = Sender(open_workers(backend, n_workers, client))
+            n_cores = int(joblib.cpu_count())
+            self._coordinator = Coordinator(n_cores, _MAX_TASKS, max_bytes, sender)
         self._backend = FusedBackend(self._coordinator)
 
     def __enter__(self) -> Self:
@@ -83,7 +115,7 @@ class fused:  # noqa: N801  a context, named as it reads
         try:
             self._config.__exit__(kind, error, traceback)
         finally:
-            self._coordinator.join()
+            self._coordinator.close()
             if warnings.filters != self._filters:
                 warnings.filters[:] = self._filters  # type: ignore[index]
 
@@ -109,6 +141,21 @@ def _resolve_n_jobs(n_jobs: int | None) -> int:
         )
         raise ValueError(message)
     return n_jobs if n_jobs > 0 else max(1, n_cores + 1 + n_jobs)
+
+
+def _validate_backend(backend: str, client: Any) -> None:
+    if backend not in _BACKENDS:
+        message = (
+            "The 'backend' parameter of fused must be a str among "
+            f"{', '.join(map(repr, _BACKENDS))}. Got {backend!r} instead."
+        )
+        raise ValueError(message)
+    if client is not None and backend != "dask":
+        message = (
+            "The 'client' parameter of fused must be None unless backend='dask'. "
+            f"Got {client!r} and backend={backend!r} instead."
+        )
+        raise ValueError(message)
 
 
 def _resolve_memory(max_memory: int | str | None) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 from skkeras_tune.fusion.lanes import Batch, Job, plan_jobs, split_by_size
 from skkeras_tune.fusion.report import FusionReport
 from skkeras_tune.fusion.request import Call, Request, Task
+from skkeras_tune.fusion.sender import Sender
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.plan import TrainingResult
 from skkeras_tune.training.slots import Outcome
@@ -39,10 +40,20 @@ class Coordinator:
         Tasks in flight: running, or waiting for training.
     max_bytes : int
         Memory for the data of tasks in flight, and for the states of groups.
+    sender : Sender, default=None
+        Has groups trained elsewhere, as many at a time as it says.
     """
 
-    def __init__(self, n_lanes: int, max_tasks: int, max_bytes: int) -> None:
+    def __init__(
+        self,
+        n_lanes: int,
+        max_tasks: int,
+        max_bytes: int,
+        sender: Sender | None = None,
+    ) -> None:
         self.n_lanes, self.max_tasks, self.max_bytes = n_lanes, max_tasks, max_bytes
+        self._n_trainers = sender.n_lanes if sender else n_lanes
+        self._sender = sender
         self.report = FusionReport()
         self._lock = threading.RLock()
         self._apart = threading.Lock()
@@ -129,6 +140,8 @@ class Coordinator:
             for request in self._training:
                 request.member.is_cancelled |= request.call.is_cancelled
             self._advance()
+        if self._sender is not None:
+            self._sender.give_up()
 
     def join(self) -> None:
         """Wait until no thread is left."""
@@ -139,6 +152,12 @@ class Coordinator:
                 return
             for thread in threads:
                 thread.join()
+
+    def close(self) -> None:
+        """Wait until no thread is left, and let go of what was sent elsewhere."""
+        self.join()
+        if self._sender is not None:
+            self._sender.close()
 
     # --- what the fits call
 
@@ -201,12 +220,12 @@ class Coordinator:
 
     def _begin_training(self) -> None:
         """Give idle lanes what waits, but for what groups in training have room for."""
-        n_idle = self.n_lanes - self._n_busy
+        n_idle = self._n_trainers - self._n_busy
         if n_idle <= 0:
             return
         batches = [Batch(requests) for requests in self._take_batches()]
         self.report.groups += [batch.record for batch in batches]
-        jobs = plan_jobs(batches, self.n_lanes, self.max_bytes)
+        jobs = plan_jobs(batches, self._n_trainers, self.max_bytes)
         self._jobs.extend(jobs)
         for _ in range(min(n_idle, len(jobs))):
             self._n_busy += 1
@@ -289,9 +308,14 @@ class Coordinator:
                     return
                 job = self._jobs.popleft()
                 self._at_work.append(job)
-            for request, outcome in job.run(self._offer):
+            for request, outcome in self._train_job(job):
                 with self._lock:
                     self._deliver(request, outcome)
                     self._advance()
             with self._lock:
                 self._at_work.remove(job)
+
+    def _train_job(self, job: Job) -> Iterator[tuple[Request, Outcome]]:
+        if self._sender is not None:
+            return self._sender.run(job)
+        return job.run(self._offer)

@@ -8,7 +8,8 @@ from skkeras_tune.fusion.report import FusedGroup, describe_member
 from skkeras_tune.fusion.request import Request
 from skkeras_tune.training.group import Group
 from skkeras_tune.training.member import Member
-from skkeras_tune.training.slots import Outcome, Slots, train_members
+from skkeras_tune.training.rescue import train_group
+from skkeras_tune.training.slots import Outcome, Slots
 
 #: Offers up to so many requests of a kind that have come to wait meanwhile, and
 #: returns how many were taken.
@@ -107,23 +108,17 @@ class Job:
         self.n_free = 0
 
     def run(self, offer: Offer) -> Iterator[tuple[Request, Outcome]]:
-        """Train, and yield each request with its outcome when it ends.
+        """Train here, and yield each request with its outcome when it ends."""
+        batch, take_in = self.batch, partial(self._take_in, offer)
+        for member, outcome in train_group(
+            batch.group, self.n_slots, take_in, self._end
+        ):
+            yield batch.finish(member, outcome)
 
-        What fails for a whole program is tried once more for each member alone.
-        """
-        batch = self.batch
-        while batch.group.n_waiting:
-            slots = Slots(batch.group, self.n_slots, partial(self._take_in, offer))
-            try:
-                for member, outcome in slots.run():
-                    yield batch.finish(member, outcome)
-            except Exception as error:
-                for member in slots.members:
-                    failed = error if self.n_slots == 1 else _train_alone(member)
-                    yield batch.finish(member, failed)
-            finally:
-                self.n_free = 0
-                batch.record.add_run(slots)
+    def _end(self, slots: Slots) -> None:
+        self.n_free = 0
+        seconds = slots.compile_seconds, slots.train_seconds
+        self.batch.record.add_run(slots.n_slots, *seconds)
 
     def _take_in(self, offer: Offer, slots: Slots) -> None:
         """Let requests that have come to wait meanwhile take free slots."""
@@ -132,14 +127,6 @@ class Job:
         if n_free > 0:
             n_free -= offer(batch.kind, n_free, batch.add)
         self.n_free = max(n_free, 0)
-
-
-def _train_alone(member: Member) -> Outcome:
-    try:
-        ((_, outcome),) = train_members([member.renew()])
-    except Exception as error:
-        return error
-    return outcome
 
 
 def plan_jobs(batches: Sequence[Batch], n_lanes: int, max_bytes: int) -> list[Job]:

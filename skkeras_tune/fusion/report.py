@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from skkeras_tune.training.member import Member
-from skkeras_tune.training.slots import Outcome, Slots
+from skkeras_tune.training.slots import Outcome
 
 
 @dataclass
@@ -38,11 +38,13 @@ class FusedGroup:
         self.n_fits += 1
         self.n_failed += isinstance(outcome, Exception)
 
-    def add_run(self, slots: Slots) -> None:
+    def add_run(
+        self, n_slots: int, compile_seconds: float, train_seconds: float
+    ) -> None:
         """Add what a lane has done."""
-        self.n_slots.append(slots.n_slots)
-        self.compile_seconds += slots.compile_seconds
-        self.train_seconds += slots.train_seconds
+        self.n_slots.append(n_slots)
+        self.compile_seconds += compile_seconds
+        self.train_seconds += train_seconds
 
 
 def describe_member(member: Member) -> dict[str, Any]:

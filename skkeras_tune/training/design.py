@@ -68,7 +68,8 @@ def resolve_design(
         raise NotCompilable("the model is not the built-in network")
     refuse_data(plan, data)
     rule, numbers = read_optimizer(plan.compilation.optimizer)
-    objective = read_objective(plan.compilation)
+    objective, smoothing = read_objective(plan.compilation)
+    numbers |= smoothing
     numbers |= {
         "l1": architecture.l1,
         "l2": architecture.l2,
@@ -187,7 +188,9 @@ def describe_kind(design: Design) -> Design:
         held_batch=0,
         epochs=0,
     )
-    return replace(design, layout=layout, network=design.network.kind)
+    objective = replace(design.objective, smooths=False)
+    network = design.network.kind
+    return replace(design, layout=layout, network=network, objective=objective)
 
 
 def join_designs(
@@ -222,7 +225,14 @@ def join_designs(
         epochs=resolve_epochs(order * n_slots, network.architecture.n_inputs),
     )
     padded = any(network.trained_shapes != n.trained_shapes for n in networks)
-    return replace(designs[0], network=network, layout=layout, padded=padded)
+    smooths = any(design.objective.smooths for design in designs)
+    return replace(
+        designs[0],
+        network=network,
+        layout=layout,
+        padded=padded,
+        objective=replace(designs[0].objective, smooths=smooths),
+    )
 
 
 def _widen(joined: StackedMLP, networks: Sequence[StackedMLP]) -> StackedMLP:

@@ -123,16 +123,20 @@ class Member:
         """Number of its trained weights."""
         return sum(map(math.prod, self.design.network.trained_shapes))
 
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The arguments that make another member of the same plan."""
+        return {
+            "plan": self.plan,
+            "data": self.data,
+            "start": self._start,
+            "callbacks": self._callbacks,
+            "may_interpret": self._may_interpret,
+        }
+
     def renew(self) -> "Member":
         """Return a member of the same plan that has not begun."""
-        may_interpret = self._may_interpret
-        return Member(
-            self.plan,
-            self.data,
-            self._start,
-            self._callbacks,
-            may_interpret=may_interpret,
-        )
+        return Member(**self.recipe)
 
     # --- what goes in
 

@@ -90,7 +90,8 @@ def resolve_model_design(
     network = read_shape(model, (data.x.dtype.str, data.x.shape[1:]))
     compilation = read_compilation(model)
     rule, numbers = read_optimizer(compilation.optimizer)
-    objective = read_objective(compilation)
+    objective, smoothing = read_objective(compilation)
+    numbers |= smoothing
     targets = prepare_targets(model, data)
     is_interpreted = not _is_for_xla(model) or (
         may_interpret and _count_steps(plan, data) <= _FEW_STEPS

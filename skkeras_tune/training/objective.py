@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from skkeras_tune._compat import find_logits
-from skkeras_tune.frozen import thaw
+from skkeras_tune.frozen import freeze, thaw
 from skkeras_tune.losses import find_loss_class, is_rowwise
 from skkeras_tune.training.members import map_members
 from skkeras_tune.training.plan import Compilation, NotCompilable
@@ -27,6 +27,14 @@ _CROSSENTROPIES = (
     keras.losses.SparseCategoricalCrossentropy,
 )
 
+#: Losses whose smoothing of labels is a number of the run, by what they smooth.
+_SMOOTHING = {
+    keras.losses.BinaryCrossentropy: "binary",
+    keras.losses.BinaryFocalCrossentropy: "binary",
+    keras.losses.CategoricalCrossentropy: "categorical",
+    keras.losses.CategoricalFocalCrossentropy: "categorical",
+}
+
 _BY_SHAPE = {"acc": "accuracy", "accuracy": "accuracy"} | dict.fromkeys(
     ("ce", "crossentropy"), "crossentropy"
 )
@@ -34,14 +42,23 @@ _BY_SHAPE = {"acc": "accuracy", "accuracy": "accuracy"} | dict.fromkeys(
 
 @dataclass(frozen=True)
 class Objective:
-    """What is minimised and what is reported, as frozen values."""
+    """What is minimised and what is reported, as frozen values.
+
+    Attributes
+    ----------
+    loss, metrics
+        The loss without its smoothing of labels, which is data.
+    smooths : bool
+        Whether labels are smoothed.
+    """
 
     loss: Any
     metrics: Any
+    smooths: bool = False
 
 
-def read_objective(compilation: Compilation) -> Objective:
-    """Return the loss and the metrics.
+def read_objective(compilation: Compilation) -> tuple[Objective, dict[str, float]]:
+    """Return the loss and the metrics, and the numbers of this run.
 
     Raises
     ------
@@ -63,7 +80,17 @@ def read_objective(compilation: Compilation) -> Objective:
     for metric in _as_list(metrics):
         if not isinstance(metric, str | keras.metrics.Metric):
             raise NotCompilable(f"the metric {metric!r} has no compiled form")
-    return Objective(compilation.loss, compilation.metrics)
+    loss, smoothing = _part_smoothing(compilation.loss, loss)
+    objective = Objective(loss, compilation.metrics, smoothing != 0)
+    return objective, {"label_smoothing": smoothing}
+
+
+def _part_smoothing(frozen: Any, loss: Any) -> tuple[Any, float]:
+    """Return a frozen loss without its smoothing, and the smoothing."""
+    if type(loss) not in _SMOOTHING or not loss.label_smoothing:
+        return frozen, 0.0
+    config = {**loss.get_config(), "label_smoothing": 0.0}
+    return freeze(type(loss).from_config(config)), float(loss.label_smoothing)
 
 
 def _as_list(metrics: Any) -> list[Any]:
@@ -92,6 +119,7 @@ class Judge:
             self._loss = kind()
         else:
             self._loss = thaw(loss)
+        self._smooths = objective.smooths
         self._metrics = {}
         for metric in _as_list(thaw(objective.metrics)):
             found = _find_metric(metric, is_sparse, n_outputs)
@@ -108,15 +136,23 @@ class Judge:
         known = {n: getattr(m, "_direction", "") for n, m in self._metrics.items()}
         return {**known, "loss": "down"}
 
-    def losses(self, targets: Any, outputs: Any) -> Any:
-        """Return the loss of each row, of shape (P, B)."""
+    def losses(self, targets: Any, outputs: Any, smoothing: Any) -> Any:
+        """Return the loss of each row, of shape (P, B); `smoothing` has shape (P,)."""
+        if self._smooths:
+            targets = self._smooth(tf.cast(targets, outputs.dtype), smoothing)
         logits = find_logits(outputs, self._loss)
         is_binary = type(self._loss) is keras.losses.BinaryCrossentropy
         if not is_binary or logits is None or targets.shape != logits.shape:
             return self._loss.call(targets, outputs)
-        smoothing = self._loss.label_smoothing
-        targets = tf.cast(targets, logits.dtype) * (1 - smoothing) + 0.5 * smoothing
+        targets = tf.cast(targets, logits.dtype)
         return tf.reduce_mean(binary_crossentropy(targets, logits), axis=-1)
+
+    def _smooth(self, targets: Any, smoothing: Any) -> Any:
+        """Move targets towards indifference, as Keras's losses do."""
+        is_binary = _SMOOTHING[type(self._loss)] == "binary"
+        evenly = 0.5 if is_binary else 1 / targets.shape[-1]
+        smoothing = tf.reshape(smoothing, [-1] + [1] * (targets.shape.rank - 1))
+        return targets * (1 - smoothing) + smoothing * evenly
 
     def start(self, n_members: int) -> MetricState:
         """Return the metrics' variables, all members stacked, as they begin."""

@@ -70,12 +70,13 @@ def _count_rows(arrays: Sequence[NDArray[Any]]) -> int:
 def _find_equal(distinct: list[NDArray[Any]], array: NDArray[Any]) -> int:
     """Return the place of an equal array, or the number of arrays."""
     for place, other in enumerate(distinct):
-        if other is array or _are_equal(other, array):
+        if other is array or are_equal(other, array):
             return place
     return len(distinct)
 
 
-def _are_equal(one: NDArray[Any], two: NDArray[Any]) -> bool:
+def are_equal(one: NDArray[Any], two: NDArray[Any]) -> bool:
+    """Whether two arrays have the same type and values."""
     if one.shape != two.shape or one.dtype != two.dtype:
         return False
     step = max(1, len(one) // _SAMPLE)  # most that differ do so among a few rows

@@ -279,7 +279,7 @@ class Program:
             outputs, others, penalty = self.run_network(
                 trained, others, batch["x"], numbers, training
             )
-            loss = self.mean_loss(batch, outputs, mask, count) + penalty
+            loss = self.mean_loss(batch, outputs, numbers, places) + penalty
             total = tf.reduce_sum(loss)
         rule = self.design.optimizer
         gradients = tape.gradient(total, trained, unconnected_gradients="zero")
@@ -335,8 +335,10 @@ class Program:
         there, rest = iter(trained), iter(others)
         return [next(there) if on else next(rest) for on in self.trainable]
 
-    def mean_loss(self, batch: State, outputs: Any, mask: Any, count: Any) -> Any:
-        losses = self.judge.losses(batch["y"], outputs) * mask
+    def mean_loss(self, batch: State, outputs: Any, numbers: Any, places: Any) -> Any:
+        mask, count = places
+        smoothing = numbers["label_smoothing"]
+        losses = self.judge.losses(batch["y"], outputs, smoothing) * mask
         if self.design.weighted:
             losses *= batch["weight"]
         return tf.reduce_sum(losses, axis=1) / tf.maximum(count, 1)
@@ -366,7 +368,7 @@ class Program:
             mask, count = places
             batch = self.gather(data, run, rows)
             outputs, _, penalty = self.run_network(trained, others, batch["x"], numbers)
-            loss = self.mean_loss(batch, outputs, mask, count) + penalty
+            loss = self.mean_loss(batch, outputs, numbers, places) + penalty
             return [self.add_totals(totals, batch["y"], outputs, loss, mask, count)]
 
         held, n_held = run["held"][tf.newaxis], run["n_held"]

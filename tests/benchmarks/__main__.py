@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from skkeras_tune.training.program_store import VARIABLE
-from tests.benchmarks import parts
+from tests.benchmarks import curves, parts
 from tests.benchmarks.work import OURS, WORK, measure_matmul
 
 ROOT = Path(__file__).parents[2]
@@ -92,7 +92,9 @@ def main() -> None:
         amount = work.quick if options.quick else work.full
         results[name] = compare(name, amount, options.repeats)
         print(format_row(name, amount, results[name], peak), flush=True)
-    parts.print_parts()
+    if not options.only:
+        parts.print_parts()
+        curves.print_curves()
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
 

@@ -1,0 +1,108 @@
+"""Members into parcels for another process, and what that process does with them.
+
+Rows are large and shared by many members, so they travel apart: a parcel says which of
+the arrays beside it are its own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import keras
+from numpy.typing import NDArray
+
+from skkeras_tune.training.group import Group
+from skkeras_tune.training.member import Member
+from skkeras_tune.training.program_store import open_program_store
+from skkeras_tune.training.rescue import train_group
+from skkeras_tune.training.slots import Outcome, Slots
+
+
+class Stored(Protocol):
+    """Stands for an array that the other process reads itself."""
+
+    def load(self) -> Any:
+        """Return the array."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Parcel:
+    """A member whose arrays are places among those beside it.
+
+    Attributes
+    ----------
+    recipe : dict
+        The arguments of `Member` but for the data.
+    places : tuple of int
+        Of the features, the targets and, if there are any, the weights.
+    train_rows, validation_rows : ndarray of int
+    """
+
+    recipe: dict[str, Any]
+    places: tuple[int, ...]
+    train_rows: NDArray[Any]
+    validation_rows: NDArray[Any]
+
+    def unpack(self, arrays: Sequence[Any]) -> Member:
+        """Return the member again."""
+        x, y, *weight = (arrays[place] for place in self.places)
+        data = replace(
+            self.recipe["data"],
+            x=x,
+            y=y,
+            weight=weight[0] if weight else None,
+            train_rows=self.train_rows,
+            validation_rows=self.validation_rows,
+        )
+        return Member(**{**self.recipe, "data": data})
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What a process has trained.
+
+    Attributes
+    ----------
+    outcomes : list of TrainingResult or Exception
+        In the order of the parcels.
+    n_slots : list of int
+        Members trained side by side, for each time that it began.
+    compile_seconds, train_seconds : float
+    """
+
+    outcomes: list[Outcome]
+    n_slots: list[int]
+    compile_seconds: float = 0.0
+    train_seconds: float = 0.0
+
+
+def train_parcels(
+    parcels: Sequence[Parcel], n_slots: int, floatx: str, *arrays: Any
+) -> Run:
+    """Train members of one kind in this process.
+
+    Parameters
+    ----------
+    parcels : sequence of Parcel
+    n_slots : int
+        How many are trained side by side.
+    floatx : str
+        Keras's float type in the process that sends.
+    *arrays : ndarray, sparse matrix or Stored
+        What the parcels' places mean.
+    """
+    if keras.config.floatx() != floatx:
+        keras.config.set_floatx(floatx)
+    open_program_store()
+    rows = [a.load() if hasattr(a, "load") else a for a in arrays]
+    members = [parcel.unpack(rows) for parcel in parcels]
+    runs: list[Slots] = []
+    group = Group(members)
+    outcomes = dict(train_group(group, n_slots, lambda slots: None, runs.append))
+    return Run(
+        [outcomes[member] for member in members],
+        [slots.n_slots for slots in runs],
+        sum(slots.compile_seconds for slots in runs),
+        sum(slots.train_seconds for slots in runs),
+    )

@@ -1,0 +1,212 @@
+"""Processes that train for this one: on this machine, or on a cluster.
+
+Each kind keeps arrays where its processes find them, runs a function in one of them,
+and says by which errors it shows that a process has died.
+
+joblib's own backends are not used for it: the one for Dask never ends a call whose
+worker was lost (joblib 1.6), and none of them keeps data from one call to the next.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, CancelledError, Future
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import joblib
+from joblib.externals import loky
+
+from skkeras_tune.optional import import_optional
+
+WorkersName = Literal["loky", "dask", "ray"]
+# A worker that is idle for so many seconds ends.
+_IDLE_SECONDS = 300
+
+
+class Workers(Protocol):
+    """Processes that run functions.
+
+    Attributes
+    ----------
+    n_workers : int
+        How many functions run at a time.
+    """
+
+    n_workers: int
+
+    @property
+    def lost(self) -> tuple[type[BaseException], ...]:
+        """What a future raises when its process has died, or the data it needs."""
+        ...
+
+    def put(self, array: Any) -> Any:
+        """Keep an array where all workers find it; return what stands for it."""
+        ...
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+        """Run a function in a worker."""
+        ...
+
+    def stop(self) -> None:
+        """Give up whatever runs."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the arrays."""
+        ...
+
+
+def open_workers(
+    name: WorkersName, n_workers: int | None, client: Any = None
+) -> Workers:
+    """Return the workers of that name.
+
+    Parameters
+    ----------
+    name : {"loky", "dask", "ray"}
+    n_workers : int or None
+        None is one a core, of this machine or of the cluster.
+    client : distributed.Client, default=None
+        None is the current one. Only for "dask".
+    """
+    if name == "loky":
+        return LokyWorkers(n_workers)
+    return DaskWorkers(n_workers, client) if name == "dask" else RayWorkers(n_workers)
+
+
+class OnDisk:
+    """An array in a file, which each process maps into its memory once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = str(path)
+
+    def load(self) -> Any:
+        """Return the array."""
+        return _load(self._path)
+
+
+@lru_cache(maxsize=16)
+def _load(path: str) -> Any:
+    return joblib.load(path, mmap_mode="r")
+
+
+class LokyWorkers:
+    """Processes on this machine, which stay for a while when they are idle."""
+
+    lost = (BrokenExecutor, CancelledError)
+
+    def __init__(self, n_workers: int | None) -> None:
+        self.n_workers = n_workers or joblib.cpu_count()
+        self._folder = Path(tempfile.mkdtemp(prefix="skkeras_tune_"))
+        self._n_arrays = 0
+
+    def put(self, array: Any) -> OnDisk:
+        """Write an array to a file."""
+        self._n_arrays += 1
+        path = self._folder / f"{self._n_arrays}.joblib"
+        joblib.dump(array, path)
+        return OnDisk(path)
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+        """Run a function in a process."""
+        future: Future[Any] = self._executor().submit(function, *arguments)
+        return future
+
+    def _executor(self) -> Any:
+        threads = str(max(1, joblib.cpu_count() // self.n_workers))
+        names = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
+        return loky.get_reusable_executor(
+            max_workers=self.n_workers,
+            timeout=_IDLE_SECONDS,
+            env={name: os.environ.get(name, threads) for name in names},
+        )
+
+    def stop(self) -> None:
+        """End the processes."""
+        self._executor().shutdown(wait=True, kill_workers=True)
+
+    def close(self) -> None:
+        """Remove the files."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class DaskWorkers:
+    """The workers of a Dask cluster."""
+
+    def __init__(self, n_workers: int | None, client: Any) -> None:
+        distributed = import_optional("distributed", "fused(backend='dask')")
+        self._client = client or _find_client(distributed)
+        self.n_workers = n_workers or max(1, sum(self._client.ncores().values()))
+        self.lost = (
+            distributed.KilledWorker,
+            distributed.comm.CommClosedError,
+            CancelledError,
+        )
+        self._executor = self._client.get_executor(pure=False)
+        self._running: set[Future[Any]] = set()
+
+    def put(self, array: Any) -> Any:
+        """Send an array to each worker."""
+        return self._client.scatter(array, broadcast=True, hash=False)
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+        """Run a function in a worker."""
+        future: Future[Any] = self._executor.submit(function, *arguments)
+        self._running.add(future)
+        future.add_done_callback(self._running.discard)
+        return future
+
+    def stop(self) -> None:
+        """Give up what runs; a worker ends what it has begun."""
+        for future in list(self._running):
+            future.cancel()
+
+    def close(self) -> None:
+        """Do nothing: arrays go when nobody refers to them."""
+
+
+def _find_client(distributed: Any) -> Any:
+    try:
+        return distributed.get_client()
+    except ValueError as error:
+        message = (
+            "fused(backend='dask') found no Dask client. Make one before, with "
+            "distributed.Client(), or pass client=."
+        )
+        raise ValueError(message) from error
+
+
+class RayWorkers:
+    """The workers of a Ray cluster; where Ray has not begun, one on this machine."""
+
+    def __init__(self, n_workers: int | None) -> None:
+        self._ray = import_optional("ray", "fused(backend='ray')")
+        if not self._ray.is_initialized():
+            self._ray.init(logging_level="ERROR")
+        n_cores = int(self._ray.cluster_resources().get("CPU", 1))
+        self.n_workers = n_workers or n_cores
+        self.lost = (self._ray.exceptions.RayError, CancelledError)
+        self._running: dict[Future[Any], Any] = {}
+
+    def put(self, array: Any) -> Any:
+        """Put an array into Ray's store."""
+        return self._ray.put(array)
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+        """Run a function in a worker."""
+        reference = self._ray.remote(function).remote(*arguments)
+        future: Future[Any] = reference.future()
+        self._running[future] = reference
+        future.add_done_callback(lambda done: self._running.pop(done, None))
+        return future
+
+    def stop(self) -> None:
+        """End the workers that run."""
+        for reference in list(self._running.values()):
+            self._ray.cancel(reference, force=True)
+
+    def close(self) -> None:
+        """Do nothing: arrays go when nobody refers to them."""
