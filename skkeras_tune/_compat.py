@@ -45,6 +45,7 @@ __all__ = [
     "name_optimizer_variables",
     "quiet_retracing",
     "read_compile_arguments",
+    "read_thread_settings",
     "release_traces",
     "safe_indexing",
     "seeded_tensorflow",
@@ -54,6 +55,7 @@ __all__ = [
     "takes_sample_weight",
     "tensorflow_has_started",
     "to_numpy",
+    "use_thread_settings",
     "validate_parameter_constraints",
 ]
 
@@ -115,6 +117,26 @@ def _swap_global(name: str, value: Any) -> Any:
     previous = global_state.get_global_attribute(name)
     global_state.set_global_attribute(name, value)
     return previous
+
+
+#: What Keras (3.15 and before) keeps for each thread that decides how models are built.
+_OF_THREAD = ("dtype_policy", "custom_objects_scope_dict")
+
+
+def read_thread_settings() -> dict[str, Any]:
+    """Return this thread's default precision and custom objects in Keras."""
+    return {name: global_state.get_global_attribute(name) for name in _OF_THREAD}
+
+
+@contextmanager
+def use_thread_settings(settings: dict[str, Any]) -> Iterator[None]:
+    """Let this thread have the Keras settings of another; None is the default."""
+    previous = {name: _swap_global(name, settings.get(name)) for name in _OF_THREAD}
+    try:
+        yield
+    finally:
+        for name, value in previous.items():
+            global_state.set_global_attribute(name, value)
 
 
 def to_numpy(value: Any) -> NDArray[Any]:

@@ -182,6 +182,47 @@ def test_smoothing_of_labels_differs_within_a_group(iris, loss):
     assert len(set(expected.cv_results_["mean_test_score"])) == 3
 
 
+def test_precision_of_the_caller(iris):
+    """Keras's default precision, which it keeps for each thread, is the caller's."""
+    keras.config.set_dtype_policy("float64")
+    try:
+        expected, found, report = both(
+            lambda: cross_validate(build(), *iris, cv=2, return_estimator=True)
+        )
+    finally:
+        keras.config.set_dtype_policy("float32")
+    for key in ("engine_", "engine_reason_"):
+        one, other = (
+            {getattr(model, key) for model in each["estimator"]}
+            for each in (expected, found)
+        )
+        assert one == other
+    assert report.n_fused == 0
+    assert_allclose(found["test_score"], expected["test_score"])
+
+
+def double(x):
+    """Return 2 x."""
+    return 2 * x
+
+
+def build_doubling(meta):
+    """Build a classifier with an activation that only a scope knows."""
+    inputs = keras.Input((meta["n_features_in_"],))
+    doubling = keras.saving.get_registered_object("doubling")
+    hidden = keras.layers.Dense(4, activation=doubling)(inputs)
+    return keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(hidden))
+
+
+def test_custom_objects_of_the_caller(iris):
+    """The objects of a Keras scope around the search are known in its tasks."""
+    model = KerasClassifier(build_doubling, epochs=2, random_state=0)
+    scope = keras.saving.custom_object_scope({"doubling": double})
+    with scope, fused():
+        scores = cross_val_score(model, *iris, cv=2, error_score="raise")
+    assert (scores > 0).all()
+
+
 def test_feature_selection(iris):
     """A sequential selection ends with the same features."""
     selector = SequentialFeatureSelector(build(), n_features_to_select=1, cv=3)

@@ -234,6 +234,7 @@ def test_slots_are_filled_again():
 def test_members_move_to_a_smaller_program(monkeypatch):
     """When most have stopped, the others go on in fewer slots, as if alone."""
     monkeypatch.setattr(slots, "_COMPILE_SECONDS", 0.0)
+    monkeypatch.setattr(slots, "_FOUND_SECONDS", np.inf)
     monkeypatch.setattr(slots, "programs", ProgramCache())
     plans = [replace(PLAN, epochs=epochs) for epochs in (2, 2, 2, 40)]
     ended = train_group([Member(plan, DATA) for plan in plans])

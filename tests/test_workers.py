@@ -15,6 +15,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from skkeras_tune import KerasClassifier, KerasRegressor, fused
+from skkeras_tune.fusion import sender
 from skkeras_tune.fusion.lanes import Batch, plan_jobs
 from skkeras_tune.fusion.sender import Sender
 from skkeras_tune.fusion.workers import LokyWorkers
@@ -36,7 +37,7 @@ def client():
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, dashboard_address=None
         ) as cluster,
-        distributed.Client(cluster) as client,
+        distributed.Client(cluster, set_as_default=False) as client,
     ):
         yield client
 
@@ -87,12 +88,14 @@ def test_float64_and_weights(diabetes):
         return cross_val_score(model, X, y, cv=2, params=params)
 
     keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
     try:
         expected = score()
         with fused(backend="loky"):
             found = score()
     finally:
         keras.config.set_floatx("float32")
+        keras.config.set_dtype_policy("float32")
     assert_allclose(found, expected, rtol=1e-9)
 
 
@@ -110,18 +113,18 @@ class CountingWorkers(LokyWorkers):
 def test_equal_rows_are_sent_once():
     """Two groups on the same rows send the features and the targets once."""
     workers = CountingWorkers(2)
-    sender = Sender(workers)
+    sending = Sender(workers)
     try:
         for seeds in (range(3), range(3, 5)):
             batch = Batch([make_request(seed=seed) for seed in seeds])
             outcomes = [
                 outcome
                 for job in plan_jobs([batch], 2, 10**9)
-                for _, outcome in sender.run(job)
+                for _, outcome in sending.run(job)
             ]
             assert [outcome.engine for outcome in outcomes] == ["compiled"] * len(seeds)
     finally:
-        sender.close()
+        sending.close()
     assert workers.n_arrays == 2
 
 
@@ -165,8 +168,10 @@ class Dies:
         return rate
 
 
-def test_a_network_that_brings_down_its_worker_fails_alone(iris):
+@pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
+def test_a_network_that_brings_down_its_worker_fails_alone(iris, monkeypatch):
     """The others of its group are trained, and the error says what has happened."""
+    monkeypatch.setattr(sender, "_ATTEMPTS", 1)
     plain, deadly = (
         [keras.callbacks.LearningRateScheduler(schedule)]
         for schedule in (np.minimum, Dies())
@@ -218,6 +223,13 @@ def test_dask_without_a_client():
     pytest.importorskip("distributed")
     with pytest.raises(ValueError, match=r"no Dask client\. Make one"):
         fused(backend="dask")
+
+
+def test_dask_takes_the_current_client(iris, client):
+    """Without client= the current one is used."""
+    with client.as_current(), fused(backend="dask") as fusion:
+        cross_val_score(build(), *iris, cv=2)
+    assert fusion.report().n_fused == 2
 
 
 def test_packages_that_are_missing():

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import keras
 from numpy.typing import NDArray
 
+from skkeras_tune._compat import use_thread_settings
 from skkeras_tune.training.group import Group
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.program_store import open_program_store
@@ -96,10 +97,11 @@ def train_parcels(
         keras.config.set_floatx(floatx)
     open_program_store()
     rows = [a.load() if hasattr(a, "load") else a for a in arrays]
-    members = [parcel.unpack(rows) for parcel in parcels]
     runs: list[Slots] = []
-    group = Group(members)
-    outcomes = dict(train_group(group, n_slots, lambda slots: None, runs.append))
+    with use_thread_settings({}):
+        members = [parcel.unpack(rows) for parcel in parcels]
+        group = Group(members)
+        outcomes = dict(train_group(group, n_slots, lambda slots: None, runs.append))
     return Run(
         [outcomes[member] for member in members],
         [slots.n_slots for slots in runs],

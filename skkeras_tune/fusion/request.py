@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
+from skkeras_tune._compat import read_thread_settings, use_thread_settings
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.slots import Outcome
 
@@ -51,6 +52,7 @@ class Task:
         self.call = call
         self._function, self._done = function, done
         self.future: Future[Any] = Future()
+        self._settings = read_thread_settings()
         #: Whether it counts as running: it does not while it waits.
         self.has_place = False
 
@@ -58,7 +60,9 @@ class Task:
         """Run the function, then the callback, which may submit the next task."""
         before, _here.task = current_task(), self
         try:
-            self.future.set_result(self._function())
+            with use_thread_settings(self._settings):
+                result = self._function()
+            self.future.set_result(result)
         except BaseException as error:  # the caller's to raise
             self.future.set_exception(error)
         finally:

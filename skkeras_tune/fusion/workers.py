@@ -10,6 +10,7 @@ worker was lost (joblib 1.6), and none of them keeps data from one call to the n
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, Future
 from functools import lru_cache
@@ -23,7 +24,7 @@ from skkeras_tune.optional import import_optional
 
 WorkersName = Literal["loky", "dask", "ray"]
 # A worker that is idle for so many seconds ends.
-_IDLE_SECONDS = 300
+_IDLE_SECONDS = 300.0
 
 
 class Workers(Protocol):
@@ -93,6 +94,40 @@ def _load(path: str) -> Any:
     return joblib.load(path, mmap_mode="r")
 
 
+class _IdleProcesses:
+    """Processes that wait for work, which outlive the context that began them.
+
+    Each is a pool of its own, so that none dies with another. They are not of loky's
+    reusable pool: that one is joblib's, which needs it with its own parts.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._idle: list[tuple[str, Any]] = []
+
+    def take(self, threads: str) -> Any:
+        """Return a process that computes in so many threads."""
+        with self._lock:
+            for entry in self._idle:
+                if entry[0] == threads:
+                    self._idle.remove(entry)
+                    return entry[1]
+        names = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
+        env = {name: os.environ.get(name, threads) for name in names}
+        context = loky.backend.get_context("loky")
+        return loky.ProcessPoolExecutor(
+            1, timeout=_IDLE_SECONDS, context=context, env=env
+        )
+
+    def give(self, threads: str, process: Any) -> None:
+        """Let a process wait for work."""
+        with self._lock:
+            self._idle.append((threads, process))
+
+
+_idle = _IdleProcesses()
+
+
 class LokyWorkers:
     """Processes on this machine, which stay for a while when they are idle."""
 
@@ -100,8 +135,10 @@ class LokyWorkers:
 
     def __init__(self, n_workers: int | None) -> None:
         self.n_workers = n_workers or joblib.cpu_count()
+        self._threads = str(max(1, joblib.cpu_count() // self.n_workers))
         self._folder = Path(tempfile.mkdtemp(prefix="skkeras_tune_"))
         self._n_arrays = 0
+        self._running: dict[Future[Any], Any] = {}
 
     def put(self, array: Any) -> OnDisk:
         """Write an array to a file."""
@@ -112,21 +149,23 @@ class LokyWorkers:
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
         """Run a function in a process."""
-        future: Future[Any] = self._executor().submit(function, *arguments)
+        process = _idle.take(self._threads)
+        future: Future[Any] = process.submit(function, *arguments)
+        self._running[future] = process
+        future.add_done_callback(self._end)
         return future
 
-    def _executor(self) -> Any:
-        threads = str(max(1, joblib.cpu_count() // self.n_workers))
-        names = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
-        return loky.get_reusable_executor(
-            max_workers=self.n_workers,
-            timeout=_IDLE_SECONDS,
-            env={name: os.environ.get(name, threads) for name in names},
-        )
+    def _end(self, future: "Future[Any]") -> None:
+        process = self._running.pop(future)
+        if future.exception() is None:
+            _idle.give(self._threads, process)
+        else:  # it may be broken
+            process.shutdown(wait=False, kill_workers=True)
 
     def stop(self) -> None:
-        """End the processes."""
-        self._executor().shutdown(wait=True, kill_workers=True)
+        """End the processes that run something."""
+        for process in list(self._running.values()):
+            process.shutdown(wait=True, kill_workers=True)
 
     def close(self) -> None:
         """Remove the files."""

@@ -27,8 +27,10 @@ Outcome = TrainingResult | Exception
 Pulse = Callable[["Slots"], None]
 
 _FIRST_EPOCHS = 4
-# A smaller program takes about half a second to compile.
+# What a smaller program takes to compile, until one of this size has been compiled.
 _COMPILE_SECONDS = 0.5
+# Less than this is no compiling, but finding a program that there is.
+_FOUND_SECONDS = 0.1
 
 programs = ProgramCache()
 
@@ -75,6 +77,7 @@ class Slots:
         self._slots: list[tuple[int, Member] | None] = []
         self._draw = lru_cache(maxsize=8 * n_slots)(epoch_order)
         self._n_epochs, self._epoch_seconds = 1, 0.0
+        self._compile_cost = _COMPILE_SECONDS
         self._design: Design
         self._state: dict[str, Any] = {}
 
@@ -136,7 +139,7 @@ class Slots:
             return max(size, len(self._slots))
         left = max(member.epochs_left for member in self.members)
         saved = left * self._epoch_seconds * (1 - size / len(self._slots))
-        cost = 0.0 if self._group.join(size) in programs else _COMPILE_SECONDS
+        cost = 0.0 if self._group.join(size) in programs else self._compile_cost
         return size if saved > 2 * cost else len(self._slots)
 
     def _seat(self, new: list[Any], size: int) -> None:
@@ -206,6 +209,8 @@ class Slots:
         values: NDArray[Any] = history.numpy()
         seconds = time.perf_counter() - compiled
         self.compile_seconds += compiled - start
+        if compiled - start > _FOUND_SECONDS:
+            self._compile_cost = compiled - start
         self.train_seconds += seconds
         self._epoch_seconds = seconds / n_epochs
         return values
