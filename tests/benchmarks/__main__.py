@@ -5,12 +5,14 @@ ratios, which hold on other machines better than seconds do.
 """
 
 import argparse
+import csv
 import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from skkeras_tune.training.program_store import VARIABLE
@@ -55,13 +57,18 @@ def compare(name: str, amount: int, repeats: int) -> dict[str, dict[str, float]]
     }
 
 
-def format_row(
+HEADER = (
+    "work", "amount", "rival", "ours", "rival's", "times faster", "also", "of peak"
+)  # fmt: skip
+
+
+def list_cells(
     name: str, amount: int, result: dict[str, dict[str, float]], peak: float
-) -> str:
-    """Return a line of the table, in Markdown."""
+) -> list[str]:
+    """Return the cells of a line of the table."""
     ours, rival = result[OURS], result[WORK[name].rival]
     part = f" (scaled from {WORK[name].share:.0%})" if WORK[name].share < 1 else ""
-    cells = [f"{name} ({amount})", WORK[name].rival + part]
+    cells = [name, str(amount), WORK[name].rival + part]
     cells += [f"{side['seconds']:.3g} s" for side in (ours, rival)]
     cells.append(f"{rival['seconds'] / ours['seconds']:.2f}")
     if "score" in ours:
@@ -69,8 +76,12 @@ def format_row(
     else:
         key = "megabytes_per_fit"
         cells.append(f"{ours[key]:.2f}, {rival[key]:.2f} MB a fit")
-    share = f"{ours['gflops'] / peak:.0%}" if "gflops" in ours else ""
-    return "| " + " | ".join([*cells, share]) + " |"
+    return [*cells, f"{ours['gflops'] / peak:.0%}" if "gflops" in ours else ""]
+
+
+def print_line(cells: Sequence[str]) -> None:
+    """Print a line of a table in Markdown."""
+    print("| " + " | ".join(cells) + " |", flush=True)
 
 
 def main() -> None:
@@ -80,23 +91,28 @@ def main() -> None:
     parser.add_argument("--only", default="", help="work whose name holds this")
     parser.add_argument("--quick", action="store_true", help="small amounts of work")
     parser.add_argument("--json", type=Path, help="where to write the figures")
+    parser.add_argument("--csv", type=Path, help="where to write the table")
     options = parser.parse_args()
     peak = measure_matmul()
     print(f"One core multiplies matrices at {peak:.0f} billion operations a second.")
-    print("| work (amount) | rival | ours | rival's | times faster | also | of peak |")
-    print("|---|---|---|---|---|---|---|")
-    results = {}
+    print_line(HEADER)
+    print_line(["---"] * len(HEADER))
+    results, table = {}, [list(HEADER)]
     for name, work in WORK.items():
         if options.only not in name:
             continue
         amount = work.quick if options.quick else work.full
         results[name] = compare(name, amount, options.repeats)
-        print(format_row(name, amount, results[name], peak), flush=True)
+        table.append(list_cells(name, amount, results[name], peak))
+        print_line(table[-1])
     if not options.only:
         parts.print_parts()
         curves.print_curves()
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
+    if options.csv:
+        with options.csv.open("w", newline="") as file:
+            csv.writer(file).writerows(table)
 
 
 if __name__ == "__main__":
