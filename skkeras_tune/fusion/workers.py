@@ -136,12 +136,14 @@ class LokyWorkers:
     def __init__(self, n_workers: int | None) -> None:
         self.n_workers = n_workers or joblib.cpu_count()
         self._threads = str(max(1, joblib.cpu_count() // self.n_workers))
-        self._folder = Path(tempfile.mkdtemp(prefix="skkeras_tune_"))
+        self._folder: Path | None = None
         self._n_arrays = 0
         self._running: dict[Future[Any], Any] = {}
 
     def put(self, array: Any) -> OnDisk:
         """Write an array to a file."""
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="skkeras_tune_"))
         self._n_arrays += 1
         path = self._folder / f"{self._n_arrays}.joblib"
         joblib.dump(array, path)
@@ -169,7 +171,9 @@ class LokyWorkers:
 
     def close(self) -> None:
         """Remove the files."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
 
 
 class DaskWorkers:
