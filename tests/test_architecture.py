@@ -37,12 +37,18 @@ LAYERS = (
     {"training.group"},
     {"training.pooling"},
     {"training.member", "training.model_design"},
-    {"training.design", "training.keras_loop", "training.model_program"},
+    {
+        "training.design",
+        "training.keras_loop",
+        "training.member_state",
+        "training.model_program",
+    },
     {"training.callback_replay", "training.program", "training.progress"},
     {
         "training.callback_rules",
         "training.model_key",
         "training.objective",
+        "training.pausing",
         "training.result_store",
         "training.stacked_mlp",
         "training.updates",
@@ -50,6 +56,7 @@ LAYERS = (
     {
         "fingerprint",
         "network",
+        "search.brackets",
         "training.batches",
         "training.callbacks",
         "training.holdout",
