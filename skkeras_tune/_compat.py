@@ -17,6 +17,8 @@ import numpy as np
 import tensorflow as tf
 from keras.src.backend.common import global_state
 from numpy.typing import NDArray
+from sklearn.base import _fit_context
+from sklearn.model_selection._validation import _fit_and_score
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -38,6 +40,8 @@ __all__ = [
     "check_sample_weight",
     "excludes_from_decay",
     "find_logits",
+    "fit_and_score",
+    "fit_context",
     "fresh_names",
     "is_old_plateau",
     "list_layers",
@@ -59,6 +63,8 @@ __all__ = [
 
 check_sample_weight = _check_sample_weight
 check_method_params = _check_method_params
+fit_and_score = _fit_and_score
+fit_context = _fit_context
 safe_indexing = _safe_indexing
 
 

@@ -14,7 +14,14 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 # `test_every_module_has_a_layer` until it is given its place here.
 LAYERS = (
     {""},  # the root: the public names
-    {"ensemble.estimators", "estimators", "fusion", "learning_rate", "search.bayes"},
+    {
+        "ensemble.estimators",
+        "estimators",
+        "fusion",
+        "learning_rate",
+        "search.bayes",
+        "search.hyperband",
+    },
     {"fusion.context"},
     {"fusion.backend"},
     {"fusion.coordinator"},
@@ -23,7 +30,15 @@ LAYERS = (
     {"ensemble.gathering", "ensemble.report"},
     {"ensemble.objective", "ensemble.out_of_fold"},
     {"ensemble.members", "ensemble.targets", "ensemble.weights"},
-    {"base", "search.dimensions", "search.failures", "search.tasks"},
+    {
+        "base",
+        "search.dimensions",
+        "search.draws",
+        "search.failures",
+        "search.rungs",
+        "search.tasks",
+    },
+    {"search.contest", "search.stages"},
     {"search.proposals", "search.recording", "search.results"},
     {"planning", "search.choice"},
     {"class_weights"},
@@ -79,6 +94,10 @@ ESTIMATORS = {"estimators", "base", "planning"}
 # Who may import which private parts of other libraries, and why.
 PRIVATE_ALLOWED = {
     ("_compat", "keras.src"): "Keras's global state has no public way in",
+    ("_compat", "sklearn.base._fit_context"): "checks parameters, manages callbacks",
+    ("_compat", "sklearn.model_selection._validation._fit_and_score"): (
+        "what every search does with a candidate and a fold"
+    ),
     ("_compat", "sklearn.utils._param_validation"): "the constraints of parameters",
     ("_compat", "sklearn.utils._safe_indexing"): "takes rows of whatever a user passes",
     ("_compat", "sklearn.utils.validation._check_method_params"): "rows of arguments",
