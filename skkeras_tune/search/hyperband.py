@@ -345,7 +345,7 @@ class HyperbandSearchCV(BaseSearchCV):
                 f"Fitting {len(trainer.splits)} folds for each of {len(contenders)} "
                 f"candidates, totalling {n_fits} fits"
             )
-        options = {"max_subtasks": n_fits, "sequential_subtasks": False}
+        options: dict[str, Any] = {"max_subtasks": n_fits, "sequential_subtasks": False}
         with open_task(parent, self, task_name="rung", **options) as task:
             return trainer.train(contenders, list_evaluations(task, self, n_fits))
 
