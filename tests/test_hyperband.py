@@ -301,7 +301,7 @@ def test_a_transformed_target(diabetes):
 
 
 def test_steps_that_draw_at_random(cancer, trained):
-    """Steps without a seed repeat their draws in each rung; the user's stay as given."""
+    """Steps without a seed repeat their draws in each rung; the user's are as given."""
     model = make_pipeline(
         QuantileTransformer(n_quantiles=50, subsample=100),
         PCA(5, svd_solver="randomized"),
