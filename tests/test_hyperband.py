@@ -1,5 +1,6 @@
 """HyperbandSearchCV drops candidates early, and trains the others on."""
 
+import gc
 import pickle
 from collections import Counter
 from pathlib import Path
@@ -27,6 +28,7 @@ from skkeras_tune import (
     results_frame,
 )
 from skkeras_tune.training import recall
+from skkeras_tune.training.plan import PausedTraining
 
 NETWORK = {"units": 8, "random_state": 0}
 SPACE = {"learning_rate": loguniform(1e-3, 0.1), "dropout": [0.0, 0.3]}
@@ -193,6 +195,25 @@ def test_nothing_is_trained_twice(cancer, trained):
             before = epochs
     assert sum(trained) == 2 * expected
     assert not hasattr(search, "best_estimator_")
+
+
+def test_only_survivors_are_held(iris, monkeypatch):
+    """Once a rung has ended, nothing is left of the trainings of who was dropped."""
+    train, held = recall.train, {}
+
+    def count(plan, data, *, paused=None, **options):
+        begun = paused.n_epochs if paused else 0
+        n_held = sum(type(item) is PausedTraining for item in gc.get_objects())
+        held.setdefault((begun, plan.epochs), n_held)
+        return train(plan, data, paused=paused, **options)
+
+    gc.collect()
+    monkeypatch.setattr(recall, "train", count)
+    search = build_search(KerasClassifier(**NETWORK, early_stopping=False))
+    search.fit(*iris)
+    assert held[0, 1] == 0
+    assert held[1, 3] <= 2 * (3 + 1)  # of 9, 5 and 3 candidates
+    assert held[3, 9] <= 2 * (3 + 1) + 2 * 3  # bracket 1 is one rung ahead
 
 
 def test_without_fusion(iris):

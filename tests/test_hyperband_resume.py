@@ -45,17 +45,18 @@ def test_a_search_that_was_done_trains_nothing(iris, tmp_path, monkeypatch, fuse
 
 def test_a_search_that_broke_off_goes_on(iris, tmp_path, monkeypatch):
     """After an interrupt only what had not ended is trained."""
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        train, done = recall.train, []
+    train, done = recall.train, []
 
-        def break_off(*arguments, **options):
-            if len(done) == 11:
-                raise KeyboardInterrupt
-            done.append(train(*arguments, **options))
-            return done[-1]
+    def break_off(*arguments, **options):
+        if len(done) == 11:
+            raise KeyboardInterrupt
+        done.append(train(*arguments, **options))
+        return done[-1]
 
-        patch.setattr(recall, "train", break_off)
+    monkeypatch.setattr(recall, "train", break_off)
+    with pytest.raises(KeyboardInterrupt):
         build_search(tmp_path, max_epochs=3).fit(*iris)
+    monkeypatch.setattr(recall, "train", train)
     kept = read_times(tmp_path)
     assert len(kept) == 11  # the first rungs, and one fold of the second
     resumed = read_scores(build_search(tmp_path, max_epochs=3).fit(*iris))

@@ -246,7 +246,6 @@ class HyperbandSearchCV(BaseSearchCV):
             every fit failed.
         """
         scorers, metric = self._get_scorers()
-        self._refuse_unguided(scorers)
         _refuse_epochs(params)
         resource = resolve_resource(self.resource, self.estimator)
         X, y = indexable(X, y)
@@ -275,18 +274,18 @@ class HyperbandSearchCV(BaseSearchCV):
                 )
                 rows = self._search(contenders, trainer, task)
             self._keep(rows, len(splits), metric)
-            self.resource_, self.scorer_ = resource, _list_scorers(scorers)
+            self.resource_ = resource
+            self.scorer_ = getattr(scorers, "_scorers", scorers)  # several by name
             if self.refit:
                 self._refit(X, y, routed.estimator.fit, weight, task)
         return self
 
-    def _refuse_unguided(self, scores: Any) -> None:
+    def _check_refit_for_multimetric(self, scores: Any) -> None:
         """Refuse several metrics of which none is named to compare candidates by."""
-        names = _list_names(scores)
-        if names and not (isinstance(self.refit, str) and self.refit in names):
+        if not (isinstance(self.refit, str) and self.refit in scores):
             message = (
                 "With several metrics, the 'refit' parameter of HyperbandSearchCV must "
-                f"name the one that guides the search, one of {names!r}. Got "
+                f"name the one that guides the search, one of {sorted(scores)!r}. Got "
                 f"{self.refit!r} instead."
             )
             raise ValueError(message)
@@ -325,15 +324,32 @@ class HyperbandSearchCV(BaseSearchCV):
             parent, self, task_name="search", max_subtasks=len(self.brackets_)
         ) as task:
             while contenders:
-                new, paused = self._run_rungs(contenders, trainer, task)
-                records = [record for row in new for record in row.records]
-                report_failed_fits(records, self.error_score, may_all_fail=bool(rows))
-                spread_error_score(records, self.error_score)
-                self._refuse_unguided(records[0]["test_scores"])
-                scores = [average_score(row, self.refit) for row in new]
-                contenders = promote(contenders, scores, paused)
+                new, contenders = self._advance(
+                    contenders, trainer, task, may_all_fail=bool(rows)
+                )
                 rows += new
         return sorted(rows, key=_order)
+
+    def _advance(
+        self,
+        contenders: list[Contender],
+        trainer: RungTrainer,
+        parent: Any,
+        *,
+        may_all_fail: bool,
+    ) -> tuple[list[Row], list[Contender]]:
+        """Run a rung of each bracket; return its rows, and who goes on.
+
+        The trainings of all others are forgotten here.
+        """
+        rows, paused = self._run_rungs(contenders, trainer, parent)
+        records = [record for row in rows for record in row.records]
+        report_failed_fits(records, self.error_score, may_all_fail=may_all_fail)
+        spread_error_score(records, self.error_score)
+        if isinstance(records[0]["test_scores"], dict):
+            self._check_refit_for_multimetric(records[0]["test_scores"])
+        scores = [average_score(row, self.refit) for row in rows]
+        return rows, promote(contenders, scores, paused)
 
     def _run_rungs(
         self, contenders: list[Contender], trainer: RungTrainer, parent: Any
@@ -393,17 +409,6 @@ def _refuse_epochs(params: dict[str, Any]) -> None:
                 "max_epochs to the constructor instead."
             )
             raise ValueError(message)
-
-
-def _list_names(scores: Any) -> list[str]:
-    """Return the names of several scores or scorers; of a single one there are none."""
-    several = _list_scorers(scores)
-    return sorted(several) if isinstance(several, dict) else []
-
-
-def _list_scorers(scorers: Any) -> Any:
-    """Return several scorers as a dict, and a single one as it is."""
-    return getattr(scorers, "_scorers", scorers)
 
 
 def _order(row: Row) -> tuple[int, int, int]:
