@@ -321,7 +321,7 @@ class Member:
     def _was_stopped(self, state: dict[str, Any]) -> bool:
         """Tell whether a rule has ended the training, be it with the last epoch."""
         rule = self.plan.stopping
-        has_waited = rule is not None and state["wait"] >= max(rule.patience, 1)
+        has_waited = rule is not None and int(state["wait"]) >= max(rule.patience, 1)
         return has_waited or self._replay.has_stopped
 
     def _read_result(self, state: dict[str, Any], room: Design) -> TrainingResult:

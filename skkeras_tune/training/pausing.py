@@ -20,6 +20,9 @@ from skkeras_tune.training.plan import (
     TrainingResult,
 )
 
+_BLOCK = 2**16
+_PRECISION = 1e-9
+
 
 @dataclass(eq=False)
 class Stages:
@@ -89,7 +92,8 @@ def refuse_other_training(
     ValueError
         If the rows or the seed are others, or there is nothing left to train.
     """
-    if _sum_rows(data) != paused.rows or plan.seed != paused.seed:
+    is_same = _are_same_rows(_sum_rows(data), paused.rows)
+    if not is_same or plan.seed != paused.seed:
         message = (
             "Training cannot go on: the rows are not those from before the pause. Give "
             "each preprocessing step that draws at random a random_state."
@@ -116,7 +120,7 @@ def repeat_result(
     )
 
 
-def _sum_rows(data: TrainingData) -> list[float]:
+def _sum_rows(data: TrainingData) -> list[tuple[float, float]]:
     """Return sums that change with any value of the rows, or their roles."""
     leaves = keras.tree.flatten([data.x, data.y])
     leaves += [data.train_rows, data.validation_rows]
@@ -124,8 +128,25 @@ def _sum_rows(data: TrainingData) -> list[float]:
     return [_sum(leaf) for leaf in leaves]
 
 
-def _sum(leaf: Any) -> float:
-    values = leaf.data if issparse(leaf) else np.asarray(leaf)
+def _sum(leaf: Any) -> tuple[float, float]:
+    """Return the sum of the values, and that of their sizes, a block at a time."""
+    values = np.ravel(leaf.data if issparse(leaf) else np.asarray(leaf))
     if values.dtype.kind not in "biuf":
-        return float(values.size)
-    return float(np.sum(values, dtype=np.float64))
+        return float(values.size), float(values.size)
+    total = size = 0.0
+    for start in range(0, len(values), _BLOCK):
+        block = values[start : start + _BLOCK].astype(np.float64)
+        total += float(block.sum())
+        size += float(np.abs(block).sum())
+    return total, size
+
+
+def _are_same_rows(
+    sums: list[tuple[float, float]], others: list[tuple[float, float]]
+) -> bool:
+    """Tell whether sums are equal, but for the order in which they were added up."""
+    return len(sums) == len(others) and all(
+        abs(total - other) <= _PRECISION * size
+        and abs(size - other_size) <= _PRECISION * size
+        for (total, size), (other, other_size) in zip(sums, others, strict=True)
+    )

@@ -172,8 +172,8 @@ class PausedTraining:
         Their values.
     callbacks : list of dict
         What the attributes of each callback were.
-    rows : list of float
-        Tells other rows from those of the training.
+    rows : list of (float, float)
+        Sums that tell other rows from those of the training.
     engine : {"compiled", "keras"}
         Which loop can read `state`.
     state : nested arrays
@@ -186,7 +186,7 @@ class PausedTraining:
     n_epochs: int
     history: dict[str, list[float]]
     callbacks: list[dict[str, Any]]
-    rows: list[float]
+    rows: list[tuple[float, float]]
     engine: str
     state: Any = None
     result: TrainingResult | None = None
