@@ -18,6 +18,7 @@ import tensorflow as tf
 from keras.src.backend.common import global_state
 from numpy.typing import NDArray
 from sklearn.base import _fit_context
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import _fit_and_score
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import (
@@ -31,6 +32,7 @@ from sklearn.utils.validation import _check_method_params, _check_sample_weight
 from tensorflow.python.eager import context as eager_context
 
 __all__ = [
+    "BaseSearchCV",
     "HasMethods",
     "Interval",
     "Options",

@@ -95,6 +95,7 @@ ESTIMATORS = {"estimators", "base", "planning"}
 PRIVATE_ALLOWED = {
     ("_compat", "keras.src"): "Keras's global state has no public way in",
     ("_compat", "sklearn.base._fit_context"): "checks parameters, manages callbacks",
+    ("_compat", "sklearn.model_selection._search.BaseSearchCV"): "what searches are",
     ("_compat", "sklearn.model_selection._validation._fit_and_score"): (
         "what every search does with a candidate and a fold"
     ),

@@ -269,7 +269,7 @@ def test_folds_are_drawn_once(iris):
     """A splitter without a seed gives the same folds in all rungs."""
     search = build_search(
         KerasClassifier(random_state=0),
-        {"units": [8, 9, 10]},
+        {"units": [8, 9, 10, 11]},
         max_epochs=2,
         factor=2,
         cv=ShuffleSplit(2, test_size=0.3),
@@ -362,8 +362,9 @@ def test_a_step_can_be_searched(cancer):
         "net": [network, clone(network).set_params(units=4)],
     }
     search = build_search(build_pipeline(), space, max_epochs=4, factor=2)
-    with fused(), pytest.warns(UserWarning, match="holds only 4 of the 10"):
+    with fused(), pytest.warns(UserWarning, match="holds only 4 of the 10") as caught:
         search.fit(*cancer)
+    assert caught[0].filename == __file__
     assert search.best_estimator_.named_steps["net"].units in (4, 8)
 
 
@@ -465,7 +466,8 @@ def test_metadata_is_routed(cancer):
     X, y = cancer
     weight = np.linspace(0.1, 2, len(y))
     with config_context(enable_metadata_routing=True):
-        network = KerasClassifier(**NETWORK).set_fit_request(sample_weight=True)
+        network = KerasClassifier(**NETWORK)
+        network.set_fit_request(sample_weight=True, groups=False)
         scale = StandardScaler().set_fit_request(sample_weight=False)
         search = build_search(
             Pipeline([("scale", scale), ("net", network)]),

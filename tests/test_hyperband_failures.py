@@ -59,7 +59,7 @@ def test_an_estimator_without_epochs(iris, make):
         ({"space": [{"units": [3]}, {"epochs": [3]}]}, r"cannot search over 'epochs'"),
         ({"space": {"unit": [3]}, "max_epochs": 1}, r"Invalid parameter 'unit'"),
         ({"scoring": "no such score"}, r"'scoring' parameter"),
-        ({"cv": 1}, r"k-fold cross-validation requires"),
+        ({"cv": 1}, r"'cv' parameter of HyperbandSearchCV .* Got 1 instead"),
     ],
 )
 def test_bad_parameters(iris, options, message):

@@ -213,14 +213,14 @@ def test_a_group_goes_on_in_stages(iris):
         return model.fit(*iris)
 
     with fused() as fusion:
-        for n_epochs in (2, 6, 18):
+        for n_epochs in (2, 6, 12):
             fits = Parallel()(
                 delayed(fit)(model, stage, n_epochs)
                 for model, stage in zip(models, stages, strict=True)
             )
     assert fusion.report().n_fused >= 3
     for model, fitted in zip(models, fits, strict=True):
-        assert_same_training(fitted, train_at_once(model, iris, 18), iris[0], rtol=5e-3)
+        assert_same_training(fitted, train_at_once(model, iris, 12), iris[0], rtol=5e-3)
 
 
 def test_weights_and_validation_data(diabetes):

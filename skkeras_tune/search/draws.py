@@ -41,7 +41,7 @@ def draw_candidates(
             "that the brackets ask for, so that some stand in several brackets. Lower "
             "max_epochs, raise factor, or widen the space.",
             UserWarning,
-            stacklevel=4,  # the caller of fit
+            stacklevel=5,  # the caller of fit, which is decorated
         )
     unused, brackets = distinct, []
     for size in sizes:

@@ -172,7 +172,7 @@ def report_failed_fits(
         "If these failures are not expected, you can try to debug them by setting "
         f"error_score='raise'.\n\nBelow are more {_BEFORE_DETAILS}{details}",
         FitFailedWarning,
-        stacklevel=3,
+        stacklevel=6,  # the caller of fit, which is decorated
     )
 
 

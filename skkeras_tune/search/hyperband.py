@@ -11,11 +11,16 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import clone, is_classifier
-from sklearn.model_selection import BaseSearchCV, check_cv
+from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state, indexable
 from sklearn.utils.parallel import Parallel
 
-from skkeras_tune._compat import Interval, check_method_params, fit_context
+from skkeras_tune._compat import (
+    BaseSearchCV,
+    Interval,
+    check_method_params,
+    fit_context,
+)
 from skkeras_tune.search.brackets import list_brackets
 from skkeras_tune.search.contest import Contender, Row, enter, promote
 from skkeras_tune.search.draws import draw_candidates
@@ -245,9 +250,9 @@ class HyperbandSearchCV(BaseSearchCV):
             If a parameter is out of range, the estimator does not train in epochs, or
             every fit failed.
         """
-        scorers, metric = self._get_scorers()
         _refuse_epochs(params)
         resource = resolve_resource(self.resource, self.estimator)
+        scorers, metric = self._get_scorers()
         X, y = indexable(X, y)
         params = check_method_params(X, params=params)
         routed = self._get_routed_params_for_fit(params)

@@ -4,12 +4,15 @@ The network is found in the estimator, and told to go on where it was. All else 
 estimator is fitted as in any search.
 """
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import TargetEncoder
 
 from skkeras_tune._compat import fit_and_score
 from skkeras_tune.training.pausing import Stages
@@ -81,16 +84,42 @@ def seed_steps(estimator: Any, random_state: np.random.RandomState) -> Any:
     A network can go on only if its rows are those that it was trained on.
     """
     prefix, _ = find_network(estimator)
-    params = estimator.get_params()
-    names = [
-        name
-        for name in sorted(params)
-        if name.rpartition("__")[2] == "random_state"
-        and params[name] is None
-        and not name.startswith(prefix)
-    ]
-    seeds = {name: int(random_state.randint(2**31 - 1)) for name in names}
-    return clone(estimator).set_params(**seeds)
+    steps = {
+        name: value
+        for name, value in sorted(estimator.get_params().items())
+        if not name.startswith(prefix)
+    }
+    seeded = {
+        name: _draw_seed(random_state)
+        for name, value in steps.items()
+        if name.rpartition("__")[2] == "random_state" and value is None
+    }
+    kind = StratifiedKFold if is_classifier(estimator) else KFold
+    seeded |= {
+        f"{name}__cv": kind(
+            step.cv, shuffle=True, random_state=_draw_seed(random_state)
+        )
+        for name, step in steps.items()
+        if _draws_folds(step)
+    }
+    return clone(estimator).set_params(**seeded)
+
+
+def _draws_folds(step: Any) -> bool:
+    """Tell whether a step encodes its training rows in folds that no seed decides.
+
+    From scikit-learn 1.9 on, a `TargetEncoder` takes a splitter for a `random_state`.
+    """
+    return (
+        isinstance(step, TargetEncoder)
+        and isinstance(step.cv, Integral)
+        and isinstance(step.random_state, str)
+        and bool(step.shuffle)
+    )
+
+
+def _draw_seed(random_state: np.random.RandomState) -> int:
+    return int(random_state.randint(2**31 - 1))
 
 
 def train_stage(

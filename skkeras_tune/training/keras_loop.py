@@ -268,7 +268,9 @@ def _fit(
             shuffle=False,  # the batches come shuffled
             **validation,
         ).history
-    history = _join_histories(paused.history if paused else {}, new)
+    remembers = any(isinstance(c, keras.callbacks.History) for c in callbacks)
+    earlier = paused.history if paused is not None and not remembers else {}
+    history = _join_histories(earlier, new)
     epochs = len(history["loss"])
     best = stopping.best_epoch - plan.first_epoch + 1 if stopping else epochs
     best = min(max(best, 1), epochs)

@@ -187,7 +187,8 @@ class Member:
     def initial_state(self, room: Design) -> dict[str, Any]:
         """Return the weights and all else that a program moves."""
         if self._paused is not None:
-            return pack_state(self._paused.state, room)
+            kept = pack_state(self._paused.state, room)
+            return {**kept, "status": np.int32(RUNNING)}
         design, rule = self.design, self.design.optimizer
         trained, others = _separate(self._initial_weights(), design.network.trainable)
         slots = initial_slots(rule, trained, self.compiled.numbers)

@@ -96,7 +96,8 @@ def refuse_other_training(
     if not is_same or plan.seed != paused.seed:
         message = (
             "Training cannot go on: the rows are not those from before the pause. Give "
-            "each preprocessing step that draws at random a random_state."
+            "each preprocessing step that draws at random a random_state, or a cv that "
+            "has one."
         )
         raise ValueError(message)
     if paused.result is None and plan.epochs <= paused.n_epochs:
