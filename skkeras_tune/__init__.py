@@ -6,6 +6,7 @@ from skkeras_tune.fusion import fused
 from skkeras_tune.learning_rate import find_learning_rate
 from skkeras_tune.network import build_mlp
 from skkeras_tune.search.bayes import BayesSearchCV
+from skkeras_tune.search.hyperband import HyperbandSearchCV
 from skkeras_tune.search.results import best_params, results_frame
 from skkeras_tune.training.program_store import set_program_cache
 
@@ -13,6 +14,7 @@ __all__ = [
     "BayesSearchCV",
     "EnsembleClassifier",
     "EnsembleRegressor",
+    "HyperbandSearchCV",
     "KerasClassifier",
     "KerasRegressor",
     "best_params",

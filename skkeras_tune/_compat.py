@@ -17,6 +17,9 @@ import numpy as np
 import tensorflow as tf
 from keras.src.backend.common import global_state
 from numpy.typing import NDArray
+from sklearn.base import _fit_context
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.model_selection._validation import _fit_and_score
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -29,6 +32,7 @@ from sklearn.utils.validation import _check_method_params, _check_sample_weight
 from tensorflow.python.eager import context as eager_context
 
 __all__ = [
+    "BaseSearchCV",
     "HasMethods",
     "Interval",
     "Options",
@@ -38,6 +42,8 @@ __all__ = [
     "check_sample_weight",
     "excludes_from_decay",
     "find_logits",
+    "fit_and_score",
+    "fit_context",
     "fresh_names",
     "is_old_plateau",
     "list_layers",
@@ -61,6 +67,8 @@ __all__ = [
 
 check_sample_weight = _check_sample_weight
 check_method_params = _check_method_params
+fit_and_score = _fit_and_score
+fit_context = _fit_context
 safe_indexing = _safe_indexing
 
 

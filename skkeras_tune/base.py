@@ -54,6 +54,7 @@ from skkeras_tune.targets import describe_target, refuse_single_class
 from skkeras_tune.trained_model import TrainedModel
 from skkeras_tune.training import (
     ModelState,
+    Stages,
     TrainingData,
     TrainingPlan,
     TrainingResult,
@@ -92,6 +93,7 @@ class KerasEstimator(BaseWrapper):
     _given: frozenset[str] = frozenset()
     _trained: TrainedModel | None = None
     _n_epochs_seen = 0
+    _stages: Stages | None = None
 
     def __new__(cls, *args: Any, **params: Any) -> Self:
         self: Self = super().__new__(cls)
@@ -146,9 +148,28 @@ class KerasEstimator(BaseWrapper):
 
     def __sklearn_clone__(self) -> Self:
         copy: Self = super().__sklearn_clone__()
-        copy._given = self._given
+        copy._given, copy._stages = self._given, self._stages
         detach(copy.callbacks)  # a callback may come from a training of the user's own
         return copy
+
+    def set_stages(self, stages: Stages | None) -> Self:
+        """Let `fit` train one stage of a training that goes on in other fits.
+
+        What searches need that drop the worse candidates early. The result of a stage
+        is that of a fit from the beginning with as many `epochs`.
+
+        Parameters
+        ----------
+        stages : Stages or None
+            Shared by the fits, and by clones. None ends it.
+
+        Returns
+        -------
+        self
+            The estimator itself.
+        """
+        self._stages = stages
+        return self
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:  # noqa: N803  scikit-learn's
         return str(BaseEstimator.__repr__(self, N_CHAR_MAX))
@@ -281,7 +302,9 @@ class KerasEstimator(BaseWrapper):
             plan = build_plan(settings, self._facts(), data)
             start = self._fitted_model().state if continues else None
             again = list_refit_callbacks(settings.options["callbacks"])
-            result = self._train(plan, data, start, settings.options["callbacks"])
+            result = self._train(
+                plan, data, start, settings.options["callbacks"], self._stages
+            )
             self.__dict__.pop("refit_history_", None)
             state = result.state
             if self.refit_full and stops_early(plan, settings.options["callbacks"]):
@@ -341,11 +364,16 @@ class KerasEstimator(BaseWrapper):
             named=frozenset(self._list_defaults()) | _EXTRAS,
             options=options,
             source=self._model_source(),
-            # The same seed when training goes on, so that the same rows are held out.
-            seed=self.seed_ if continues else resolve_seed(self.random_state),
+            seed=self._resolve_seed(continues=continues),
             continues=continues,
             first_epoch=self._n_epochs_seen if continues else 0,
         )
+
+    def _resolve_seed(self, *, continues: bool) -> int:
+        """Return the same seed when training goes on, to hold out the same rows."""
+        if self._stages is not None and self._stages.last is not None:
+            return self._stages.last.seed
+        return self.seed_ if continues else resolve_seed(self.random_state)
 
     def _refuse_unused(self, params: dict[str, Any]) -> None:
         """Refuse a parameter that nothing would read."""
@@ -405,11 +433,23 @@ class KerasEstimator(BaseWrapper):
         data: TrainingData,
         start: ModelState | None,
         callbacks: list[Any],
+        stages: Stages | None = None,
     ) -> TrainingResult:
         store = resolve_store(self.memory, self.random_state, type(self).__name__)
-        return train_remembered(
-            store, plan, data, start=start, callbacks=callbacks, engine=self.engine
+        options = {} if stages is None else {"paused": stages.last}
+        result = train_remembered(
+            store,
+            plan,
+            data,
+            start=start,
+            callbacks=callbacks,
+            engine=self.engine,
+            pauses=stages is not None and stages.keeps,
+            **options,
         )
+        if stages is not None:
+            stages.last = result.paused
+        return result
 
     def _refit(
         self,

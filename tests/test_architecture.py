@@ -14,7 +14,14 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 # `test_every_module_has_a_layer` until it is given its place here.
 LAYERS = (
     {""},  # the root: the public names
-    {"ensemble.estimators", "estimators", "fusion", "learning_rate", "search.bayes"},
+    {
+        "ensemble.estimators",
+        "estimators",
+        "fusion",
+        "learning_rate",
+        "search.bayes",
+        "search.hyperband",
+    },
     {"fusion.context"},
     {"fusion.backend"},
     {"fusion.coordinator"},
@@ -24,7 +31,15 @@ LAYERS = (
     {"ensemble.gathering", "ensemble.report"},
     {"ensemble.objective", "ensemble.out_of_fold"},
     {"ensemble.members", "ensemble.targets", "ensemble.weights"},
-    {"base", "search.dimensions", "search.failures", "search.tasks"},
+    {
+        "base",
+        "search.dimensions",
+        "search.draws",
+        "search.failures",
+        "search.rungs",
+        "search.tasks",
+    },
+    {"search.contest", "search.stages"},
     {"search.proposals", "search.recording", "search.results"},
     {"planning", "search.choice"},
     {"class_weights"},
@@ -39,12 +54,18 @@ LAYERS = (
     {"training.group"},
     {"training.pooling"},
     {"training.member", "training.model_design"},
-    {"training.design", "training.keras_loop", "training.model_program"},
+    {
+        "training.design",
+        "training.keras_loop",
+        "training.member_state",
+        "training.model_program",
+    },
     {"training.callback_replay", "training.program", "training.progress"},
     {
         "training.callback_rules",
         "training.model_key",
         "training.objective",
+        "training.pausing",
         "training.result_store",
         "training.stacked_mlp",
         "training.updates",
@@ -52,6 +73,7 @@ LAYERS = (
     {
         "fingerprint",
         "network",
+        "search.brackets",
         "training.batches",
         "training.callbacks",
         "training.holdout",
@@ -74,6 +96,11 @@ ESTIMATORS = {"estimators", "base", "planning"}
 # Who may import which private parts of other libraries, and why.
 PRIVATE_ALLOWED = {
     ("_compat", "keras.src"): "Keras's global state has no public way in",
+    ("_compat", "sklearn.base._fit_context"): "checks parameters, manages callbacks",
+    ("_compat", "sklearn.model_selection._search.BaseSearchCV"): "what searches are",
+    ("_compat", "sklearn.model_selection._validation._fit_and_score"): (
+        "what every search does with a candidate and a fold"
+    ),
     ("_compat", "sklearn.utils._param_validation"): "the constraints of parameters",
     ("_compat", "sklearn.utils._safe_indexing"): "takes rows of whatever a user passes",
     ("_compat", "sklearn.utils.validation._check_method_params"): "rows of arguments",

@@ -56,7 +56,7 @@ def _waste(requests: Sequence[Request]) -> float:
     n_batches = max(member.n_batches for member in members)
     batch = members[0].design.layout.batch
     in_vain = max(
-        member.plan.epochs * n_batches * n_weights - member.n_steps * member.n_weights
+        member.epochs_left * n_batches * n_weights - member.n_steps * member.n_weights
         for member in members
     )
     return _WEIGHT_ROW * 1e-6 * batch * in_vain

@@ -5,6 +5,7 @@ Its error comes in; a record that keeps their rows in ``cv_results_`` goes out.
 
 import re
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -128,3 +129,61 @@ def insert_failures(
         all_candidates[batch.row : batch.row] = batch.candidates
         all_records[fit:fit] = batch.build_records(records[0], error_score)
     return all_candidates, all_records
+
+
+def report_failed_fits(
+    records: Sequence[dict[str, Any]], error_score: Any, *, may_all_fail: bool
+) -> None:
+    """Warn of fits that failed, in scikit-learn's words.
+
+    Parameters
+    ----------
+    records : sequence of dict
+        What scikit-learn recorded of each candidate and fold.
+    error_score : float
+        What their score is set to.
+    may_all_fail : bool
+        Whether to warn only, though none is left.
+
+    Raises
+    ------
+    ValueError
+        If all have failed, and may not.
+    """
+    errors = [r["fit_error"] for r in records if r["fit_error"] is not None]
+    if not errors:
+        return
+    details = "\n".join(
+        f"{'-' * 80}\n{n} fits failed with the following error:\n{error}"
+        for error, n in Counter(errors).items()
+    )
+    if len(errors) == len(records) and not may_all_fail:
+        message = (
+            f"\nAll the {len(records)} fits failed.\n"
+            "It is very likely that your model is misconfigured.\n"
+            "You can try to debug the error by setting error_score='raise'.\n\n"
+            f"Below are more {_BEFORE_DETAILS}{details}"
+        )
+        raise ValueError(message)
+    warnings.warn(
+        f"\n{len(errors)} fits failed out of a total of {len(records)}.\n"
+        "The score on these train-test partitions for these parameters will be set to "
+        f"{error_score}.\n"
+        "If these failures are not expected, you can try to debug them by setting "
+        f"error_score='raise'.\n\nBelow are more {_BEFORE_DETAILS}{details}",
+        FitFailedWarning,
+        stacklevel=6,  # the caller of fit, which is decorated
+    )
+
+
+def spread_error_score(records: Sequence[dict[str, Any]], error_score: Any) -> None:
+    """Give fits that failed as many scores as the others have.
+
+    A callable `scoring` shows only when it is called that it gives several.
+    """
+    for key in ("test_scores", "train_scores"):
+        several = [r[key] for r in records if isinstance(r.get(key), dict)]
+        if several:
+            for record in records:
+                if not isinstance(record[key], dict):
+                    record[key] = dict.fromkeys(several[0], error_score)

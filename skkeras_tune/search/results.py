@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _PREFIX = "mean_test_"
+#: Where a search that drops settings has tried them.
+_PLACES = ("iter", "n_resources", "iteration", "bracket", "rung")
 
 
 def best_params(
@@ -25,7 +27,8 @@ def best_params(
     returned once. Equal scores keep the order in which they were tried.
 
     In a halving search, settings that reached a later iteration come before settings
-    that were dropped earlier, and each is returned as in its last iteration.
+    that were dropped earlier, and each is returned as in its last iteration. In a
+    `HyperbandSearchCV` each is returned once, with the epochs of its best rung.
 
     Parameters
     ----------
@@ -86,7 +89,7 @@ def list_best_rows(search: Any, n: int, *, metric: str | None = None) -> list[in
         message = f"Every setting of the search failed: no {metric!r} is finite."
         raise ValueError(message)
     order = [int(row) for row in order_rows(results, metric) if is_valid[row]]
-    resource = getattr(search, "resource", None)
+    resource = getattr(search, "resource_", getattr(search, "resource", None))
     settings = [_without(results["params"][row], resource) for row in order]
     distinct = _list_distinct(settings)
     return [order[place] for place, _ in zip(distinct, range(n), strict=False)]
@@ -198,7 +201,8 @@ def results_frame(
 
         - ``rank`` in this table: 1 is the best, equals share the better rank, and
           settings that failed have none;
-        - ``iter`` and ``n_resources`` in a halving search;
+        - ``iter`` and ``n_resources`` in a halving search, ``iteration``, ``bracket``
+          and ``rung`` in a `HyperbandSearchCV`;
         - the parameters by their own names; one that a setting lacks is missing;
         - ``mean_score`` and ``std_score`` over the folds, with the score's name in
           place of "score" where there are several, ``mean_train_score`` and
@@ -235,7 +239,7 @@ def results_frame(
     metric = resolve_metric(search, metric)
     order = order_rows(results, metric)
     columns: dict[str, Any] = {
-        **{name: results[name] for name in ("iter", "n_resources") if name in results},
+        **{name: results[name] for name in _PLACES if name in results},
         **_parameter_columns(results["params"]),
         **_score_columns(results, splits=splits),
     }

@@ -2,6 +2,7 @@
 
 from skkeras_tune.training.engine import train
 from skkeras_tune.training.keras_loop import prepare_targets
+from skkeras_tune.training.pausing import Stages
 from skkeras_tune.training.plan import (
     Compilation,
     ModelState,
@@ -15,6 +16,7 @@ from skkeras_tune.training.recall import train_remembered
 __all__ = [
     "Compilation",
     "ModelState",
+    "Stages",
     "StoppingRule",
     "TrainingData",
     "TrainingPlan",

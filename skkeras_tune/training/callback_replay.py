@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skkeras_tune.training.callback_rules import Rules
-from skkeras_tune.training.callbacks import detach
+from skkeras_tune.training.callbacks import detach, restore_callback
+from skkeras_tune.training.plan import PausedTraining
 
 _MODES = {1.0: "min", -1.0: "max"}
 
@@ -66,6 +67,8 @@ class CallbackReplay:
     rate : float
         The learning rate as training begins.
     dtype : str
+    paused : PausedTraining, default=None
+        The callbacks go on from there.
     """
 
     def __init__(
@@ -75,12 +78,13 @@ class CallbackReplay:
         params: Mapping[str, Any],
         rate: float,
         dtype: str,
+        paused: PausedTraining | None = None,
     ) -> None:
         given = list(callbacks)
         histories = [c for c in given if isinstance(c, keras.callbacks.History)]
         self._history = histories[-1] if histories else keras.callbacks.History()
         self._callbacks = given if histories else [*given, self._history]
-        self._rules = rules
+        self._rules, self._paused = rules, paused
         self._optimizer = _Optimizer(rate, dtype)
         self._models = [_Model(self._optimizer) for _ in self._callbacks]
         self._params = dict(params)
@@ -109,6 +113,20 @@ class CallbackReplay:
             callback.set_model(model)
         for callback in self._callbacks:
             callback.on_train_begin()
+        if self._paused is not None:
+            self._go_on(self._paused)
+
+    def _go_on(self, paused: PausedTraining) -> None:
+        """Undo what callbacks forget as training begins."""
+        for callback, state in zip(self._callbacks, paused.callbacks, strict=False):
+            restore_callback(callback, state)
+        self._history.epoch = list(range(paused.n_epochs))
+        self._history.history = {n: list(v) for n, v in paused.history.items()}
+
+    @property
+    def has_stopped(self) -> bool:
+        """Whether a callback has ended the training."""
+        return any(model.stop_training for model in self._models)
 
     @property
     def history(self) -> dict[str, list[float]]:

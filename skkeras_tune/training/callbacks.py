@@ -1,12 +1,17 @@
 """Keras callbacks of our own: when training must end, and when it should stop."""
 
-from collections.abc import Sequence
+import copy
+import pickle
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import keras
 import numpy as np
 
 from skkeras_tune._compat import to_numpy
+
+#: What a callback has from elsewhere: its model, and a function that need not pickle.
+_NOT_KEPT = frozenset({"_model", "schedule"})
 
 
 def detach(callbacks: Any) -> None:
@@ -21,6 +26,40 @@ def detach(callbacks: Any) -> None:
     for callback in keras.tree.flatten(callbacks):
         if isinstance(callback, keras.callbacks.Callback):
             callback._model = None
+
+
+def read_callback(callback: Any) -> dict[str, Any]:
+    """Return what pickles of a callback; any of its kind has the rest from the start.
+
+    That is a local function of Keras 3.8's ReduceLROnPlateau.
+    """
+    return {
+        name: value
+        for name, value in vars(callback).items()
+        if name not in _NOT_KEPT and "<" not in getattr(value, "__qualname__", "")
+    }
+
+
+def read_for_another(callback: Any) -> dict[str, Any]:
+    """Return what a callback of its kind, in any process, needs to go on as this one.
+
+    What cannot be pickled, such as an open file, it has to make anew.
+    """
+    return {n: v for n, v in read_callback(callback).items() if _is_picklable(v)}
+
+
+def _is_picklable(value: Any) -> bool:
+    try:
+        pickle.dumps(value)
+    except Exception:  # whatever the class of the value raises
+        return False
+    return True
+
+
+def restore_callback(callback: Any, state: dict[str, Any]) -> None:
+    """Give a callback what was read of one of its kind, but for this run's facts."""
+    known = {name: value for name, value in state.items() if name != "params"}
+    vars(callback).update(copy.deepcopy(known))
 
 
 def find_stopping(callbacks: Sequence[Any]) -> Any:
@@ -83,3 +122,41 @@ class ValidatedStopping(keras.callbacks.EarlyStopping):
     def _should_be_in(self, logs: Any) -> bool:
         validated = any(name.startswith("val_") for name in logs)
         return validated or not self.monitor.startswith("val_")
+
+
+class Pausing(keras.callbacks.Callback):
+    """Reads where training has ended, before other callbacks go back to the best.
+
+    It stands before them.
+
+    Parameters
+    ----------
+    read : callable or None
+        Takes the model, and returns its `position`. None reads nothing.
+    """
+
+    def __init__(self, read: Callable[[keras.Model], Any] | None) -> None:
+        super().__init__()
+        self._read = read
+        self.position: Any = None
+
+    def on_train_end(self, logs: Any = None) -> None:
+        if self._read is not None:
+            self.position = self._read(self.model)
+
+
+class Resuming(keras.callbacks.Callback):
+    """Lets callbacks go on, which forget what they know as training begins.
+
+    It stands behind them.
+    """
+
+    def __init__(
+        self, callbacks: Sequence[Any], states: Sequence[dict[str, Any]]
+    ) -> None:
+        super().__init__()
+        self._pairs = list(zip(callbacks, states, strict=True))
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        for callback, state in self._pairs:
+            restore_callback(callback, state)

@@ -10,9 +10,11 @@ from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.training import keras_loop
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.model_member import ModelMember
+from skkeras_tune.training.pausing import refuse_other_training, repeat_result
 from skkeras_tune.training.plan import (
     ModelState,
     NotCompilable,
+    PausedTraining,
     TrainingData,
     TrainingPlan,
     TrainingResult,
@@ -29,6 +31,8 @@ def train(
     start: ModelState | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     engine: Engine = "auto",
+    paused: PausedTraining | None = None,
+    pauses: bool = False,
 ) -> TrainingResult:
     """Train a model as the plan says.
 
@@ -43,17 +47,32 @@ def train(
     engine : {"auto", "compiled", "keras"}, default="auto"
         "auto" compiles what can be compiled, with the same answer. A run of a few steps
         it traces only, since compiling would take longer than the steps.
+    paused : PausedTraining, default=None
+        Where an earlier call with the same plan, of fewer epochs, has paused. What was
+        trained then is not trained again, and the result is that of one call.
+    pauses : bool, default=False
+        Whether the result is to say from where training may go on.
 
     Raises
     ------
     ValueError
-        If the loss is not finite, the model does not fit the targets, or
-        ``engine="compiled"`` and the plan cannot be compiled.
+        If the loss is not finite, the model does not fit the targets,
+        ``engine="compiled"`` and the plan cannot be compiled, or `paused` is of another
+        training.
     """
+    if paused is not None:
+        refuse_other_training(paused, plan, data)
+        if paused.result is not None:
+            return repeat_result(paused, callbacks)
     reason, may_interpret = "engine='keras'", engine == "auto"
     is_own = isinstance(plan.network, MLPArchitecture)
     model = None if is_own else keras_loop.start_model(plan, start)
-    options: dict[str, Any] = {"callbacks": callbacks, "may_interpret": may_interpret}
+    stages: dict[str, Any] = {"paused": paused, "pauses": pauses}
+    options: dict[str, Any] = {
+        "callbacks": callbacks,
+        "may_interpret": may_interpret,
+        **stages,
+    }
     if engine != "keras":
         try:
             if model is None:
@@ -69,8 +88,16 @@ def train(
                 )
                 raise ValueError(message) from error
     run = partial(
-        keras_loop.train, plan, data, start=start, callbacks=callbacks, model=model
+        keras_loop.train,
+        plan,
+        data,
+        start=start,
+        callbacks=callbacks,
+        model=model,
+        **stages,
     )
     result = current_trainer().train_apart(reason, run)
     result.reason = reason
+    if result.paused is not None and result.paused.result is not None:
+        result.paused.result.reason = reason
     return result

@@ -26,17 +26,23 @@ from skkeras_tune.randomness import epoch_order
 from skkeras_tune.training.batches import build_batches, count_batches, take_rows
 from skkeras_tune.training.callbacks import (
     FiniteLoss,
+    Pausing,
+    Resuming,
     ValidatedStopping,
     detach,
     find_stopping,
     raise_diverged,
+    read_callback,
     read_rate,
 )
+from skkeras_tune.training.model_key import list_variables
 from skkeras_tune.training.model_pool import ModelPool
+from skkeras_tune.training.pausing import pause_training
 from skkeras_tune.training.plan import (
     Compilation,
     ModelState,
     Network,
+    PausedTraining,
     StoppingRule,
     TrainingData,
     TrainingPlan,
@@ -56,6 +62,8 @@ def train(
     start: ModelState | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     model: keras.Model | None = None,
+    paused: PausedTraining | None = None,
+    pauses: bool = False,
 ) -> TrainingResult:
     """Train a model as the plan says.
 
@@ -69,6 +77,10 @@ def train(
         Belong to this run alone.
     model : keras.Model, default=None
         What `start_model` has returned for this plan; None calls it.
+    paused : PausedTraining, default=None
+        Go on from there, as if there had been no pause.
+    pauses : bool, default=False
+        Whether the result is to say from where training may go on.
 
     Raises
     ------
@@ -77,16 +89,14 @@ def train(
     """
     own = plan.network if isinstance(plan.network, MLPArchitecture) else None
     if own is not None and not callbacks:
-        return _train_pooled(plan, own, data, start)
+        return _train_pooled(plan, own, data, start, paused, pauses=pauses)
     if model is None:
         model = start_model(plan, start)
     if own is not None:
         _reseed_dropout(model, own.dropout_seeds(plan.seed + plan.first_epoch))
     before = read_state(model)
-    keep = model if own is None else None
     try:
-        history, best_epoch = _fit(model, plan, data, callbacks)
-        return _read_result(model, history, best_epoch, list(callbacks), keep)
+        return _fit(model, plan, data, callbacks, paused, pauses=pauses)
     except BaseException:
         restore_state(model, before)
         raise
@@ -166,6 +176,9 @@ def _train_pooled(
     network: MLPArchitecture,
     data: TrainingData,
     start: ModelState | None,
+    paused: PausedTraining | None,
+    *,
+    pauses: bool,
 ) -> TrainingResult:
     """Train the built-in network on a model that was traced before, if there is one."""
     rate, rest = _separate_rate(plan.compilation)
@@ -180,8 +193,7 @@ def _train_pooled(
         model.optimizer.learning_rate = rate
     _reseed_dropout(model, network.dropout_seeds(plan.seed + plan.first_epoch))
     try:
-        history, best_epoch = _fit(model, plan, data, ())
-        return _read_result(model, history, best_epoch, [], None)
+        return _fit(model, plan, data, (), paused, pauses=pauses)
     finally:
         if _pool.give_back(key, model):
             release_models()
@@ -227,27 +239,77 @@ def _fit(
     plan: TrainingPlan,
     data: TrainingData,
     callbacks: Sequence[keras.callbacks.Callback],
-) -> tuple[dict[str, list[float]], int]:
+    paused: PausedTraining | None,
+    *,
+    pauses: bool,
+) -> TrainingResult:
     targets = prepare_targets(model, data)
     stopping = _build_stopping(plan.stopping, callbacks)
-    own = [FiniteLoss()] + ([stopping] if plan.stopping else [])
+    rule = [stopping] if plan.stopping else []
+    pausing = Pausing(_read_position if pauses else None)
+    watchers = [*rule, *callbacks]
     steps = count_batches(len(data.train_rows), plan.batch_size)
     validation = _validation_arguments(plan, data, targets)
     _align_executions(model, steps, validation.get("validation_steps", 0))
+    first_epoch, resuming = plan.first_epoch, []
+    if paused is not None:
+        _restore_position(model, paused.state["position"])
+        first_epoch += paused.n_epochs
+        known = [*paused.state["rule"], *paused.callbacks]
+        resuming = [Resuming(watchers, known)]
     with quiet_retracing():
-        history = model.fit(
-            _training_batches(plan, data, targets),
-            initial_epoch=plan.first_epoch,
+        new = model.fit(
+            _training_batches(plan, data, targets, first_epoch),
+            initial_epoch=first_epoch,
             epochs=plan.first_epoch + plan.epochs,
             steps_per_epoch=steps,
-            callbacks=own + list(callbacks),
+            callbacks=[FiniteLoss(), pausing, *watchers, *resuming],
             verbose=plan.verbose,
             shuffle=False,  # the batches come shuffled
             **validation,
         ).history
+    remembers = any(isinstance(c, keras.callbacks.History) for c in callbacks)
+    earlier = paused.history if paused is not None and not remembers else {}
+    history = _join_histories(earlier, new)
     epochs = len(history["loss"])
     best = stopping.best_epoch - plan.first_epoch + 1 if stopping else epochs
-    return history, min(max(best, 1), epochs)
+    best = min(max(best, 1), epochs)
+    keep = None if isinstance(plan.network, MLPArchitecture) else model
+    result = _read_result(model, history, best, list(callbacks), keep)
+    if pauses:
+        state = {
+            "position": pausing.position,
+            "rule": [read_callback(callback) for callback in rule],
+        }
+        is_over = bool(model.stop_training)
+        result.paused = pause_training(plan, data, result, state, is_over=is_over)
+    return result
+
+
+def _read_position(model: keras.Model) -> dict[str, Any]:
+    """Return the weights, the optimizer's state and that of random generators."""
+    generators = list_variables(model)[len(model.weights) :]
+    return {
+        "model": read_state(model),
+        "generators": [to_numpy(variable) for variable in generators],
+    }
+
+
+def _restore_position(model: keras.Model, position: dict[str, Any]) -> None:
+    restore_state(model, position["model"])
+    generators = list_variables(model)[len(model.weights) :]
+    for variable, value in zip(generators, position["generators"], strict=True):
+        variable.assign(value)
+
+
+def _join_histories(
+    earlier: dict[str, list[float]], new: dict[str, Sequence[Any]]
+) -> dict[str, list[float]]:
+    """Return the values of all epochs, as plain numbers."""
+    return {
+        name: earlier.get(name, []) + [float(value) for value in values]
+        for name, values in {**dict.fromkeys(earlier, ()), **new}.items()
+    }
 
 
 def _align_executions(model: keras.Model, *counts: int) -> None:
@@ -261,7 +323,9 @@ def _align_executions(model: keras.Model, *counts: int) -> None:
         model.train_function = model.test_function = None  # traced for more
 
 
-def _training_batches(plan: TrainingPlan, data: TrainingData, targets: Any) -> Any:
+def _training_batches(
+    plan: TrainingPlan, data: TrainingData, targets: Any, first_epoch: int
+) -> Any:
     rows = data.train_rows
 
     def draw(epoch: Any) -> NDArray[Any]:
@@ -275,7 +339,7 @@ def _training_batches(plan: TrainingPlan, data: TrainingData, targets: Any) -> A
         return order
 
     return build_batches(
-        data.x, targets, data.weight, order_of, plan.batch_size, plan.first_epoch
+        data.x, targets, data.weight, order_of, plan.batch_size, first_epoch
     )
 
 
@@ -327,8 +391,7 @@ def _read_result(
         rate = read_rate(model.optimizer)
         raise_diverged("weights", "not finite", len(history["loss"]), rate)
     state.model = keep
-    plain = {name: [float(v) for v in values] for name, values in history.items()}
-    return TrainingResult(state, plain, best_epoch, callbacks)
+    return TrainingResult(state, history, best_epoch, callbacks)
 
 
 def _as_metrics(metrics: Any) -> Any:

@@ -24,8 +24,18 @@ from skkeras_tune.training.design import (
     describe_kind,
     resolve_design,
 )
+from skkeras_tune.training.member_state import (
+    crop,
+    pack_state,
+    pack_weights,
+    pad,
+    unpack_state,
+    unpack_weights,
+)
+from skkeras_tune.training.pausing import pause_training
 from skkeras_tune.training.plan import (
     ModelState,
+    PausedTraining,
     TrainingData,
     TrainingPlan,
     TrainingResult,
@@ -48,9 +58,6 @@ from skkeras_tune.training.updates import (
 DrawOrder = Callable[[int, int, int], NDArray[np.int32]]
 
 
-Shape = tuple[int, ...]
-
-
 class Member:
     """A plan in training.
 
@@ -64,6 +71,10 @@ class Member:
         Belong to this run alone, which leaves them as Keras's loop would.
     may_interpret : bool, default=False
         Whether a program of few steps may go uncompiled, with the same answer.
+    paused : PausedTraining, default=None
+        Go on from there, as if there had been no pause.
+    pauses : bool, default=False
+        Whether the result is to say from where training may go on.
 
     Raises
     ------
@@ -81,15 +92,18 @@ class Member:
         callbacks: Sequence[keras.callbacks.Callback] = (),
         *,
         may_interpret: bool = False,
+        paused: PausedTraining | None = None,
+        pauses: bool = False,
     ) -> None:
         self.plan, self.data, self._callbacks = plan, data, callbacks
         self._may_interpret = may_interpret
+        self._paused, self._pauses = paused, pauses
         #: Whether nobody wants its result any more.
         self.is_cancelled = False
         self.compiled = self._compile()
         self.design = self.compiled.design
         self.n_rows, self.n_held = len(data.train_rows), len(data.validation_rows)
-        self.done = 0
+        self.done = paused.n_epochs if paused else 0
         self._start = start
         self._open = ExitStack()
 
@@ -115,8 +129,8 @@ class Member:
 
     @property
     def n_steps(self) -> int:
-        """Steps that it trains at most."""
-        return self.plan.epochs * self.n_batches
+        """Steps that it still trains at most."""
+        return self.epochs_left * self.n_batches
 
     @property
     def n_weights(self) -> int:
@@ -132,6 +146,8 @@ class Member:
             "start": self._start,
             "callbacks": self._callbacks,
             "may_interpret": self._may_interpret,
+            "paused": self._paused,
+            "pauses": self._pauses,
         }
 
     def renew(self) -> "Member":
@@ -170,11 +186,14 @@ class Member:
         if room.padded:
             shapes = self.design.network.trained_shapes
             real = [np.ones(shape, dtype) for shape in shapes]
-            numbers["real"] = _pack(real, room)
+            numbers["real"] = pack_weights(real, room)
         return numbers
 
     def initial_state(self, room: Design) -> dict[str, Any]:
         """Return the weights and all else that a program moves."""
+        if self._paused is not None:
+            kept = pack_state(self._paused.state, room)
+            return {**kept, "status": np.int32(RUNNING)}
         design, rule = self.design, self.design.optimizer
         trained, others = _separate(self._initial_weights(), design.network.trainable)
         slots = initial_slots(rule, trained, self.compiled.numbers)
@@ -188,12 +207,12 @@ class Member:
                 counters |= earlier
                 counters["iteration"] = np.int32(earlier["iteration"])
         packed = {
-            "weights": _pack(trained, room),
-            "others": list(map(_pad, others, room.network.other_shapes)),
+            "weights": pack_weights(trained, room),
+            "others": list(map(pad, others, room.network.other_shapes)),
         }
         state: dict[str, Any] = {
             **packed,
-            "slots": {n: _pack([s[n] for s in slots], room) for n in rule.slots},
+            "slots": {n: pack_weights([s[n] for s in slots], room) for n in rule.slots},
             "counters": counters,
             "status": np.int32(RUNNING),
             "epochs": np.int32(0),
@@ -258,8 +277,10 @@ class Member:
             "steps": self.n_batches,
         }
         rate, dtype = self.compiled.numbers["learning_rate"], self.design.dtype
+        if self._paused is not None:
+            rate = self._paused.state["counters"]["learning_rate"]
         self._replay = CallbackReplay(
-            self._callbacks, self.compiled.rules, params, rate, dtype
+            self._callbacks, self.compiled.rules, params, rate, dtype, self._paused
         )
         self._open.enter_context(self._replay.run())
 
@@ -291,6 +312,25 @@ class Member:
         ValueError
             If a loss or the weights are not finite.
         """
+        result = self._read_result(state, room)
+        if self._pauses:
+            network = self.design.network
+            result.paused = pause_training(
+                self.plan,
+                self.data,
+                result,
+                unpack_state(state, room, network.trained_shapes, network.other_shapes),
+                is_over=self._was_stopped(state),
+            )
+        return result
+
+    def _was_stopped(self, state: dict[str, Any]) -> bool:
+        """Tell whether a rule has ended the training, be it with the last epoch."""
+        rule = self.plan.stopping
+        has_waited = rule is not None and int(state["wait"]) >= max(rule.patience, 1)
+        return has_waited or self._replay.has_stopped
+
+    def _read_result(self, state: dict[str, Any], room: Design) -> TrainingResult:
         design, history = self.design, self._replay.history
         n_epochs = int(state["epochs"])
         rate = float(state["counters"]["learning_rate"])
@@ -298,7 +338,10 @@ class Member:
         weights = self._read_weights(state, room)
         if not all(np.isfinite(weight).all() for weight in weights):
             raise_diverged("weights", "not finite", n_epochs, rate)
-        rows = {n: self._unpack(row, room) for n, row in state["slots"].items()}
+        rows = {
+            n: unpack_weights(row, room, design.network.trained_shapes)
+            for n, row in state["slots"].items()
+        }
         n_trained = len(design.network.trained_shapes)
         slots = [{name: rows[name][i] for name in rows} for i in range(n_trained)]
         variables = list_keras_variables(design.optimizer, slots, state["counters"])
@@ -336,38 +379,12 @@ class Member:
     def _join_weights(self, parts: dict[str, Any], room: Design) -> list[NDArray[Any]]:
         """Return the weights in Keras's order."""
         network = self.design.network
-        trained = iter(self._unpack(parts["weights"], room))
-        others = map(_crop, parts["others"], network.other_shapes)
+        trained = iter(unpack_weights(parts["weights"], room, network.trained_shapes))
+        others = map(crop, parts["others"], network.other_shapes)
         return [next(trained) if on else next(others) for on in network.trainable]
-
-    def _unpack(
-        self, rows: tuple[NDArray[Any], ...], room: Design
-    ) -> list[NDArray[Any]]:
-        """Cut the trained weights out of their rows."""
-        weights = room.packing.unpack_arrays(rows)
-        return list(map(_crop, weights, self.design.network.trained_shapes))
 
 
 def _separate(weights: list[Any], trainable: list[bool]) -> tuple[list[Any], list[Any]]:
     """Return the trained weights, and those that have no gradients."""
     pairs = list(zip(weights, trainable, strict=True))
     return [w for w, on in pairs if on], [w for w, on in pairs if not on]
-
-
-def _pack(weights: list[NDArray[Any]], room: Design) -> tuple[NDArray[Any], ...]:
-    """Put weights into rows, each in the room it has."""
-    padded = map(_pad, weights, room.network.trained_shapes)
-    return room.packing.pack_arrays(list(padded))
-
-
-def _pad(weight: NDArray[Any], shape: Shape) -> NDArray[Any]:
-    """Add zeros at the end of each axis."""
-    if weight.shape == shape:
-        return weight
-    sizes = zip(weight.shape, shape, strict=True)
-    return np.pad(weight, [(0, room - size) for size, room in sizes])
-
-
-def _crop(weight: NDArray[Any], shape: Shape) -> NDArray[Any]:
-    """Return a copy of what stands at the beginning of each axis."""
-    return weight[tuple(map(slice, shape))].copy()

@@ -37,6 +37,8 @@ class ModelMember(Member):
         Belong to this run alone, which leaves them as Keras's loop would.
     may_interpret : bool, default=False
         Whether XLA may be left out where it takes longer than it saves.
+    **options
+        `paused` and `pauses`, as for `Member`.
 
     Raises
     ------
@@ -54,10 +56,12 @@ class ModelMember(Member):
         callbacks: Sequence[keras.callbacks.Callback] = (),
         *,
         may_interpret: bool = False,
+        **options: Any,
     ) -> None:
         self._model = model
         start = read_state(model)
-        super().__init__(plan, data, start, callbacks, may_interpret=may_interpret)
+        options["may_interpret"] = may_interpret
+        super().__init__(plan, data, start, callbacks, **options)
 
     def _compile(self) -> CompiledPlan:
         return resolve_model_design(
@@ -80,15 +84,8 @@ class ModelMember(Member):
     def _initial_weights(self) -> list[NDArray[Any]]:
         return [to_numpy(variable) for variable in list_variables(self._model)]
 
-    def read_result(self, state: dict[str, Any], room: Design) -> TrainingResult:
-        """Return the result of a training that has ended in this state.
-
-        Raises
-        ------
-        ValueError
-            If a loss or the weights are not finite.
-        """
-        result = super().read_result(state, room)
+    def _read_result(self, state: dict[str, Any], room: Design) -> TrainingResult:
+        result = super()._read_result(state, room)
         kept, n_weights = result.state, len(self._model.weights)
         kept.weights, kept.model = kept.weights[:n_weights], self._model
         restore_state(self._model, kept)

@@ -145,6 +145,8 @@ class TrainingResult:
         Which loop trained.
     reason : str or None
         Why not the compiled one.
+    paused : PausedTraining or None
+        From where training may go on, if that was asked for.
     """
 
     state: ModelState
@@ -153,3 +155,38 @@ class TrainingResult:
     callbacks: list[Any] = field(default_factory=list)
     engine: str = "keras"
     reason: str | None = None
+    paused: "PausedTraining | None" = None
+
+
+@dataclass(eq=False)
+class PausedTraining:
+    """All that the next epoch of a training depends on, besides the plan and the data.
+
+    Attributes
+    ----------
+    seed : int
+        That of the plan.
+    n_epochs : int
+        Epochs trained so far.
+    history : dict of str to list of float
+        Their values.
+    callbacks : list of dict
+        What the attributes of each callback were.
+    rows : list of (float, float)
+        Sums that tell other rows from those of the training.
+    engine : {"compiled", "keras"}
+        Which loop can read `state`.
+    state : nested arrays
+        The last weights, the optimizer's state, and what the rules have seen.
+    result : TrainingResult or None
+        Of a training that a rule has stopped: it is over, and nothing else is kept.
+    """
+
+    seed: int
+    n_epochs: int
+    history: dict[str, list[float]]
+    callbacks: list[dict[str, Any]]
+    rows: list[tuple[float, float]]
+    engine: str
+    state: Any = None
+    result: TrainingResult | None = None

@@ -18,6 +18,7 @@ from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.training.engine import Engine, train
 from skkeras_tune.training.plan import (
     ModelState,
+    PausedTraining,
     TrainingData,
     TrainingPlan,
     TrainingResult,
@@ -43,6 +44,8 @@ def train_remembered(
     start: ModelState | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     engine: Engine = "auto",
+    paused: PausedTraining | None = None,
+    pauses: bool = False,
 ) -> TrainingResult:
     """Train a model as the plan says, or return what that gave before.
 
@@ -50,20 +53,23 @@ def train_remembered(
     ----------
     store : ResultStore or None
         None trains in any case.
-    plan, data, start, callbacks, engine
+    plan, data, start, callbacks, engine, paused, pauses
         As for `train`.
     """
+    options: dict[str, Any] = {"start": start, "callbacks": callbacks, "engine": engine}
+    options |= {"paused": paused, "pauses": pauses} if paused or pauses else {}
+    is_over = paused is not None and paused.result is not None
     key = None
-    if store is not None:
+    if store is not None and not is_over:
         try:
-            key = describe_training(plan, data, start, callbacks, engine)
+            key = describe_training(plan, data, **options)
         except NoFingerprint as reason:
             _warn_of_forgetting(reason)
     if store is None or key is None:
-        return train(plan, data, start=start, callbacks=callbacks, engine=engine)
+        return train(plan, data, **options)
     result = store.find(key, callbacks)
     if result is None:
-        result = train(plan, data, start=start, callbacks=callbacks, engine=engine)
+        result = train(plan, data, **options)
         store.keep(key, result)
     return result
 
@@ -74,8 +80,16 @@ def describe_training(
     start: ModelState | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     engine: Engine = "auto",
+    **stages: Any,
 ) -> str:
     """Return the key of a training: a digest of all that decides its result.
+
+    Parameters
+    ----------
+    plan, data, start, callbacks, engine
+        As for `train`.
+    **stages
+        `paused` and `pauses`, where training goes in stages.
 
     Raises
     ------
@@ -97,6 +111,7 @@ def describe_training(
             "callbacks": [(type(c), vars(c)) for c in callbacks],
             "engine": engine,
             "settings": _list_settings(),
+            **stages,
         }
     )
 

@@ -11,11 +11,10 @@ from typing import Any, Protocol
 
 import keras
 
+from skkeras_tune.training.callbacks import read_callback
 from skkeras_tune.training.plan import TrainingResult
 
 _FOLDER = "skkeras_tune"
-#: What a callback has from elsewhere: its model, and a function that need not pickle.
-_NOT_KEPT = frozenset({"_model", "schedule"})
 
 
 class _Items(Protocol):
@@ -74,20 +73,8 @@ class ResultStore:
 
 def _pack(result: TrainingResult) -> bytes:
     """Return a result as bytes, which no setting of a memory maps into a file."""
-    states = [_read_state(callback) for callback in result.callbacks]
+    states = [read_callback(callback) for callback in result.callbacks]
     return pickle.dumps(replace(result, callbacks=states))
-
-
-def _read_state(callback: Any) -> dict[str, Any]:
-    """Return what pickles of a callback; any of its kind has the rest from the start.
-
-    That is a local function of Keras 3.8's ReduceLROnPlateau.
-    """
-    return {
-        name: value
-        for name, value in vars(callback).items()
-        if name not in _NOT_KEPT and "<" not in getattr(value, "__qualname__", "")
-    }
 
 
 def _unpack(item: bytes, callbacks: Sequence[Any]) -> TrainingResult:

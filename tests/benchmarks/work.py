@@ -245,6 +245,9 @@ WORK: dict[str, Work] = {
     "random search, 10 draws of widths, depths and rates x 3 folds, fused": Work(
         searches.search_at_random, 3, 1, share=1 / 3
     ),
+    "Hyperband over 143 networks x 3 folds, 20,433 x 8, fused": Work(
+        searches.search_hyperband, 81, 3, searches.IN_FULL
+    ),
     "Pima, 5 batch sizes x 5 folds, fused": Work(
         searches.search_batch_sizes, 100, 10, share=0.1
     ),

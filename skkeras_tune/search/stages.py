@@ -1,0 +1,165 @@
+"""A candidate, a fold and where its training has paused in; its scores, and more, out.
+
+The network is found in the estimator, and told to go on where it was. All else of the
+estimator is fitted as in any search.
+"""
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone, is_classifier
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import TargetEncoder
+
+from skkeras_tune._compat import fit_and_score
+from skkeras_tune.training.pausing import Stages
+from skkeras_tune.training.plan import PausedTraining
+
+_RESOURCE = "epochs"
+
+
+def find_network(estimator: Any) -> tuple[str, Any]:
+    """Return the network whose training can go on, and the prefix of its parameters.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The network alone, at the end of pipelines, or in a
+        `TransformedTargetRegressor`.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    prefix, inner = "", estimator
+    while not hasattr(inner, "set_stages"):
+        if isinstance(inner, Pipeline):
+            name, inner = inner.steps[-1]
+        elif isinstance(inner, TransformedTargetRegressor):
+            name, inner = "regressor", inner.regressor
+        else:
+            message = (
+                "HyperbandSearchCV needs an estimator that trains in epochs and can go "
+                "on: a KerasClassifier or KerasRegressor, alone, as the last step of a "
+                "Pipeline or as the regressor of a TransformedTargetRegressor. Got "
+                f"{estimator!r} instead."
+            )
+            raise ValueError(message)
+        prefix = f"{prefix}{name}__"
+    return prefix, inner
+
+
+def resolve_resource(resource: str, estimator: Any) -> str:
+    """Return the full name of the parameter that counts the epochs.
+
+    Raises
+    ------
+    ValueError
+        If the estimator has no such parameter, or is told its epochs otherwise.
+    """
+    prefix, network = find_network(estimator)
+    name = prefix + _RESOURCE
+    if resource not in ("auto", name):
+        message = (
+            "The 'resource' parameter of HyperbandSearchCV must be 'auto' or the name "
+            f"of the network's epochs, here {name!r}. Got {resource!r} instead."
+        )
+        raise ValueError(message)
+    if f"fit__{_RESOURCE}" in network.get_params(deep=False):
+        message = (
+            f"HyperbandSearchCV sets the epochs, but the estimator has "
+            f"{prefix}fit__{_RESOURCE}, which would overrule it. Leave it out."
+        )
+        raise ValueError(message)
+    return name
+
+
+def seed_steps(estimator: Any, random_state: np.random.RandomState) -> Any:
+    """Return a clone whose steps before the network draw the same at each fit.
+
+    A network can go on only if its rows are those that it was trained on.
+    """
+    prefix, _ = find_network(estimator)
+    steps = {
+        name: value
+        for name, value in sorted(estimator.get_params().items())
+        if not name.startswith(prefix)
+    }
+    seeded = {
+        name: _draw_seed(random_state)
+        for name, value in steps.items()
+        if name.rpartition("__")[2] == "random_state" and value is None
+    }
+    kind = StratifiedKFold if is_classifier(estimator) else KFold
+    seeded |= {
+        f"{name}__cv": kind(
+            step.cv, shuffle=True, random_state=_draw_seed(random_state)
+        )
+        for name, step in steps.items()
+        if _draws_folds(step)
+    }
+    return clone(estimator).set_params(**seeded)
+
+
+def _draws_folds(step: Any) -> bool:
+    """Tell whether a step encodes its training rows in folds that no seed decides.
+
+    From scikit-learn 1.9 on, a `TargetEncoder` takes a splitter for a `random_state`.
+    """
+    return (
+        isinstance(step, TargetEncoder)
+        and isinstance(step.cv, Integral)
+        and isinstance(step.random_state, str)
+        and bool(step.shuffle)
+    )
+
+
+def _draw_seed(random_state: np.random.RandomState) -> int:
+    return int(random_state.randint(2**31 - 1))
+
+
+def train_stage(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    candidate: dict[str, Any],
+    paused: PausedTraining | None,
+    *,
+    keeps: bool,
+    **options: Any,
+) -> tuple[dict[str, Any], PausedTraining | None]:
+    """Train a candidate in one fold until it has trained its epochs in all, and score.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Not fitted; cloned.
+    X, y
+        The rows of all folds.
+    candidate : dict
+        Its parameters, the epochs among them.
+    paused : PausedTraining or None
+        Where the training has paused; None begins it.
+    keeps : bool
+        Whether training may go on from here.
+    **options
+        Further arguments of scikit-learn's function for a candidate and a fold.
+
+    Returns
+    -------
+    record : dict
+        What scikit-learn's searches record of a candidate and a fold.
+    paused : PausedTraining or None
+        From where training may go on, if it is to.
+    """
+    # scikit-learn clones the values once more, and stages are shared by clones.
+    params = {name: clone(value, safe=False) for name, value in candidate.items()}
+    estimator = clone(estimator).set_params(**params)
+    stages = Stages(paused, keeps)
+    find_network(estimator)[1].set_stages(stages)
+    record = fit_and_score(estimator, X, y, parameters=params, **options)
+    return record, stages.last if keeps else None
