@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import keras
 
@@ -13,6 +13,7 @@ from skkeras_tune.training.model_member import ModelMember
 from skkeras_tune.training.plan import (
     ModelState,
     NotCompilable,
+    Training,
     TrainingData,
     TrainingPlan,
     TrainingResult,
@@ -50,26 +51,94 @@ def train(
         If the loss is not finite, the model does not fit the targets, or
         ``engine="compiled"`` and the plan cannot be compiled.
     """
-    reason, may_interpret = "engine='keras'", engine == "auto"
-    is_own = isinstance(plan.network, MLPArchitecture)
-    model = None if is_own else keras_loop.start_model(plan, start)
-    options: dict[str, Any] = {"callbacks": callbacks, "may_interpret": may_interpret}
+    (result,) = train_all([Training(plan, data, start, callbacks)], engine=engine)
+    return result
+
+
+def train_all(
+    trainings: Sequence[Training], *, engine: Engine = "auto"
+) -> list[TrainingResult]:
+    """Train several models: side by side where one program can, else in turn.
+
+    Parameters
+    ----------
+    trainings : sequence of Training
+        Their networks are all built in, or all the user's own.
+    engine : {"auto", "compiled", "keras"}, default="auto"
+        As for `train`.
+
+    Raises
+    ------
+    ValueError
+        As `train`, where any of them fails.
+    """
+    is_own = all(isinstance(t.plan.network, MLPArchitecture) for t in trainings)
+    if not is_own:
+        return [_train_model(training, engine) for training in trainings]
+    reason = "engine='keras'"
     if engine != "keras":
         try:
-            if model is None:
-                return current_trainer().train(Member(plan, data, start, **options))
-            run = partial(train_alone, ModelMember(model, plan, data, **options))
+            return current_trainer().train(_list_members(trainings, engine))
+        except NotCompilable as error:
+            reason = _read_reason(error, engine)
+    return [_train_in_keras(training, reason) for training in trainings]
+
+
+def _list_members(trainings: Sequence[Training], engine: Engine) -> list[Member]:
+    members: list[Member] = []
+    for training in trainings:
+        member = Member(
+            training.plan,
+            training.data,
+            training.start,
+            training.callbacks,
+            may_interpret=engine == "auto",
+        )
+        if members and training.data is members[0].data:
+            member.arrays = members[0].arrays  # not made dense, or encoded, twice
+        members.append(member)
+    return members
+
+
+def _train_model(training: Training, engine: Engine) -> TrainingResult:
+    """Train a model of the user's."""
+    plan, data, callbacks = training.plan, training.data, training.callbacks
+    model = keras_loop.start_model(plan, training.start)
+    reason = "engine='keras'"
+    if engine != "keras":
+        try:
+            may_interpret = engine == "auto"
+            member = ModelMember(
+                model, plan, data, callbacks, may_interpret=may_interpret
+            )
+            run = partial(train_alone, member)
             return current_trainer().train_apart("a model of one's own", run)
         except NotCompilable as error:
-            reason = str(error)
-            if engine == "compiled":
-                message = (
-                    f"engine='compiled' cannot train this: {reason}. Use "
-                    "engine='auto', which falls back to Keras's own loop."
-                )
-                raise ValueError(message) from error
+            reason = _read_reason(error, engine)
+    return _train_in_keras(training, reason, model)
+
+
+def _read_reason(error: NotCompilable, engine: Engine) -> str:
+    """Return why a plan cannot be compiled, unless it must be."""
+    if engine == "compiled":
+        message = (
+            f"engine='compiled' cannot train this: {error}. Use engine='auto', which "
+            "falls back to Keras's own loop."
+        )
+        raise ValueError(message) from error
+    return str(error)
+
+
+def _train_in_keras(
+    training: Training, reason: str, model: keras.Model | None = None
+) -> TrainingResult:
     run = partial(
-        keras_loop.train, plan, data, start=start, callbacks=callbacks, model=model
+        keras_loop.train,
+        training.plan,
+        training.data,
+        start=training.start,
+        callbacks=training.callbacks,
+        model=model,
     )
     result = current_trainer().train_apart(reason, run)
     result.reason = reason

@@ -126,6 +126,26 @@ class ModelState:
             raise ValueError(message)
 
 
+@dataclass(frozen=True, eq=False)
+class Training:
+    """One run: what to train, on which rows, and from where.
+
+    Attributes
+    ----------
+    plan : TrainingPlan
+    data : TrainingData
+    start : ModelState or None
+        Go on from these weights and this optimizer state; None starts afresh.
+    callbacks : sequence of keras.callbacks.Callback
+        Belong to this run alone.
+    """
+
+    plan: TrainingPlan
+    data: TrainingData
+    start: ModelState | None = None
+    callbacks: Sequence[keras.callbacks.Callback] = ()
+
+
 @dataclass(eq=False)
 class TrainingResult:
     """What training gives.
