@@ -14,7 +14,14 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 # `test_every_module_has_a_layer` until it is given its place here.
 LAYERS = (
     {""},  # the root: the public names
-    {"ensemble.estimators", "estimators", "fusion", "learning_rate", "search.bayes"},
+    {
+        "display",
+        "ensemble.estimators",
+        "estimators",
+        "fusion",
+        "learning_rate",
+        "search.bayes",
+    },
     {"fusion.context"},
     {"fusion.backend"},
     {"fusion.coordinator"},
@@ -25,7 +32,7 @@ LAYERS = (
     {"ensemble.members", "ensemble.targets", "ensemble.weights"},
     {"base", "search.dimensions", "search.failures", "search.tasks"},
     {"search.proposals", "search.recording", "search.results"},
-    {"planning", "search.choice"},
+    {"members", "planning", "search.choice", "search.epochs"},
     {"class_weights"},
     {"model_function", "parameters", "rows", "targets", "trained_model"},
     {"compilation"},
@@ -48,7 +55,9 @@ LAYERS = (
         "training.updates",
     },
     {
+        "averaging",
         "fingerprint",
+        "nesting",
         "network",
         "training.batches",
         "training.callbacks",
