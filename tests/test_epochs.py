@@ -104,6 +104,14 @@ def test_epochs_of_members():
     assert best_epoch(several) == several.best_epoch_
 
 
+def test_best_epochs_rank_nothing():
+    """Beside one other score, it is that one by which settings are the best."""
+    search = search_rates(refit=False)
+    scores = search.cv_results_["mean_test_accuracy"]
+    best = search.cv_results_["params"][int(np.argmax(scores))]
+    assert best_params(search, 1) == [best]
+
+
 def test_searches_that_wrote_nothing_down():
     """Without the scores, the error says how to have them."""
     search = search_rates(scoring="accuracy", refit=True)

@@ -7,7 +7,8 @@ import numpy as np
 
 from skkeras_tune.nesting import find_fitted
 
-_METRIC = "best_epoch"
+#: The name under which best epochs are scored; it ranks no settings.
+BEST_EPOCH = "best_epoch"
 
 
 def best_epoch(estimator: Any, X: Any = None, y: Any = None) -> float:
@@ -91,7 +92,7 @@ def fix_epochs(
         If the search did not score "best_epoch", or its estimator has no single
         network.
     """
-    ending = f"_test_{_METRIC}"
+    ending = f"_test_{BEST_EPOCH}"
     folds = [k for k in results if k.startswith("split") and k.endswith(ending)]
     if not folds:
         message = (

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 
 from skkeras_tune.optional import import_optional
-from skkeras_tune.search.epochs import fix_epochs
+from skkeras_tune.search.epochs import BEST_EPOCH, fix_epochs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -165,8 +165,9 @@ def resolve_metric(search: Any, metric: str | None) -> str:
     if metric is None:
         refit = getattr(search, "refit", None)
         metric = refit if isinstance(refit, str) and refit in names else None
-        if metric is None and len(names) == 1:
-            metric = names[0]
+        ranking = [name for name in names if name != BEST_EPOCH]
+        if metric is None and len(ranking) == 1:
+            metric = ranking[0]
     if metric not in names:
         message = f"metric must be one of {names!r} in this search. Got {metric!r}."
         raise ValueError(message)
