@@ -12,8 +12,8 @@ from skkeras_tune.search.results import read_results, resolve_metric
 
 Kind = Literal["progress", "parameters"]
 
-# A parameter whose values span more than this factor is drawn on a log scale.
-_LOG_SPAN = 30.0
+# A parameter whose values span less than this factor is drawn on a linear scale.
+_LOG_SPAN = 10.0
 _PANEL = (6.4, 3.2)
 
 
@@ -191,6 +191,7 @@ class HistoryDisplay:
                 line = panel.axvline(self.best_epoch, **{**mark, **(best_kw or {})})
                 self.best_lines_.append(line)
             panel.set(xlabel="Epoch", ylabel=name)
+            panel.xaxis.get_major_locator().set_params(integer=True)
             panel.legend()
         return self
 
@@ -414,6 +415,7 @@ class SearchDisplay:
             style = {"drawstyle": "steps-post", **first, **line_style}
             self.lines_ += self.ax_.plot(numbers[here], best, **style)
         self.ax_.set_xlabel("Candidate")
+        self.ax_.xaxis.get_major_locator().set_params(integer=True)
         self.ax_.legend()
 
     def _draw_parameter(self, panel: Any, name: str, style: Mapping[str, Any]) -> None:
@@ -425,7 +427,7 @@ class SearchDisplay:
         values, scores = [value for value, _ in pairs], [score for _, score in pairs]
         if all(_is_number(value) for value in values):
             places = np.asarray(values, float)
-            if places.min() > 0 and places.max() > _LOG_SPAN * places.min():
+            if _are_logarithmic(places):
                 panel.set_xscale("log")
         else:
             labels = list(dict.fromkeys(map(str, values)))
@@ -454,6 +456,17 @@ class SearchDisplay:
 def _is_number(value: Any) -> bool:
     is_number = isinstance(value, int | float | np.number)
     return is_number and not isinstance(value, bool) and bool(np.isfinite(value))
+
+
+def _are_logarithmic(values: NDArray[np.float64]) -> bool:
+    """Tell whether values are spread more evenly on a log scale."""
+    distinct = np.unique(values)
+    low, middle, high = distinct[[0, len(distinct) // 2, -1]]
+    if low <= 0 or high < _LOG_SPAN * low:
+        return False
+    even = abs((middle - low) / (high - low) - 0.5)
+    even_on_log = abs(np.log(middle / low) / np.log(high / low) - 0.5)
+    return bool(even_on_log < even) or len(distinct) == 2
 
 
 def _make_axes(ax: Any, n_panels: int, caller: str) -> NDArray[Any]:

@@ -193,6 +193,24 @@ def test_parameters_have_a_panel_each(grid):
     assert display.lines_ == []
 
 
+@pytest.mark.parametrize(
+    ("values", "scale"),
+    [
+        ([1e-3, 1e-2, 1e-1], "log"),
+        ([16, 32, 48, 64], "linear"),
+        ([0.0, 0.5], "linear"),
+        ([0.0004, 0.1, 0.2, 0.3, 0.4, 0.5], "linear"),
+        (np.geomspace(1e-4, 1e-1, 8), "log"),
+        ([5.0], "linear"),
+    ],
+)
+def test_scales_follow_the_spread_of_values(values, scale):
+    """Values that are even on a log scale are drawn on one."""
+    params = [{"rate": value} for value in values]
+    display = SearchDisplay(scores=np.arange(len(values)), params=params)
+    assert display.plot(kind="parameters").ax_.get_xscale() == scale
+
+
 def test_chosen_parameters(grid):
     """One that does not vary is drawn when it is asked for."""
     _, ax = plt.subplots()
