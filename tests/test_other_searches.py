@@ -23,7 +23,7 @@ from skkeras_tune import (
 from tests.searches import GROUPS, X, y
 
 FOLDS = StratifiedKFold(3, shuffle=True, random_state=0)
-RATE = "network__learning_rate"
+RATE, DROPOUT = "network__learning_rate", "network__dropout"
 
 
 def build_pipeline(model=KerasClassifier, **changes):
@@ -39,7 +39,7 @@ def build_optuna(pipeline=None, **options):
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     space = {
         RATE: optuna.distributions.FloatDistribution(1e-3, 1e-1, log=True),
-        "network__units": optuna.distributions.IntDistribution(4, 16),
+        DROPOUT: optuna.distributions.FloatDistribution(0.0, 0.5),
         "network__activation": optuna.distributions.CategoricalDistribution(
             ["relu", "tanh"]
         ),
@@ -68,7 +68,7 @@ def build_genetic(pipeline=None, **options):
         build_pipeline() if pipeline is None else pipeline,
         param_grid={
             RATE: space.Continuous(1e-3, 1e-1, "log-uniform", random_state=1),
-            "network__units": space.Integer(4, 16, random_state=2),
+            DROPOUT: space.Continuous(0.0, 0.5, random_state=2),
             "network__activation": space.Categorical(["relu", "tanh"], random_state=3),
         },
         **settings,
@@ -82,12 +82,12 @@ KINDS = {"optuna": build_optuna, "genetic": build_genetic}
 def test_searches_end_in_a_model(kind):
     """The best setting is refit, and predicts and scores as elsewhere."""
     search = KINDS[kind]().fit(X, y)
-    assert set(search.best_params_) == {RATE, "network__units", "network__activation"}
+    assert set(search.best_params_) == {RATE, DROPOUT, "network__activation"}
     assert search.predict(X).shape == y.shape
     assert search.predict_proba(X).shape == (150, 3)
     assert search.score(X, y) > 0.5
     best = search.best_estimator_[-1]
-    assert best.units == search.best_params_["network__units"]
+    assert best.dropout == search.best_params_[DROPOUT]
     assert best.history_["loss"]
 
 
@@ -143,12 +143,12 @@ def test_trials_that_fail_are_left_out():
     """A trial that fails in every fold has no rank in the table."""
     search = build_optuna(error_score=np.nan, n_trials=8, catch=ValueError)
     distribution = type(search.param_distributions[RATE])
-    search.param_distributions["network__dropout"] = distribution(0.0, 2.0)
+    search.param_distributions[DROPOUT] = distribution(0.0, 2.0)
     search.fit(X, y)
     frame = results_frame(search)
     assert 0 < frame["mean_score"].notna().sum() < len(frame)
     assert frame["rank"].isna().sum() == frame["mean_score"].isna().sum()
-    assert all(params["network__dropout"] < 1 for params in best_params(search, 8))
+    assert all(params[DROPOUT] < 1 for params in best_params(search, 8))
 
 
 def test_groups_of_optuna():
