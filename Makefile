@@ -110,7 +110,7 @@ $(OLDEST)/.created:
 
 # Stamps inside the environment: installed once, and again when pyproject.toml changes.
 $(VENV)/.demo: EXTRAS := demo
-$(VENV)/.test: EXTRAS := demo,test,lint
+$(VENV)/.test: EXTRAS := demo,genetic,optuna,test,lint
 $(VENV)/.docs: EXTRAS := docs
 $(VENV)/.bench: EXTRAS := demo,test,lint,bench
 $(VENV)/.demo $(VENV)/.test $(VENV)/.docs $(VENV)/.bench: $(VENV)/.created pyproject.toml
@@ -118,7 +118,8 @@ $(VENV)/.demo $(VENV)/.test $(VENV)/.docs $(VENV)/.bench: $(VENV)/.created pypro
 	@$(BIN)/python $(PIP_INSTALL) --editable ".[$(EXTRAS)]"
 	@touch $@
 
+# Without sklearn-genetic-opt, which needs NumPy 1.26.1.
 $(OLDEST)/.test: $(OLDEST)/.created pyproject.toml $(CONSTRAINTS)
-	@echo "Installing skkeras-tune[demo,test] into $(OLDEST), oldest versions (minutes)"
-	@$(OLDEST)/bin/python $(PIP_INSTALL) -c $(CONSTRAINTS) --editable ".[demo,test]"
+	@echo "Installing skkeras-tune[demo,optuna,test] into $(OLDEST), oldest versions (minutes)"
+	@$(OLDEST)/bin/python $(PIP_INSTALL) -c $(CONSTRAINTS) --editable ".[demo,optuna,test]"
 	@touch $@

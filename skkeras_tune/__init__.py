@@ -1,11 +1,13 @@
 """Keras networks as scikit-learn estimators, and the searches that tune them."""
 
+from skkeras_tune.display import HistoryDisplay, SearchDisplay
 from skkeras_tune.ensemble.estimators import EnsembleClassifier, EnsembleRegressor
 from skkeras_tune.estimators import KerasClassifier, KerasRegressor
 from skkeras_tune.fusion import fused
 from skkeras_tune.learning_rate import find_learning_rate
 from skkeras_tune.network import build_mlp
 from skkeras_tune.search.bayes import BayesSearchCV
+from skkeras_tune.search.epochs import best_epoch
 from skkeras_tune.search.hyperband import HyperbandSearchCV
 from skkeras_tune.search.results import best_params, results_frame
 from skkeras_tune.training.program_store import set_program_cache
@@ -14,9 +16,12 @@ __all__ = [
     "BayesSearchCV",
     "EnsembleClassifier",
     "EnsembleRegressor",
+    "HistoryDisplay",
     "HyperbandSearchCV",
     "KerasClassifier",
     "KerasRegressor",
+    "SearchDisplay",
+    "best_epoch",
     "best_params",
     "build_mlp",
     "find_learning_rate",

@@ -3,10 +3,12 @@
 `fit` reads as its steps; the arithmetic is in the modules that it calls.
 """
 
+import copy
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import zip_longest
 from typing import Any, ClassVar, Self
 
 import keras
@@ -19,8 +21,20 @@ from sklearn.utils import Tags
 
 from skkeras_tune._compat import validate_parameter_constraints
 from skkeras_tune._scikeras import BaseWrapper
+from skkeras_tune.averaging import (
+    average_histories,
+    average_outputs,
+    build_average,
+    middle_epoch,
+)
 from skkeras_tune.class_weights import weigh_classes
 from skkeras_tune.compilation import COMPILE_EXTRAS
+from skkeras_tune.members import (
+    FittedMember,
+    list_refits,
+    list_seeds,
+    list_trainings,
+)
 from skkeras_tune.model_function import takes_parameter
 from skkeras_tune.parameters import (
     ARCHITECTURE,
@@ -53,8 +67,8 @@ from skkeras_tune.rows import (
 from skkeras_tune.targets import describe_target, refuse_single_class
 from skkeras_tune.trained_model import TrainedModel
 from skkeras_tune.training import (
-    ModelState,
     Stages,
+    Training,
     TrainingData,
     TrainingPlan,
     TrainingResult,
@@ -91,8 +105,8 @@ class KerasEstimator(BaseWrapper):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
     _numeric_target = False
     _given: frozenset[str] = frozenset()
-    _trained: TrainedModel | None = None
-    _n_epochs_seen = 0
+    _members: tuple[FittedMember, ...] = ()
+    _average: keras.Model | None = None
     _stages: Stages | None = None
 
     def __new__(cls, *args: Any, **params: Any) -> Self:
@@ -147,10 +161,10 @@ class KerasEstimator(BaseWrapper):
         return self
 
     def __sklearn_clone__(self) -> Self:
-        copy: Self = super().__sklearn_clone__()
-        copy._given, copy._stages = self._given, self._stages
-        detach(copy.callbacks)  # a callback may come from a training of the user's own
-        return copy
+        twin: Self = super().__sklearn_clone__()
+        twin._given, twin._stages = self._given, self._stages
+        detach(twin.callbacks)  # a callback may come from a training of the user's own
+        return twin
 
     def set_stages(self, stages: Stages | None) -> Self:
         """Let `fit` train one stage of a training that goes on in other fits.
@@ -300,19 +314,21 @@ class KerasEstimator(BaseWrapper):
             refuse_single_class(rows.y)
             data = build_data(settings, rows, held_out)
             plan = build_plan(settings, self._facts(), data)
-            start = self._fitted_model().state if continues else None
-            again = list_refit_callbacks(settings.options["callbacks"])
-            result = self._train(
-                plan, data, start, settings.options["callbacks"], self._stages
-            )
-            self.__dict__.pop("refit_history_", None)
-            state = result.state
+            trainings = self._list_trainings(plan, data, settings)
+            if self._stages is not None:
+                trainings = self._stages.resume(trainings)
+            callbacks = [list_refit_callbacks(list(t.callbacks)) for t in trainings]
+            results = self._train(trainings)
+            if self._stages is not None:
+                self._stages.pause(results)
+            again: list[TrainingResult | None] = [None] * len(results)
             if self.refit_full and stops_early(plan, settings.options["callbacks"]):
-                epochs = max(1, round(float(self.refit_full) * result.best_epoch))
-                state = self._refit(plan, rows, epochs, start, again)
-            self._keep(plan, state, result)
-            self.history_, self.best_epoch_ = result.history, result.best_epoch
-            self.n_epochs_ = len(result.history["loss"])
+                everything = assign_roles(rows, None, None)
+                factor = float(self.refit_full)
+                again[:] = self._train(
+                    list_refits(trainings, results, everything, callbacks, factor)
+                )
+            self._keep(list(map(FittedMember.read, trainings, results, again)))
         return self
 
     def _fit_one_epoch(self, X: Any, y: Any, sample_weight: Any) -> Self:
@@ -323,15 +339,12 @@ class KerasEstimator(BaseWrapper):
             rows, _ = self._read((X, y, sample_weight, None), None, settings)
             data = assign_roles(rows, None, None)
             plan = replace(build_plan(settings, self._facts(), data), stopping=None)
-            start = self._fitted_model().state if continues else None
-            result = self._train(plan, data, start, settings.options["callbacks"])
-            self._keep(plan, result.state, result)
-            earlier = self.history_ if continues else {}
-            self.history_ = {
-                name: earlier.get(name, []) + values
-                for name, values in result.history.items()
-            }
-            self.n_epochs_ = self.best_epoch_ = len(self.history_["loss"])
+            trainings = self._list_trainings(plan, data, settings)
+            results = self._train(trainings)
+            members = list(map(FittedMember.read, trainings, results))
+            earlier = self._members if continues else ()
+            pairs = zip_longest(members, earlier[: len(members)])
+            self._keep([member.join(before) for member, before in pairs])
         return self
 
     @contextmanager
@@ -366,13 +379,12 @@ class KerasEstimator(BaseWrapper):
             source=self._model_source(),
             seed=self._resolve_seed(continues=continues),
             continues=continues,
-            first_epoch=self._n_epochs_seen if continues else 0,
         )
 
     def _resolve_seed(self, *, continues: bool) -> int:
         """Return the same seed when training goes on, to hold out the same rows."""
-        if self._stages is not None and self._stages.last is not None:
-            return self._stages.last.seed
+        if self._stages is not None and self._stages.last:
+            return self._stages.last[0].seed
         return self.seed_ if continues else resolve_seed(self.random_state)
 
     def _refuse_unused(self, params: dict[str, Any]) -> None:
@@ -427,52 +439,33 @@ class KerasEstimator(BaseWrapper):
             tuple(self.X_shape_[1:]), self.target_encoder_, self._get_metadata()
         )
 
-    def _train(
-        self,
-        plan: TrainingPlan,
-        data: TrainingData,
-        start: ModelState | None,
-        callbacks: list[Any],
-        stages: Stages | None = None,
-    ) -> TrainingResult:
+    def _list_trainings(
+        self, plan: TrainingPlan, data: TrainingData, settings: Settings
+    ) -> list[Training]:
+        earlier = self._members if settings.continues else ()
+        callbacks = settings.options["callbacks"]
+        return list_trainings(plan, data, callbacks, self.n_members, earlier)
+
+    def _train(self, trainings: list[Training]) -> list[TrainingResult]:
         store = resolve_store(self.memory, self.random_state, type(self).__name__)
-        options = {} if stages is None else {"paused": stages.last}
-        result = train_remembered(
-            store,
-            plan,
-            data,
-            start=start,
-            callbacks=callbacks,
-            engine=self.engine,
-            pauses=stages is not None and stages.keeps,
-            **options,
-        )
-        if stages is not None:
-            stages.last = result.paused
-        return result
+        return train_remembered(store, trainings, engine=self.engine)
 
-    def _refit(
-        self,
-        plan: TrainingPlan,
-        rows: Rows,
-        epochs: int,
-        start: ModelState | None,
-        callbacks: list[Any],
-    ) -> ModelState:
-        """Train again on all rows, from where the first training began."""
-        plan = replace(plan, epochs=epochs, stopping=None)
-        data = assign_roles(rows, None, None)
-        result = self._train(plan, data, start, callbacks)
-        self.refit_history_ = result.history
-        return result.state
-
-    def _keep(
-        self, plan: TrainingPlan, state: ModelState, result: TrainingResult
-    ) -> None:
-        self._trained = TrainedModel(plan.network, plan.compilation, plan.seed, state)
-        self._n_epochs_seen = plan.first_epoch + len(result.history["loss"])
-        self.callbacks_, self.seed_ = result.callbacks, plan.seed
-        self.engine_, self.engine_reason_ = result.engine, result.reason
+    def _keep(self, members: Sequence[FittedMember]) -> None:
+        """Take these as the members, and their mean as what the fit gave."""
+        first = members[0]
+        self._members, self._average = tuple(members), None
+        self.seed_ = first.seed
+        self.history_ = average_histories([m.history for m in members])
+        self.n_epochs_ = len(self.history_["loss"])
+        self.best_epoch_ = middle_epoch([m.best_epoch for m in members])
+        self.__dict__.pop("refit_history_", None)
+        if first.refit_history is not None:
+            refits = [m.refit_history or {} for m in members]
+            self.refit_history_ = average_histories(refits)
+        if first.callbacks is not None:
+            self.callbacks_ = first.callbacks
+        if first.engine is not None:
+            self.engine_, self.engine_reason_ = first.engine, first.reason
 
     def initialize(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
         """Build the model without training, to predict with weights it came with.
@@ -492,20 +485,18 @@ class KerasEstimator(BaseWrapper):
         rows, _ = self._read((X, y, None, None), None, settings)
         data = assign_roles(rows, None, None)
         plan = replace(build_plan(settings, self._facts(), data), stopping=None)
-        trained = TrainedModel.untrained(plan)
-        prepare_targets(trained.model, data)  # which refuses outputs that do not fit
-        self._trained = trained
-        self.seed_ = settings.seed
-        self._n_epochs_seen = 0
-        self.history_ = {"loss": []}
-        self.n_epochs_ = self.best_epoch_ = 0
+        seeds = list_seeds(plan.seed, self.n_members)
+        members = [FittedMember.untrained(replace(plan, seed=seed)) for seed in seeds]
+        # Refuses outputs that do not fit.
+        prepare_targets(members[0].trained.model, data)
+        self._keep(members)
         return self
 
     # --- fitted state
 
     @property
     def _is_fitted(self) -> bool:
-        return self._trained is not None
+        return bool(self._members)
 
     def __sklearn_is_fitted__(self) -> bool:
         return self._is_fitted
@@ -521,9 +512,26 @@ class KerasEstimator(BaseWrapper):
         return len(self.history_["loss"]) if self._is_fitted else 0
 
     @property
+    def members_(self) -> list[Self]:
+        """The members as estimators of one network each, which they share with this."""
+        return [self._view(member) for member in self._fitted_members()]
+
+    def _view(self, member: FittedMember) -> Self:
+        view = copy.copy(self)
+        view.n_members, view.random_state = 1, member.seed
+        view._keep([member])
+        return view
+
+    @property
     def model_(self) -> keras.Model:
-        """The trained Keras model, built on first use."""
-        model = self._fitted_model().model
+        """The trained Keras model, built on first use; of several, their average."""
+        models = [member.trained.model for member in self._fitted_members()]
+        if len(models) == 1:
+            model = models[0]
+        else:
+            if self._average is None:
+                self._average = build_average(models, tuple(self.X_shape_[1:]))
+            model = self._average
         # Traced for our batches; the user's may have another rank, which Keras refuses.
         model.train_function = model.test_function = model.predict_function = None
         return model
@@ -531,40 +539,60 @@ class KerasEstimator(BaseWrapper):
     @property
     def weights_(self) -> list[NDArray[Any]]:
         """The trained weights, in the order of ``model_.get_weights()``."""
-        return self._fitted_model().state.weights
+        each = [member.trained.state.weights for member in self._fitted_members()]
+        return each[0] if len(each) == 1 else [w for weights in each for w in weights]
 
-    def _fitted_model(self) -> TrainedModel:
-        if self._trained is None:
+    def _fitted_members(self) -> tuple[FittedMember, ...]:
+        if not self._members:
             message = (
                 f"This {type(self).__name__} instance is not fitted yet. Call 'fit' "
                 "before using it, or 'initialize' if its model is trained already."
             )
             raise NotFittedError(message)
-        return self._trained
+        return self._members
+
+    def _fitted_model(self) -> TrainedModel:
+        """Return the network, or that of the first member."""
+        return self._fitted_members()[0].trained
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = dict(super().__getstate__())
-        state.pop("callbacks_", None)
+        for name in ("callbacks_", "_average"):
+            state.pop(name, None)
         return state
 
     # --- predicting
 
-    def _predict_outputs(self, X: Any, given: dict[str, Any]) -> Any:
-        """Return the network's outputs for X."""
-        trained = self._fitted_model()
+    def _predict_members(self, X: Any, given: dict[str, Any]) -> list[Any]:
+        """Return each member's outputs for X."""
+        members = self._fitted_members()
         x = self.feature_encoder_.transform(validate_features(self, X, reset=False))
         options = resolve_predict_options(self.get_params(deep=False), given)
         batch_size = options.pop("batch_size", None)
         if batch_size == -1:
             batch_size = X.shape[0] if hasattr(X, "shape") else len(X)
-        outputs = trained.predict(x, batch_size, options)
-        if isinstance(outputs, np.ndarray) and np.isnan(outputs).any():
+        outputs = [member.trained.predict(x, batch_size, options) for member in members]
+        if any(isinstance(o, np.ndarray) and np.isnan(o).any() for o in outputs):
             message = (
                 f"The network of this {type(self).__name__} predicts NaN. Its training "
                 "diverged, or it computes NaN for these rows."
             )
             raise ValueError(message)
         return outputs
+
+    def _predict_outputs(self, X: Any, given: dict[str, Any]) -> Any:
+        """Return the network's outputs for X, or the mean of several networks'."""
+        return average_outputs(self._predict_members(X, given))
+
+    def _refuse_single(self, method: str) -> None:
+        """Refuse to measure how members differ where there is one."""
+        if len(self._fitted_members()) == 1:
+            message = (
+                f"{method} measures how the members of a {type(self).__name__} differ, "
+                "and this one has a single network. Set n_members to 2 or more (5, "
+                "say) and fit it again."
+            )
+            raise ValueError(message)
 
     def predict(self, X: ArrayLike, **options: Any) -> NDArray[Any]:
         """Return the most probable label, or the predicted numbers, of each row.

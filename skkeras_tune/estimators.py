@@ -2,12 +2,14 @@
 
 from typing import Any, ClassVar, Self
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import Tags
 
 from skkeras_tune._compat import StrOptions
+from skkeras_tune.averaging import measure_uncertainty, spread
 from skkeras_tune.base import KerasEstimator
 from skkeras_tune.losses import loss_family
 from skkeras_tune.network import Normalization
@@ -99,6 +101,10 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
     random_state : int, RandomState instance or None, default=None
         Decides held-out rows, initial weights, batch order and dropout. Global random
         state is left as it was. None draws fresh entropy.
+    n_members : int, default=1
+        Number of networks. They are trained side by side on the same rows, from seeds
+        of their own, and averaged; the first is the one that ``n_members=1`` trains.
+        `predict_uncertainty` says how much they differ.
     warm_start : bool, default=False
         Go on from the weights and the optimizer's state of the last fit.
     engine : {"auto", "compiled", "keras"}, default="auto"
@@ -122,23 +128,30 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
     Attributes
     ----------
     model_ : keras.Model
-        The trained model, built on first use.
+        The trained model, built on first use. Of several members, a model that is not
+        compiled, shares their weights and gives the mean of their outputs.
     weights_ : list of ndarray
-        Its weights.
+        Its weights; of several members, those of each in turn.
     history_ : dict of str to list of float
-        Loss and metrics after each epoch, ``val_`` ones on the held-out rows.
+        Loss and metrics after each epoch, ``val_`` ones on the held-out rows. Of
+        several members, the mean over those still in training.
     best_epoch_ : int
         The epoch of the best monitored value, counted from 1; the last epoch without
-        early stopping.
+        early stopping. Of several members, the median.
     n_epochs_ : int
         Number of epochs in `history_`.
     refit_history_ : dict of str to list of float
-        History of the second training, with `refit_full`.
+        History of the second training, with `refit_full`; of several members, the
+        mean.
+    members_ : list of estimators
+        Each member as an estimator of its own, with its `history_`, `best_epoch_`,
+        `weights_` and `model_`.
     seed_ : int
         What all of the fit's randomness came from: as `random_state` it repeats a fit
         that had none.
     callbacks_ : list of keras.callbacks.Callback
-        The callbacks as they were after the fit. Not pickled.
+        The callbacks as they were after the fit; each member has copies of its own,
+        and these are the first's. Not pickled.
     engine_ : {"compiled", "keras"}
         What trained it.
     engine_reason_ : str or None
@@ -205,6 +218,7 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         refit_full: bool | float = False,
         callbacks: Any = None,
         random_state: Any = None,
+        n_members: int = 1,
         warm_start: bool = False,
         engine: Engine = "auto",
         memory: Any = None,
@@ -288,6 +302,64 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
             outputs, return_proba=True
         )
         return probabilities
+
+    def predict_uncertainty(
+        self, X: ArrayLike, **options: Any
+    ) -> dict[str, NDArray[np.float64]]:
+        """Return how uncertain the prediction of each row is, and why.
+
+        The entropy of the averaged probabilities is the uncertainty of the prediction.
+        It is the sum of two parts: the members' own entropy, averaged, which is high
+        where the classes overlap, and the mutual information of prediction and member,
+        which is high where the members disagree, as they do on rows unlike those that
+        they were trained on.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        **options
+            Arguments of `keras.Model.predict`, such as `batch_size`.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (n_samples,)
+            "entropy", "expected_entropy" and "mutual_information", in nats: none is
+            negative, the first is the sum of the others, and at most the logarithm of
+            the number of classes. For indicators of several labels, of shape
+            (n_samples, n_labels), each label a question of its own.
+
+        Raises
+        ------
+        ValueError
+            If there is a single member.
+
+        References
+        ----------
+        Lakshminarayanan, Pritzel and Blundell, "Simple and scalable predictive
+        uncertainty estimation using deep ensembles", 2017, measure a prediction by the
+        entropy of the members' average. Depeweg, Hernandez-Lobato, Doshi-Velez and
+        Udluft, "Decomposition of uncertainty in Bayesian deep learning for efficient
+        and risk-sensitive learning", 2018, part it in two.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skkeras_tune import KerasClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> classifier = KerasClassifier(n_members=3, epochs=20, random_state=0)
+        >>> uncertainty = classifier.fit(X, y).predict_uncertainty(X)
+        >>> sorted(uncertainty)
+        ['entropy', 'expected_entropy', 'mutual_information']
+        >>> uncertainty["mutual_information"].shape
+        (150,)
+        """
+        self._refuse_single("predict_uncertainty")
+        decode = self.target_encoder_.inverse_transform
+        outputs = self._predict_members(X, options)
+        return measure_uncertainty(
+            [decode(output, return_proba=True) for output in outputs],
+            several_labels=self.target_type_ == "multilabel-indicator",
+        )
 
     @staticmethod
     def scorer(y_true: ArrayLike, y_pred: ArrayLike, **options: Any) -> float:
@@ -383,6 +455,10 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
     random_state : int, RandomState instance or None, default=None
         Decides held-out rows, initial weights, batch order and dropout. Global random
         state is left as it was. None draws fresh entropy.
+    n_members : int, default=1
+        Number of networks. They are trained side by side on the same rows, from seeds
+        of their own, and averaged; the first is the one that ``n_members=1`` trains.
+        `predict_std` says how much they differ.
     warm_start : bool, default=False
         Go on from the weights and the optimizer's state of the last fit.
     engine : {"auto", "compiled", "keras"}, default="auto"
@@ -406,23 +482,30 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
     Attributes
     ----------
     model_ : keras.Model
-        The trained model, built on first use.
+        The trained model, built on first use. Of several members, a model that is not
+        compiled, shares their weights and gives the mean of their outputs.
     weights_ : list of ndarray
-        Its weights.
+        Its weights; of several members, those of each in turn.
     history_ : dict of str to list of float
-        Loss and metrics after each epoch, ``val_`` ones on the held-out rows.
+        Loss and metrics after each epoch, ``val_`` ones on the held-out rows. Of
+        several members, the mean over those still in training.
     best_epoch_ : int
         The epoch of the best monitored value, counted from 1; the last epoch without
-        early stopping.
+        early stopping. Of several members, the median.
     n_epochs_ : int
         Number of epochs in `history_`.
     refit_history_ : dict of str to list of float
-        History of the second training, with `refit_full`.
+        History of the second training, with `refit_full`; of several members, the
+        mean.
+    members_ : list of estimators
+        Each member as an estimator of its own, with its `history_`, `best_epoch_`,
+        `weights_` and `model_`.
     seed_ : int
         What all of the fit's randomness came from: as `random_state` it repeats a fit
         that had none.
     callbacks_ : list of keras.callbacks.Callback
-        The callbacks as they were after the fit. Not pickled.
+        The callbacks as they were after the fit; each member has copies of its own,
+        and these are the first's. Not pickled.
     engine_ : {"compiled", "keras"}
         What trained it.
     engine_reason_ : str or None
@@ -482,6 +565,7 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         refit_full: bool | float = False,
         callbacks: Any = None,
         random_state: Any = None,
+        n_members: int = 1,
         warm_start: bool = False,
         engine: Engine = "auto",
         memory: Any = None,
@@ -519,6 +603,50 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
             The estimator itself.
         """
         return self._fit_one_epoch(X, y, sample_weight)
+
+    def predict_std(self, X: ArrayLike, **options: Any) -> NDArray[Any]:
+        """Return the standard deviation of the members' predictions.
+
+        It says how far training decides the prediction, and is large on rows unlike
+        those that the members were trained on. The noise in `y`, which a better network
+        would not foresee either, is no part of it, so it is no prediction interval.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        **options
+            Arguments of `keras.Model.predict`, such as `batch_size`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            In the units, the shape and the type of what `predict` returns. The sum of
+            squares is divided by `n_members`.
+
+        Raises
+        ------
+        ValueError
+            If there is a single member.
+
+        References
+        ----------
+        Lakshminarayanan, Pritzel and Blundell, "Simple and scalable predictive
+        uncertainty estimation using deep ensembles", 2017.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from skkeras_tune import KerasRegressor
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> regressor = KerasRegressor(n_members=3, epochs=20, random_state=0)
+        >>> std = regressor.fit(X, y).predict_std(X)
+        >>> std.shape, bool((std > 0).all())
+        ((442,), True)
+        """
+        self._refuse_single("predict_std")
+        decode = self.target_encoder_.inverse_transform
+        outputs = self._predict_members(X, options)
+        return spread([decode(output) for output in outputs])
 
     @staticmethod
     def scorer(y_true: ArrayLike, y_pred: ArrayLike, **options: Any) -> float:

@@ -206,6 +206,7 @@ def _prepare(estimator: Any, ramp: "RateRamp") -> Any:
         "early_stopping": False,
         "engine": "keras",  # the compiled one has no steps to look at
         "epochs": len(ramp.rates),  # at least one step each; the ramp ends it
+        "n_members": 1,
         "refit_full": False,
         "validation_split": 0.0,
         "verbose": 0,

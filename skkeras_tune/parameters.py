@@ -75,6 +75,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "refit_full": ["boolean", Interval(Real, 0, None, closed="neither")],
     "callbacks": [keras.callbacks.Callback, type, list, tuple, dict, None],
     "random_state": ["random_state"],
+    "n_members": [_POSITIVE_INTEGER],
     "warm_start": ["boolean"],
     "engine": [StrOptions({"auto", "compiled", "keras"})],
     "memory": [str, os.PathLike, HasMethods("cache"), None],

@@ -55,8 +55,6 @@ class Settings:
     seed : int
     continues : bool
         Whether training goes on from an earlier fit.
-    first_epoch : int
-        Number of epochs trained before.
     """
 
     caller: str
@@ -68,7 +66,6 @@ class Settings:
     source: Any
     seed: int
     continues: bool
-    first_epoch: int
 
     @property
     def holds_out(self) -> bool:
@@ -101,7 +98,7 @@ class TargetFacts:
 def build_plan(
     settings: Settings, facts: TargetFacts, data: TrainingData
 ) -> TrainingPlan:
-    """Return what to train, on rows whose roles are known."""
+    """Return what the first member trains, on rows whose roles are known."""
     options = settings.options
     loss, head = _resolve_loss(settings, facts.encoder)
     compilation = resolve_compilation(settings.params, settings.given, loss)
@@ -116,7 +113,6 @@ def build_plan(
         seed=settings.seed,
         epochs=options["epochs"],
         batch_size=resolve_batch_size(options["batch_size"], len(data.train_rows)),
-        first_epoch=settings.first_epoch,
         shuffle=options.get("shuffle", True),
         stopping=_resolve_stopping(settings, data),
         validation_batch_size=_resolve_validation_batch(options, data),

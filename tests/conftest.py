@@ -26,13 +26,13 @@ Data = tuple[NDArray[np.float64], NDArray]
 @pytest.fixture(scope="session", autouse=True)
 def _engine_of_auto() -> Iterator[None]:
     """Let the estimators' "auto" be the engine that the environment names."""
-    train = recall.train
+    train_all = recall.train_all
 
-    def train_on(*args: Any, engine: str, **options: Any) -> Any:
-        return train(*args, engine=ENGINE if engine == "auto" else engine, **options)
+    def train_on(trainings: Any, *, engine: str) -> Any:
+        return train_all(trainings, engine=ENGINE if engine == "auto" else engine)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recall, "train", train_on)
+        patch.setattr(recall, "train_all", train_on)
         yield
 
 

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 LAYERS = (
     {""},  # the root: the public names
     {
+        "display",
         "ensemble.estimators",
         "estimators",
         "fusion",
@@ -41,7 +42,7 @@ LAYERS = (
     },
     {"search.contest", "search.stages"},
     {"search.proposals", "search.recording", "search.results"},
-    {"planning", "search.choice"},
+    {"members", "planning", "search.choice", "search.epochs"},
     {"class_weights"},
     {"model_function", "parameters", "rows", "targets", "trained_model"},
     {"compilation"},
@@ -71,7 +72,9 @@ LAYERS = (
         "training.updates",
     },
     {
+        "averaging",
         "fingerprint",
+        "nesting",
         "network",
         "search.brackets",
         "training.batches",

@@ -13,6 +13,8 @@ SLOW_PAGES = {
     "ensembles.rst",
     "tutorial.rst",
 }  # their examples take more than ten seconds
+#: What a page needs beside the package.
+NEEDS = {"other_searches.rst": ("optuna_integration", "sklearn_genetic")}
 
 
 def list_pages() -> list[object]:
@@ -29,6 +31,8 @@ def list_pages() -> list[object]:
 @pytest.mark.parametrize("page", list_pages())
 def test_examples_of_pages(page: Path) -> None:
     """Every example of a page gives what the page says."""
+    for module in NEEDS.get(page.name, ()):
+        pytest.importorskip(module)
     results = doctest.testfile(
         str(page),
         module_relative=False,

@@ -41,3 +41,18 @@ def _set_precision(dtype: str) -> None:
 def test_check_estimator(estimator: Any, check: Callable[[Any], None]) -> None:
     """Each of scikit-learn's checks passes, and none is expected to fail."""
     check(estimator)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("precision")
+@parametrize_with_checks(
+    [
+        KerasClassifier(**SETTINGS, n_members=2),
+        KerasRegressor(**SETTINGS, n_members=2),
+    ]
+)
+def test_check_estimator_of_members(
+    estimator: Any, check: Callable[[Any], None]
+) -> None:
+    """Each check passes for two networks that are averaged, too."""
+    check(estimator)

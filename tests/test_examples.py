@@ -31,6 +31,14 @@ needs_fashion_mnist = pytest.mark.skipif(
     not any(folder.exists() for folder in FASHION_MNIST),
     reason="neither SKKERAS_TUNE_DATA nor the Debian package has Fashion-MNIST",
 )
+needs_optuna = pytest.mark.skipif(
+    importlib.util.find_spec("optuna_integration") is None,
+    reason="the extra 'optuna' is not installed",
+)
+needs_genetic = pytest.mark.skipif(
+    importlib.util.find_spec("sklearn_genetic") is None,
+    reason="the extra 'genetic' is not installed",
+)
 
 
 def run_example(name: str, folder: Path, *options: str) -> str:
@@ -130,6 +138,46 @@ def test_fashion_mnist(tmp_path: Path) -> None:
     assert output.count("network are the same: True") == 2
     assert read_number(output, "Test accuracy") > 0.6
     assert (tmp_path / "fashion_mnist.keras").exists()
+
+
+@pytest.mark.slow
+@needs_fashion_mnist
+def test_fashion_mnist_search(tmp_path: Path) -> None:
+    """Each of the best settings has its epochs and accuracy, and so has their mean."""
+    options = ("--rows", "1500", "--epochs", "6")
+    output = run_example("fashion_mnist_search.py", tmp_path, *options)
+    rows = [line.split() for line in output.splitlines()[1:4]]
+    assert [row[:2] for row in rows] == [["best", str(n)] for n in (1, 2, 3)]
+    for *_, units, optimizer, epochs, accuracy in rows:
+        assert int(units) in (16, 32, 48, 64)
+        assert optimizer in ("rmsprop", "adam")
+        assert 1 <= int(epochs) <= round(1.2 * 6)
+        assert float(accuracy) > 0.6
+    assert read_number(output, "Test accuracy of their mean") > 0.6
+
+
+@pytest.mark.slow
+@needs_pima
+@needs_optuna
+def test_optuna_search(tmp_path: Path) -> None:
+    """The best settings have a row each, and the best beats the larger class."""
+    output = run_example(
+        "optuna_search.py", tmp_path, "--n-trials", "5", "--epochs", "8"
+    )
+    assert len(output.splitlines()[2:7]) == 5
+    assert read_number(output, "Test accuracy") > 0.65
+    assert (tmp_path / "optuna_search.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+@needs_pima
+@needs_genetic
+def test_genetic_search(tmp_path: Path) -> None:
+    """The best settings have a row each, and the best beats the larger class."""
+    options = ("--population", "4", "--generations", "1", "--epochs", "8")
+    output = run_example("genetic_search.py", tmp_path, *options)
+    assert read_number(output, "Test accuracy") > 0.65
+    assert (tmp_path / "genetic_search.png").read_bytes().startswith(b"\x89PNG")
 
 
 @needs_california

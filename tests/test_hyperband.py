@@ -66,15 +66,16 @@ def searched(cancer):
 def trained(monkeypatch):
     """Count the epochs that are trained."""
     done = []
-    train = recall.train
+    train_all = recall.train_all
 
-    def note(plan, data, *, paused=None, **options):
-        result = train(plan, data, paused=paused, **options)
-        begun = paused.n_epochs if paused else 0
-        done.append(len(result.history["loss"]) - begun)
-        return result
+    def note(trainings, **options):
+        results = train_all(trainings, **options)
+        for training, result in zip(trainings, results, strict=True):
+            begun = training.paused.n_epochs if training.paused else 0
+            done.append(len(result.history["loss"]) - begun)
+        return results
 
-    monkeypatch.setattr(recall, "train", note)
+    monkeypatch.setattr(recall, "train_all", note)
     return done
 
 
@@ -199,16 +200,17 @@ def test_nothing_is_trained_twice(cancer, trained):
 
 def test_only_survivors_are_held(iris, monkeypatch):
     """Once a rung has ended, nothing is left of the trainings of who was dropped."""
-    train, held = recall.train, {}
+    train_all, held = recall.train_all, {}
 
-    def count(plan, data, *, paused=None, **options):
-        begun = paused.n_epochs if paused else 0
+    def count(trainings, **options):
+        (training,) = trainings
+        begun = training.paused.n_epochs if training.paused else 0
         n_held = sum(type(item) is PausedTraining for item in gc.get_objects())
-        held.setdefault((begun, plan.epochs), n_held)
-        return train(plan, data, paused=paused, **options)
+        held.setdefault((begun, training.plan.epochs), n_held)
+        return train_all(trainings, **options)
 
     gc.collect()
-    monkeypatch.setattr(recall, "train", count)
+    monkeypatch.setattr(recall, "train_all", count)
     search = build_search(KerasClassifier(**NETWORK, early_stopping=False))
     search.fit(*iris)
     assert held[0, 1] == 0

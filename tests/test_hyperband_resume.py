@@ -31,13 +31,14 @@ def test_a_search_that_was_done_trains_nothing(iris, tmp_path, monkeypatch, fuse
     with fused() if fuses else np.errstate():
         first = read_scores(search.fit(*iris))
 
-        def refuse(plan, data, *, paused=None, **options):
-            assert paused is not None
-            assert paused.result is not None  # which is at hand
-            return train(plan, data, paused=paused, **options)
+        def refuse(trainings, **options):
+            for training in trainings:
+                assert training.paused is not None
+                assert training.paused.result is not None  # which is at hand
+            return train_all(trainings, **options)
 
-        train = recall.train
-        monkeypatch.setattr(recall, "train", refuse)
+        train_all = recall.train_all
+        monkeypatch.setattr(recall, "train_all", refuse)
         again = read_scores(search.fit(*iris))
     for name, values in first.items():
         assert_array_equal(again[name], values)
@@ -45,18 +46,18 @@ def test_a_search_that_was_done_trains_nothing(iris, tmp_path, monkeypatch, fuse
 
 def test_a_search_that_broke_off_goes_on(iris, tmp_path, monkeypatch):
     """After an interrupt only what had not ended is trained."""
-    train, done = recall.train, []
+    train_all, done = recall.train_all, []
 
     def break_off(*arguments, **options):
         if len(done) == 11:
             raise KeyboardInterrupt
-        done.append(train(*arguments, **options))
+        done.append(train_all(*arguments, **options))
         return done[-1]
 
-    monkeypatch.setattr(recall, "train", break_off)
+    monkeypatch.setattr(recall, "train_all", break_off)
     with pytest.raises(KeyboardInterrupt):
         build_search(tmp_path, max_epochs=3).fit(*iris)
-    monkeypatch.setattr(recall, "train", train)
+    monkeypatch.setattr(recall, "train_all", train_all)
     kept = read_times(tmp_path)
     assert len(kept) == 11  # the first rungs, and one fold of the second
     resumed = read_scores(build_search(tmp_path, max_epochs=3).fit(*iris))

@@ -150,15 +150,16 @@ def test_a_callback_of_ones_own_goes_on(iris):
 def trained(monkeypatch):
     """Note from where to where each training goes."""
     done = []
-    train = recall.train
+    train_all = recall.train_all
 
-    def note(plan, data, *, paused=None, **options):
-        result = train(plan, data, paused=paused, **options)
-        begun = paused.n_epochs if paused else 0
-        done.append((begun, len(result.history["loss"])))
-        return result
+    def note(trainings, **options):
+        results = train_all(trainings, **options)
+        for training, result in zip(trainings, results, strict=True):
+            begun = training.paused.n_epochs if training.paused else 0
+            done.append((begun, len(result.history["loss"])))
+        return results
 
-    monkeypatch.setattr(recall, "train", note)
+    monkeypatch.setattr(recall, "train_all", note)
     return done
 
 

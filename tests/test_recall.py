@@ -57,14 +57,14 @@ def steer():
 def trainings(monkeypatch):
     """Count trainings that are done."""
     done = []
-    train = recall.train
+    train_all = recall.train_all
 
-    def count(plan, data, **options):
-        result = train(plan, data, **options)
-        done.append(plan)
-        return result
+    def count(trainings, **options):
+        results = train_all(trainings, **options)
+        done.extend(training.plan for training in trainings)
+        return results
 
-    monkeypatch.setattr(recall, "train", count)
+    monkeypatch.setattr(recall, "train_all", count)
     return done
 
 

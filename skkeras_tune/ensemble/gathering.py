@@ -28,7 +28,7 @@ from skkeras_tune.search.recording import (
     read_recorded,
     why_not_recorded,
 )
-from skkeras_tune.search.results import list_best_rows
+from skkeras_tune.search.results import list_best_rows, read_results
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +123,7 @@ def gather_from_search(
 
 def list_candidates(search: Any, n_best: int) -> dict[str, Any]:
     """Return estimators with the best settings, named by their rows in the results."""
-    params = search.cv_results_["params"]
+    params = read_results(search)["params"]
     return {
         f"candidate_{row}": clone(search.estimator).set_params(
             **clone(dict(params[row]), safe=False)

@@ -1,11 +1,12 @@
 """What the user calls members in; named estimators, not fitted, out."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from sklearn import get_config
 from sklearn.base import clone, is_classifier
 from sklearn.pipeline import Pipeline
+from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
 from sklearn.utils.validation import has_fit_parameter
 
 from skkeras_tune._compat import check_method_params, safe_indexing
@@ -126,8 +127,9 @@ def fit_member(
 def weight_arguments(member: Any, sample_weight: Any) -> dict[str, Any]:
     """Return the weights as an argument of a member's `fit`.
 
-    A pipeline takes them for its last step, by the step's name, unless metadata routing
-    is on.
+    A pipeline takes them for its last step, by the step's name. With metadata routing
+    on, it gives them to the steps that ask for them, and a member that asks for none by
+    ``set_fit_request(sample_weight=False)`` has none.
 
     Raises
     ------
@@ -136,9 +138,10 @@ def weight_arguments(member: Any, sample_weight: Any) -> dict[str, Any]:
     """
     if sample_weight is None:
         return {}
+    if get_config()["enable_metadata_routing"]:
+        return _route_weight(member, sample_weight)
     prefix, step = "", member
-    routed = get_config()["enable_metadata_routing"]
-    while isinstance(step, Pipeline) and not routed:
+    while isinstance(step, Pipeline):
         name, step = step.steps[-1]
         prefix += f"{name}__"
     inner = (
@@ -146,8 +149,24 @@ def weight_arguments(member: Any, sample_weight: Any) -> dict[str, Any]:
         if hasattr(step, "cv") and hasattr(step, "estimator")
         else step
     )
-    if routed or has_fit_parameter(inner, "sample_weight"):
-        return {f"{prefix}sample_weight": sample_weight}
+    if not has_fit_parameter(inner, "sample_weight"):
+        _refuse_weights(step)
+    return {f"{prefix}sample_weight": sample_weight}
+
+
+def _route_weight(member: Any, sample_weight: Any) -> dict[str, Any]:
+    """Return the weights for a member that has not said that it wants none."""
+    routing = get_routing_for_object(member)
+    if isinstance(routing, MetadataRequest):
+        requests = routing.fit.requests
+        if "sample_weight" not in requests:
+            _refuse_weights(member)
+        if requests["sample_weight"] is False:
+            return {}
+    return {"sample_weight": sample_weight}
+
+
+def _refuse_weights(step: Any) -> NoReturn:
     message = (
         f"{type(step).__name__} takes no sample_weight, so its ensemble takes none."
     )

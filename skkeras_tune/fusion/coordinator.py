@@ -7,14 +7,14 @@ trained, one lane a core, and each task goes on as soon as its own plan has ende
 
 import threading
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from typing import Any
 
 from skkeras_tune.fusion.lanes import Batch, Job, plan_jobs, split_by_size
 from skkeras_tune.fusion.report import FusionReport
-from skkeras_tune.fusion.request import Call, Request, Task
+from skkeras_tune.fusion.request import Call, Request, Task, Wait
 from skkeras_tune.fusion.sender import Sender
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.plan import TrainingResult
@@ -161,21 +161,20 @@ class Coordinator:
 
     # --- what the fits call
 
-    def train(self, member: Member) -> TrainingResult:
-        """Train a member together with what else waits."""
-        request = Request(member)
+    def train(self, members: Sequence[Member]) -> list[TrainingResult]:
+        """Train the members of a fit together with what else waits."""
+        wait = Wait(members)
+        requests = [Request(member, wait) for member in members]
+        task = requests[0].task
         with self._lock:
-            self._waiting.append(request)
-            self._awaited = {c for c in self._awaited if c.parent is not request.task}
-            self._leave(request.task)
-        request.resumes.wait()
-        request.task.has_place = True
-        if request.call.is_cancelled:
+            self._waiting += requests
+            self._awaited = {c for c in self._awaited if c.parent is not task}
+            self._leave(task)
+        wait.resumes.wait()
+        task.has_place = True
+        if task.call.is_cancelled:
             raise Cancelled
-        if isinstance(request.outcome, TrainingResult):
-            return request.outcome
-        assert request.outcome is not None
-        raise request.outcome
+        return [_read_result(request.outcome) for request in requests]
 
     def train_apart(
         self, reason: str, run: Callable[[], TrainingResult]
@@ -210,11 +209,11 @@ class Coordinator:
         return self._pending[max(levels)].popleft()
 
     def _has_room(self) -> bool:
-        in_flight = [*self._waiting, *self._training]
+        in_flight = {request.wait for request in (*self._waiting, *self._training)}
         if self._n_running + len(in_flight) >= self.max_tasks:
             return False
         # A task holds its rows twice: as it was given them, and as it hands them over.
-        n_bytes = 2 * sum(request.n_bytes for request in in_flight)
+        n_bytes = 2 * sum(wait.n_bytes for wait in in_flight)
         mean = n_bytes / max(len(in_flight), 1)
         return n_bytes + mean * (self._n_running + 1) <= self.max_bytes
 
@@ -272,7 +271,9 @@ class Coordinator:
     def _deliver(self, request: Request, outcome: Outcome) -> None:
         self._training.discard(request)
         request.outcome = outcome
-        self._ready.append(request.resumes)
+        request.wait.n_open -= 1
+        if not request.wait.n_open:
+            self._ready.append(request.wait.resumes)
 
     # --- threads
 
@@ -319,3 +320,10 @@ class Coordinator:
         if self._sender is not None:
             return self._sender.run(job)
         return job.run(self._offer)
+
+
+def _read_result(outcome: Outcome | None) -> TrainingResult:
+    if isinstance(outcome, TrainingResult):
+        return outcome
+    assert outcome is not None
+    raise outcome

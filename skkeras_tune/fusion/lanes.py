@@ -9,21 +9,18 @@ from skkeras_tune.fusion.request import Request
 from skkeras_tune.training.group import Group
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.rescue import train_group
-from skkeras_tune.training.slots import Outcome, Slots
+from skkeras_tune.training.slots import Outcome, Slots, bound_slots
 
 #: Offers up to so many requests of a kind that have come to wait meanwhile, and
 #: returns how many were taken.
 Offer = Callable[[Hashable, int, Callable[[Request], bool]], int]
 
-_MAX_SLOTS = 64
 # Microseconds of a step, and of a weight and row in it; for weighing groups only.
 _STEP, _WEIGHT_ROW = 20.0, 2e-4
 # What another program costs, in seconds of one member's training.
 _PROGRAM_SECONDS = 0.3
 # A batch longer than this part of a lane's share is trained by all lanes.
 _LONG = 1.2
-# The weights, their gradients, the best ones, and what optimizers keep.
-_COPIES = 6
 
 
 def split_by_size(requests: Sequence[Request]) -> list[list[Request]]:
@@ -83,8 +80,7 @@ class Batch:
 
     def bound_slots(self, max_bytes: int) -> int:
         """Return how many members' states this memory holds."""
-        state = max(_COPIES * 4 * member.n_weights for member in self._requests)
-        return max(1, min(max_bytes // state, _MAX_SLOTS))
+        return bound_slots(self._requests, max_bytes)
 
     def add(self, request: Request) -> bool:
         """Take in a request that has come later, if its rows are here."""

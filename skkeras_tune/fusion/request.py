@@ -1,7 +1,7 @@
 """What waits: a fit for its training, a task for its turn, and the call they are of."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -76,15 +76,37 @@ def current_task() -> Task | None:
     return getattr(_here, "task", None)
 
 
-class Request:
-    """What a fit wants trained, and waits for."""
+class Wait:
+    """What a fit waits for: the trainings of its members.
 
-    def __init__(self, member: Member) -> None:
+    Parameters
+    ----------
+    members : sequence of Member
+    """
+
+    def __init__(self, members: Sequence[Member]) -> None:
+        arrays = {id(a): a for member in members for a in member.arrays.values()}
+        self.n_bytes = sum(array.nbytes for array in arrays.values())
+        #: Members whose training has not ended.
+        self.n_open = len(members)
+        self.resumes = threading.Event()
+
+
+class Request:
+    """A member that a fit wants trained, and waits for.
+
+    Parameters
+    ----------
+    member : Member
+    wait : Wait, default=None
+        Shared by the members of a fit; None waits for this one.
+    """
+
+    def __init__(self, member: Member, wait: Wait | None = None) -> None:
         task = current_task()
         assert task is not None
         self.member, self.task, self.call = member, task, task.call
-        self.n_bytes = sum(array.nbytes for array in member.arrays.values())
+        self.wait = wait or Wait([member])
         self.outcome: Outcome | None = None
         #: Whether it has asked to join a group in training, in vain.
         self.was_refused = False
-        self.resumes = threading.Event()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from skkeras_tune.search.brackets import Bracket
-from skkeras_tune.training.plan import PausedTraining
+from skkeras_tune.training.plan import Paused
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,8 +24,8 @@ class Contender:
         Candidates that began in the bracket, fewer than it asks for in a small space.
     settings : dict
         The candidate.
-    paused : tuple of PausedTraining or None
-        For each fold, where its training has paused; None before the first rung.
+    paused : tuple of tuples of PausedTraining
+        For each fold, where its trainings have paused; empty before the first rung.
     rung : int
         Counted from zero.
     """
@@ -34,7 +34,7 @@ class Contender:
     bracket: Bracket
     size: int
     settings: dict[str, Any]
-    paused: tuple[PausedTraining | None, ...]
+    paused: tuple[Paused, ...]
     rung: int = 0
 
     @property
@@ -93,7 +93,7 @@ def enter(
     n_folds : int
     """
     return [
-        Contender(iteration, bracket, len(drawn), settings, (None,) * n_folds)
+        Contender(iteration, bracket, len(drawn), settings, ((),) * n_folds)
         for (iteration, bracket), drawn in zip(brackets, candidates, strict=True)
         for settings in drawn
     ]
@@ -102,7 +102,7 @@ def enter(
 def promote(
     contenders: Sequence[Contender],
     scores: Sequence[float],
-    paused: Sequence[tuple[PausedTraining | None, ...]],
+    paused: Sequence[tuple[Paused, ...]],
 ) -> list[Contender]:
     """Return who goes on, in each bracket the best of the rung.
 

@@ -1,7 +1,7 @@
 """A fitted search in; its best settings, or a table of all of them, out."""
 
-from collections.abc import Iterator, Mapping
-from numbers import Integral
+from collections.abc import Iterator, Mapping, Sequence
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 
 from skkeras_tune.optional import import_optional
+from skkeras_tune.search.epochs import BEST_EPOCH, fix_epochs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +20,11 @@ _PLACES = ("iter", "n_resources", "iteration", "bracket", "rung")
 
 
 def best_params(
-    search: Any, n: int, *, metric: str | None = None
+    search: Any,
+    n: int,
+    *,
+    metric: str | None = None,
+    refit_full: bool | float = False,
 ) -> list[dict[str, Any]]:
     """Return the n best settings of a fitted search, the best first.
 
@@ -38,6 +43,10 @@ def best_params(
         How many settings. When the search has fewer, all are returned.
     metric : str, default=None
         Which of several scores decides. None is the one that the search refits by.
+    refit_full : bool or float, default=False
+        Also set how long to train on all rows: for this factor times the median of the
+        folds' best epochs (True is 1), without early stopping. KerasTuner's guide takes
+        1.2. The search must have scored `best_epoch`.
 
     Returns
     -------
@@ -49,10 +58,12 @@ def best_params(
     NotFittedError
         If the search is not fitted.
     ValueError
-        If `n` is below 1, `metric` is not known, or every setting failed.
+        If `n` is below 1, `metric` is not known, every setting failed, or `refit_full`
+        finds no best epochs.
 
     See Also
     --------
+    best_epoch : The scorer that writes down best epochs.
     results_frame : All settings with their scores.
     EnsembleClassifier : A model from the best settings.
 
@@ -70,8 +81,25 @@ def best_params(
     if not isinstance(n, Integral) or n < 1:
         message = f"n must be an int of at least 1. Got {n!r} instead."
         raise ValueError(message)
+    _validate_factor(refit_full)
     rows = list_best_rows(search, int(n), metric=metric)
-    return [dict(search.cv_results_["params"][row]) for row in rows]
+    results = read_results(search)
+    settings = [dict(results["params"][row]) for row in rows]
+    if not refit_full:
+        return settings
+    return [
+        fix_epochs(params, search.estimator, results, row, float(refit_full))
+        for params, row in zip(settings, rows, strict=True)
+    ]
+
+
+def _validate_factor(refit_full: Any) -> None:
+    if not isinstance(refit_full, Real) or refit_full < 0:
+        message = (
+            "refit_full must be a bool or a float in the range (0.0, inf). Got "
+            f"{refit_full!r} instead."
+        )
+        raise ValueError(message)
 
 
 def list_best_rows(search: Any, n: int, *, metric: str | None = None) -> list[int]:
@@ -96,13 +124,15 @@ def list_best_rows(search: Any, n: int, *, metric: str | None = None) -> list[in
 
 
 def read_results(search: Any) -> dict[str, Any]:
-    """Return a search's results.
+    """Return a search's results in scikit-learn's form.
 
     Raises
     ------
     NotFittedError
         If there are none.
     """
+    if hasattr(search, "trials_"):
+        return _read_trials(search.trials_)
     results: dict[str, Any] | None = getattr(search, "cv_results_", None)
     if results is None:
         message = (
@@ -113,6 +143,19 @@ def read_results(search: Any) -> dict[str, Any]:
     return results
 
 
+def _read_trials(trials: Sequence[Any]) -> dict[str, Any]:
+    """Return the trials of Optuna's search, whose own results lack the settings.
+
+    A trial that failed has no scores.
+    """
+    names = dict.fromkeys(name for trial in trials for name in trial.user_attrs)
+    columns = {
+        name: np.array([trial.user_attrs.get(name, np.nan) for trial in trials])
+        for name in names
+    }
+    return {**columns, "params": [dict(trial.params) for trial in trials]}
+
+
 def resolve_metric(search: Any, metric: str | None) -> str:
     """Return the name of the score that ranks the settings.
 
@@ -121,12 +164,13 @@ def resolve_metric(search: Any, metric: str | None) -> str:
     ValueError
         If the name is not known, or None does not decide.
     """
-    names = list_metrics(search.cv_results_)
+    names = list_metrics(read_results(search))
     if metric is None:
         refit = getattr(search, "refit", None)
         metric = refit if isinstance(refit, str) and refit in names else None
-        if metric is None and len(names) == 1:
-            metric = names[0]
+        ranking = [name for name in names if name != BEST_EPOCH]
+        if metric is None and len(ranking) == 1:
+            metric = ranking[0]
     if metric not in names:
         message = f"metric must be one of {names!r} in this search. Got {metric!r}."
         raise ValueError(message)

@@ -9,10 +9,10 @@ from sklearn.utils.parallel import delayed
 
 from skkeras_tune.search.contest import Contender, Row
 from skkeras_tune.search.stages import train_stage
-from skkeras_tune.training.plan import PausedTraining
+from skkeras_tune.training.plan import Paused
 
 #: Where the trainings of a contender have paused, for each fold.
-Pauses = tuple[PausedTraining | None, ...]
+Pauses = tuple[Paused, ...]
 
 
 @dataclass(frozen=True, eq=False)

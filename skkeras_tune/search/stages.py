@@ -16,7 +16,7 @@ from sklearn.preprocessing import TargetEncoder
 
 from skkeras_tune._compat import fit_and_score
 from skkeras_tune.training.pausing import Stages
-from skkeras_tune.training.plan import PausedTraining
+from skkeras_tune.training.plan import Paused
 
 _RESOURCE = "epochs"
 
@@ -127,11 +127,11 @@ def train_stage(
     X: Any,
     y: Any,
     candidate: dict[str, Any],
-    paused: PausedTraining | None,
+    paused: Paused,
     *,
     keeps: bool,
     **options: Any,
-) -> tuple[dict[str, Any], PausedTraining | None]:
+) -> tuple[dict[str, Any], Paused]:
     """Train a candidate in one fold until it has trained its epochs in all, and score.
 
     Parameters
@@ -142,8 +142,8 @@ def train_stage(
         The rows of all folds.
     candidate : dict
         Its parameters, the epochs among them.
-    paused : PausedTraining or None
-        Where the training has paused; None begins it.
+    paused : tuple of PausedTraining
+        Where the trainings of its members have paused; () begins them.
     keeps : bool
         Whether training may go on from here.
     **options
@@ -153,7 +153,7 @@ def train_stage(
     -------
     record : dict
         What scikit-learn's searches record of a candidate and a fold.
-    paused : PausedTraining or None
+    paused : tuple of PausedTraining
         From where training may go on, if it is to.
     """
     # scikit-learn clones the values once more, and stages are shared by clones.
@@ -162,4 +162,4 @@ def train_stage(
     stages = Stages(paused, keeps)
     find_network(estimator)[1].set_stages(stages)
     record = fit_and_score(estimator, X, y, parameters=params, **options)
-    return record, stages.last if keeps else None
+    return record, stages.last if keeps else ()

@@ -1,12 +1,13 @@
 """Training as a pure function: `train(plan, data)` gives a `TrainingResult`."""
 
-from skkeras_tune.training.engine import train
+from skkeras_tune.training.engine import train, train_all
 from skkeras_tune.training.keras_loop import prepare_targets
 from skkeras_tune.training.pausing import Stages
 from skkeras_tune.training.plan import (
     Compilation,
     ModelState,
     StoppingRule,
+    Training,
     TrainingData,
     TrainingPlan,
     TrainingResult,
@@ -18,10 +19,12 @@ __all__ = [
     "ModelState",
     "Stages",
     "StoppingRule",
+    "Training",
     "TrainingData",
     "TrainingPlan",
     "TrainingResult",
     "prepare_targets",
     "train",
+    "train_all",
     "train_remembered",
 ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import keras
 
@@ -15,6 +15,7 @@ from skkeras_tune.training.plan import (
     ModelState,
     NotCompilable,
     PausedTraining,
+    Training,
     TrainingData,
     TrainingPlan,
     TrainingResult,
@@ -60,41 +61,122 @@ def train(
         ``engine="compiled"`` and the plan cannot be compiled, or `paused` is of another
         training.
     """
-    if paused is not None:
-        refuse_other_training(paused, plan, data)
-        if paused.result is not None:
-            return repeat_result(paused, callbacks)
-    reason, may_interpret = "engine='keras'", engine == "auto"
-    is_own = isinstance(plan.network, MLPArchitecture)
-    model = None if is_own else keras_loop.start_model(plan, start)
-    stages: dict[str, Any] = {"paused": paused, "pauses": pauses}
-    options: dict[str, Any] = {
-        "callbacks": callbacks,
-        "may_interpret": may_interpret,
-        **stages,
-    }
+    training = Training(plan, data, start, callbacks, paused, pauses)
+    (result,) = train_all([training], engine=engine)
+    return result
+
+
+def train_all(
+    trainings: Sequence[Training], *, engine: Engine = "auto"
+) -> list[TrainingResult]:
+    """Train several models: side by side where one program can, else in turn.
+
+    Parameters
+    ----------
+    trainings : sequence of Training
+        Their networks are all built in, or all the user's own.
+    engine : {"auto", "compiled", "keras"}, default="auto"
+        As for `train`.
+
+    Raises
+    ------
+    ValueError
+        As `train`, where any of them fails.
+    """
+    ended = [_find_ended(training) for training in trainings]
+    left = [t for t, result in zip(trainings, ended, strict=True) if result is None]
+    new = iter(_train_left(left, engine))
+    return [next(new) if result is None else result for result in ended]
+
+
+def _find_ended(training: Training) -> TrainingResult | None:
+    """Return the result of a training that was over before its pause."""
+    paused = training.paused
+    if paused is None:
+        return None
+    refuse_other_training(paused, training.plan, training.data)
+    if paused.result is None:
+        return None
+    return repeat_result(paused, training.callbacks)
+
+
+def _train_left(trainings: Sequence[Training], engine: Engine) -> list[TrainingResult]:
+    is_own = all(isinstance(t.plan.network, MLPArchitecture) for t in trainings)
+    if not is_own:
+        return [_train_model(training, engine) for training in trainings]
+    reason = "engine='keras'"
     if engine != "keras":
         try:
-            if model is None:
-                return current_trainer().train(Member(plan, data, start, **options))
-            run = partial(train_alone, ModelMember(model, plan, data, **options))
+            return current_trainer().train(_list_members(trainings, engine))
+        except NotCompilable as error:
+            reason = _read_reason(error, engine)
+    return [_train_in_keras(training, reason) for training in trainings]
+
+
+def _list_members(trainings: Sequence[Training], engine: Engine) -> list[Member]:
+    members: list[Member] = []
+    for training in trainings:
+        member = Member(
+            training.plan,
+            training.data,
+            training.start,
+            training.callbacks,
+            may_interpret=engine == "auto",
+            paused=training.paused,
+            pauses=training.pauses,
+        )
+        if members and training.data is members[0].data:
+            member.arrays = members[0].arrays  # not made dense, or encoded, twice
+        members.append(member)
+    return members
+
+
+def _train_model(training: Training, engine: Engine) -> TrainingResult:
+    """Train a model of the user's."""
+    plan, data, callbacks = training.plan, training.data, training.callbacks
+    model = keras_loop.start_model(plan, training.start)
+    reason = "engine='keras'"
+    if engine != "keras":
+        try:
+            member = ModelMember(
+                model,
+                plan,
+                data,
+                callbacks,
+                may_interpret=engine == "auto",
+                paused=training.paused,
+                pauses=training.pauses,
+            )
+            run = partial(train_alone, member)
             return current_trainer().train_apart("a model of one's own", run)
         except NotCompilable as error:
-            reason = str(error)
-            if engine == "compiled":
-                message = (
-                    f"engine='compiled' cannot train this: {reason}. Use "
-                    "engine='auto', which falls back to Keras's own loop."
-                )
-                raise ValueError(message) from error
+            reason = _read_reason(error, engine)
+    return _train_in_keras(training, reason, model)
+
+
+def _read_reason(error: NotCompilable, engine: Engine) -> str:
+    """Return why a plan cannot be compiled, unless it must be."""
+    if engine == "compiled":
+        message = (
+            f"engine='compiled' cannot train this: {error}. Use engine='auto', which "
+            "falls back to Keras's own loop."
+        )
+        raise ValueError(message) from error
+    return str(error)
+
+
+def _train_in_keras(
+    training: Training, reason: str, model: keras.Model | None = None
+) -> TrainingResult:
     run = partial(
         keras_loop.train,
-        plan,
-        data,
-        start=start,
-        callbacks=callbacks,
+        training.plan,
+        training.data,
+        start=training.start,
+        callbacks=training.callbacks,
         model=model,
-        **stages,
+        paused=training.paused,
+        pauses=training.pauses,
     )
     result = current_trainer().train_apart(reason, run)
     result.reason = reason

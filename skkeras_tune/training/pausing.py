@@ -6,6 +6,7 @@ the same batches, dropout, optimizer state, stopping and history.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
 import keras
@@ -14,7 +15,9 @@ from scipy.sparse import issparse
 
 from skkeras_tune.training.callbacks import read_for_another, restore_callback
 from skkeras_tune.training.plan import (
+    Paused,
     PausedTraining,
+    Training,
     TrainingData,
     TrainingPlan,
     TrainingResult,
@@ -34,14 +37,24 @@ class Stages:
 
     Attributes
     ----------
-    last : PausedTraining or None
-        What the last stage has left; None before the first.
+    last : tuple of PausedTraining
+        What the last stage has left, for each member; empty before the first.
     keeps : bool
         Whether there will be another.
     """
 
-    last: PausedTraining | None = None
+    last: Paused = ()
     keeps: bool = True
+
+    def resume(self, trainings: Sequence[Training]) -> list[Training]:
+        """Return the same trainings, going on from where they have paused."""
+        pairs = zip_longest(trainings, self.last)
+        return [replace(t, paused=p, pauses=self.keeps) for t, p in pairs]
+
+    def pause(self, results: Sequence[TrainingResult]) -> None:
+        """Keep where trainings have paused."""
+        paused = [result.paused for result in results]
+        self.last = tuple(p for p in paused if p is not None)
 
 
 def pause_training(

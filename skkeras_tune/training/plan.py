@@ -126,6 +126,32 @@ class ModelState:
             raise ValueError(message)
 
 
+@dataclass(frozen=True, eq=False)
+class Training:
+    """One run: what to train, on which rows, and from where.
+
+    Attributes
+    ----------
+    plan : TrainingPlan
+    data : TrainingData
+    start : ModelState or None
+        Go on from these weights and this optimizer state; None starts afresh.
+    callbacks : sequence of keras.callbacks.Callback
+        Belong to this run alone.
+    paused : PausedTraining or None
+        Where an earlier run of the same plan, of fewer epochs, has paused.
+    pauses : bool
+        Whether the result is to say from where training may go on.
+    """
+
+    plan: TrainingPlan
+    data: TrainingData
+    start: ModelState | None = None
+    callbacks: Sequence[keras.callbacks.Callback] = ()
+    paused: "PausedTraining | None" = None
+    pauses: bool = False
+
+
 @dataclass(eq=False)
 class TrainingResult:
     """What training gives.
@@ -190,3 +216,7 @@ class PausedTraining:
     engine: str
     state: Any = None
     result: TrainingResult | None = None
+
+
+#: Where the trainings of an estimator's members have paused; empty before the first.
+Paused = tuple[PausedTraining, ...]

@@ -1,6 +1,6 @@
 """Training that is remembered: a plan trained before gives its result again.
 
-`train_remembered` takes what `train` takes and a memory, and gives what `train` gives.
+`train_remembered` takes what `train_all` takes and a memory, and gives what that gives.
 """
 
 import warnings
@@ -15,14 +15,8 @@ import tensorflow as tf
 
 from skkeras_tune.fingerprint import NoFingerprint, fingerprint
 from skkeras_tune.network import MLPArchitecture
-from skkeras_tune.training.engine import Engine, train
-from skkeras_tune.training.plan import (
-    ModelState,
-    PausedTraining,
-    TrainingData,
-    TrainingPlan,
-    TrainingResult,
-)
+from skkeras_tune.training.engine import Engine, train_all
+from skkeras_tune.training.plan import Training, TrainingResult
 from skkeras_tune.training.result_store import ResultStore
 
 _callbacks = keras.callbacks
@@ -38,64 +32,63 @@ _STEERING = (
 
 def train_remembered(
     store: ResultStore | None,
-    plan: TrainingPlan,
-    data: TrainingData,
+    trainings: Sequence[Training],
     *,
-    start: ModelState | None = None,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
     engine: Engine = "auto",
-    paused: PausedTraining | None = None,
-    pauses: bool = False,
-) -> TrainingResult:
-    """Train a model as the plan says, or return what that gave before.
+) -> list[TrainingResult]:
+    """Train models as their plans say, or return what that gave before.
 
     Parameters
     ----------
     store : ResultStore or None
         None trains in any case.
-    plan, data, start, callbacks, engine, paused, pauses
-        As for `train`.
+    trainings, engine
+        As for `train_all`.
     """
-    options: dict[str, Any] = {"start": start, "callbacks": callbacks, "engine": engine}
-    options |= {"paused": paused, "pauses": pauses} if paused or pauses else {}
-    is_over = paused is not None and paused.result is not None
-    key = None
-    if store is not None and not is_over:
-        try:
-            key = describe_training(plan, data, **options)
-        except NoFingerprint as reason:
-            _warn_of_forgetting(reason)
-    if store is None or key is None:
-        return train(plan, data, **options)
-    result = store.find(key, callbacks)
-    if result is None:
-        result = train(plan, data, **options)
-        store.keep(key, result)
-    return result
+    if store is None or all(_is_over(training) for training in trainings):
+        return train_all(trainings, engine=engine)
+    try:
+        keys = describe_trainings(trainings, engine)
+    except NoFingerprint as reason:
+        _warn_of_forgetting(reason)
+        return train_all(trainings, engine=engine)
+    results: dict[str, TrainingResult] = {}
+    left: dict[str, Training] = {}
+    for key, training in zip(keys, trainings, strict=True):
+        result = store.find(key, training.callbacks)
+        if result is None:
+            left[key] = training
+        else:
+            results[key] = result
+    if left:
+        new = train_all(list(left.values()), engine=engine)
+        for key, result in zip(left, new, strict=True):
+            results[key] = result
+            if not _is_over(left[key]):
+                store.keep(key, result)
+    return [results[key] for key in keys]
 
 
-def describe_training(
-    plan: TrainingPlan,
-    data: TrainingData,
-    start: ModelState | None = None,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
-    engine: Engine = "auto",
-    **stages: Any,
-) -> str:
-    """Return the key of a training: a digest of all that decides its result.
+def _is_over(training: Training) -> bool:
+    """Whether a rule had stopped it before its pause: nothing is left to train."""
+    return training.paused is not None and training.paused.result is not None
 
-    Parameters
-    ----------
-    plan, data, start, callbacks, engine
-        As for `train`.
-    **stages
-        `paused` and `pauses`, where training goes in stages.
+
+def describe_trainings(trainings: Sequence[Training], engine: Engine) -> list[str]:
+    """Return the keys of trainings: digests of all that decides their results.
 
     Raises
     ------
     NoFingerprint
         With the reason, if the result is not decided by what can be described.
     """
+    data = {id(t.data): t.data for t in trainings}
+    digests = {place: fingerprint(rows) for place, rows in data.items()}
+    return [_describe(t, digests[id(t.data)], engine) for t in trainings]
+
+
+def _describe(training: Training, data: str, engine: Engine) -> str:
+    plan, start, callbacks = training.plan, training.start, training.callbacks
     is_own = isinstance(plan.network, MLPArchitecture)
     if start is not None and start.model is not None and not is_own:
         raise NoFingerprint("it goes on in a Keras model that may have been changed")
@@ -111,7 +104,7 @@ def describe_training(
             "callbacks": [(type(c), vars(c)) for c in callbacks],
             "engine": engine,
             "settings": _list_settings(),
-            **stages,
+            "stage": (training.paused, training.pauses),
         }
     )
 

@@ -5,7 +5,7 @@ enough have left, those that go on move to a smaller program.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from functools import lru_cache
 from typing import Any
@@ -27,6 +27,9 @@ Outcome = TrainingResult | Exception
 Pulse = Callable[["Slots"], None]
 
 _FIRST_EPOCHS = 4
+_MAX_SLOTS = 64
+# The weights, their gradients, the best ones, and what optimizers keep.
+_COPIES = 6
 # What a smaller program takes to compile, until one of this size has been compiled.
 _COMPILE_SECONDS = 0.5
 # Less than this is no compiling, but finding a program that there is.
@@ -37,7 +40,7 @@ programs = ProgramCache()
 
 def train_members(
     members: Sequence[Member], n_slots: int = 1
-) -> Iterator[tuple[Member, Outcome]]:
+) -> Generator[tuple[Member, Outcome], None, None]:
     """Train members of one kind, and yield each with its outcome when it ends.
 
     Parameters
@@ -53,6 +56,12 @@ def train_members(
         What it gives, or why it failed; the others go on.
     """
     yield from Slots(Group(members), n_slots).run()
+
+
+def bound_slots(members: Iterable[Member], max_bytes: int) -> int:
+    """Return how many members' states this memory holds."""
+    state = max(_COPIES * 4 * member.n_weights for member in members)
+    return max(1, min(max_bytes // state, _MAX_SLOTS))
 
 
 class Slots:

@@ -1,22 +1,24 @@
 """Who trains what a thread's fits want trained: each alone, unless it is told."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import Protocol
 
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.plan import TrainingResult
-from skkeras_tune.training.slots import train_members
+from skkeras_tune.training.slots import bound_slots, train_members
 
 _here = threading.local()
+# Of the states of members that train side by side; more of them wait for a slot.
+_MAX_BYTES = 2**30
 
 
 class Trainer(Protocol):
     """Trains for the threads that use it."""
 
-    def train(self, member: Member) -> TrainingResult:
-        """Train a member of a program, and raise what it fails with."""
+    def train(self, members: Sequence[Member]) -> list[TrainingResult]:
+        """Train members side by side, and raise what any of them fails with."""
         ...
 
     def train_apart(
@@ -28,18 +30,36 @@ class Trainer(Protocol):
 
 def train_alone(member: Member) -> TrainingResult:
     """Train a member of a program on its own, and raise what it fails with."""
-    ((_, outcome),) = train_members([member])
-    if isinstance(outcome, Exception):
-        raise outcome
-    return outcome
+    return _train_same([member], 1)[member]
+
+
+def _train_same(
+    members: Sequence[Member], n_slots: int
+) -> dict[Member, TrainingResult]:
+    results = {}
+    with closing(train_members(members, n_slots)) as outcomes:
+        for member, outcome in outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
+            results[member] = outcome
+    return results
 
 
 class Alone:
-    """Trains each fit alone, in its own thread."""
+    """Trains what each fit wants trained apart from other fits, in its own thread."""
 
-    def train(self, member: Member) -> TrainingResult:
-        """Train a member of a program, and raise what it fails with."""
-        return train_alone(member)
+    def train(self, members: Sequence[Member]) -> list[TrainingResult]:
+        """Train members side by side; the first that fails ends the training."""
+        if len(members) == 1:
+            return [train_alone(members[0])]
+        kinds: dict[Hashable, list[Member]] = {}
+        for member in members:
+            kinds.setdefault(member.kind, []).append(member)
+        results: dict[Member, TrainingResult] = {}
+        for same in kinds.values():
+            n_slots = min(len(same), bound_slots(same, _MAX_BYTES))
+            results |= _train_same(same, n_slots)
+        return [results[member] for member in members]
 
     def train_apart(
         self, reason: str, run: Callable[[], TrainingResult]
