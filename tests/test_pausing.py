@@ -272,7 +272,7 @@ def test_the_last_stage_keeps_nothing(iris):
     """Where no stage follows, no state is kept."""
     stages = Stages(keeps=False)
     KerasClassifier(**SEEDED, epochs=1).set_stages(stages).fit(*iris)
-    assert stages.last is None
+    assert stages.last == ()
 
 
 def test_a_stage_keeps_what_it_needs(iris):
