@@ -280,13 +280,16 @@ class KerasEstimator(BaseWrapper):
             data = build_data(settings, rows, held_out)
             plan = build_plan(settings, self._facts(), data)
             start = self._fitted_model().state if continues else None
-            again = list_refit_callbacks(settings.options["callbacks"])
+            callbacks = list_refit_callbacks(settings.options["callbacks"])
             result = self._train(plan, data, start, settings.options["callbacks"])
             self.__dict__.pop("refit_history_", None)
             state = result.state
-            if self.refit_full and stops_early(plan, settings.options["callbacks"]):
+            refits = self.refit_full and not result.is_cut
+            if refits and stops_early(plan, settings.options["callbacks"]):
                 epochs = max(1, round(float(self.refit_full) * result.best_epoch))
-                state = self._refit(plan, rows, epochs, start, again)
+                again = self._refit(plan, rows, epochs, start, callbacks)
+                # One that a deadline has ended is worse than the first training.
+                state = result.state if again.is_cut else again.state
             self._keep(plan, state, result)
             self.history_, self.best_epoch_ = result.history, result.best_epoch
             self.n_epochs_ = len(result.history["loss"])
@@ -418,13 +421,14 @@ class KerasEstimator(BaseWrapper):
         epochs: int,
         start: ModelState | None,
         callbacks: list[Any],
-    ) -> ModelState:
+    ) -> TrainingResult:
         """Train again on all rows, from where the first training began."""
         plan = replace(plan, epochs=epochs, stopping=None)
         data = assign_roles(rows, None, None)
         result = self._train(plan, data, start, callbacks)
-        self.refit_history_ = result.history
-        return result.state
+        if not result.is_cut:
+            self.refit_history_ = result.history
+        return result
 
     def _keep(
         self, plan: TrainingPlan, state: ModelState, result: TrainingResult

@@ -145,6 +145,8 @@ class TrainingResult:
         Which loop trained.
     reason : str or None
         Why not the compiled one.
+    is_cut : bool
+        Whether a deadline ended it before its time.
     """
 
     state: ModelState
@@ -153,3 +155,4 @@ class TrainingResult:
     callbacks: list[Any] = field(default_factory=list)
     engine: str = "keras"
     reason: str | None = None
+    is_cut: bool = False

@@ -64,7 +64,8 @@ def train_remembered(
     result = store.find(key, callbacks)
     if result is None:
         result = train(plan, data, start=start, callbacks=callbacks, engine=engine)
-        store.keep(key, result)
+        if not result.is_cut:
+            store.keep(key, result)
     return result
 
 

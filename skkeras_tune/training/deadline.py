@@ -1,0 +1,71 @@
+"""When training has to end: a moment in, trainings that stop at their next epoch out.
+
+The deadline belongs to a thread. A training begun under one keeps it, wherever it runs.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import keras
+
+
+class Deadline:
+    """A moment after which trainings end with the epoch that they are in.
+
+    Parameters
+    ----------
+    at : float
+        By the clock of `time.monotonic`, in seconds.
+    """
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until then; negative when it has passed."""
+        return self.at - time.monotonic()
+
+    @property
+    def has_passed(self) -> bool:
+        """Whether it is over."""
+        return self.seconds_left <= 0
+
+
+_current: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
+
+
+def current_deadline() -> Deadline | None:
+    """Return the deadline of this thread's trainings."""
+    return _current.get()
+
+
+@contextmanager
+def train_until(deadline: Deadline | None) -> Iterator[None]:
+    """Give the trainings that begin in the context a deadline, or none."""
+    token = _current.set(deadline)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+class DeadlineStop(keras.callbacks.Callback):
+    """Ends Keras's own loop after the epoch in which a deadline passes.
+
+    Parameters
+    ----------
+    deadline : Deadline
+    """
+
+    def __init__(self, deadline: Deadline) -> None:
+        super().__init__()
+        self.deadline = deadline
+        #: Whether it has ended a training.
+        self.has_cut = False
+
+    def on_epoch_end(self, epoch: int, logs: object = None) -> None:
+        if self.deadline.has_passed and not self.model.stop_training:
+            self.model.stop_training = self.has_cut = True
