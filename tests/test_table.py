@@ -65,9 +65,7 @@ def test_each_column_is_recognised(frame, labels):
         "ship": "constant",
         "empty": "empty",
     }
-    assert report.loc["cabin", "treatment"].endswith(
-        "a column says where it is missing"
-    )
+    assert report.loc["cabin", "treatment"].endswith("says where it is missing")
     assert report.loc["ship", "treatment"] == "dropped: every value is 'Titanic'"
 
 

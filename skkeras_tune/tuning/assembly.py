@@ -10,7 +10,7 @@ from sklearn.preprocessing import MaxAbsScaler
 
 from skkeras_tune.base import KerasEstimator
 from skkeras_tune.estimators import KerasClassifier
-from skkeras_tune.preprocessing.columns import is_frame
+from skkeras_tune.preprocessing.columns import is_frame, read_columns
 from skkeras_tune.preprocessing.table import TablePreprocessor, build_number_steps
 from skkeras_tune.search.spaces import choose_batch_size
 from skkeras_tune.tuning.regressor import StandardizedRegressor
@@ -85,12 +85,17 @@ def check_features(X: Any) -> Any:
     Raises
     ------
     ValueError
-        If they have other than two axes, or hold what is no number.
+        If they have other than two axes, hold what is no number, or have no column
+        that can be used.
     TypeError
-        If they are a data frame of another library.
+        If they are a data frame of another library, or a column holds other objects.
     """
-    if is_frame(X) or issparse(X):
-        return X.tocsr() if issparse(X) else X
+    if issparse(X):
+        return X.tocsr()
+    if is_frame(X):
+        # Here, and not in each of the fits alone, which would all fail.
+        read_columns(X, TablePreprocessor().max_one_hot)
+        return X
     if hasattr(X, "to_pandas"):
         message = (
             f"X must be a data frame of pandas, an array or a sparse matrix. Got "

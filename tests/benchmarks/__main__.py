@@ -14,10 +14,12 @@ import tempfile
 from pathlib import Path
 
 from skkeras_tune.training.program_store import VARIABLE
-from tests.benchmarks import parts
+from tests.benchmarks import parts, tables
 from tests.benchmarks.work import OURS, WORK, measure_matmul
 
 ROOT = Path(__file__).parents[2]
+#: The budget of `tune` for each table.
+TUNE_SECONDS, QUICK_SECONDS = 60, 5
 
 
 def measure(name: str, side: str, amount: int, cache: str) -> dict[str, float]:
@@ -77,7 +79,9 @@ def main() -> None:
     """Run all benchmarks, print the table and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--only", default="", help="work whose name holds this")
+    parser.add_argument(
+        "--only", default="", help="work or tables whose name holds this"
+    )
     parser.add_argument("--quick", action="store_true", help="small amounts of work")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     options = parser.parse_args()
@@ -93,6 +97,8 @@ def main() -> None:
         results[name] = compare(name, amount, options.repeats)
         print(format_row(name, amount, results[name], peak), flush=True)
     parts.print_parts()
+    seconds = QUICK_SECONDS if options.quick else TUNE_SECONDS
+    tables.print_table(options.only, time_budget=seconds)
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
 
