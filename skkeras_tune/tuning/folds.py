@@ -1,6 +1,7 @@
 """Folds for a search: shuffled, stratified, whole groups, and repeated."""
 
 from collections.abc import Iterator
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,10 @@ class Folds:
         classifies: bool = False,
         random_state: int | None = None,
     ) -> None:
-        self.cv = cv if isinstance(cv, int) or hasattr(cv, "split") else list(cv)
+        if isinstance(cv, Integral):
+            self.cv: Any = int(cv)
+        else:
+            self.cv = cv if hasattr(cv, "split") else list(cv)
         self.n_repeats = n_repeats
         self.classifies = classifies
         # Each call of `split` has to give the same folds.

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from skkeras_tune.preprocessing.labels import MAX_WHOLE_CLASSES, has_classes
+from skkeras_tune.preprocessing.labels import has_classes
 
 Task = Literal["auto", "classification", "regression"]
 
@@ -156,13 +156,3 @@ def _refuse_constant(array: NDArray[Any], classifies: bool) -> None:
 
 def _comparable(array: NDArray[Any]) -> Any:
     return str if array.dtype.kind == "O" else array.dtype
-
-
-def describe_task(target: Target) -> str:
-    """Return what was decided, and how to decide otherwise."""
-    if target.classifies:
-        return "classification; task='regression' takes y for numbers"
-    return (
-        f"regression; task='classification' takes y for labels (whole numbers of more "
-        f"than {MAX_WHOLE_CLASSES} values are taken for numbers)"
-    )

@@ -53,7 +53,7 @@ _CONSTRAINTS: dict[str, list[Any]] = {
     "space": [StrOptions(set(LEVELS)), dict, list],
     "search": [StrOptions(set(BUILDERS)), HasMethods(["fit", "get_params"])],
     "n_iter": [_AT_LEAST_ONE],
-    "cv": ["cv_object"],
+    "cv": ["cv_object", None],
     "scoring": [str, callable, None],
     "time_budget": [Interval(Real, 0, None, closed="neither"), None],
     "executions_per_trial": [_AT_LEAST_ONE],
@@ -125,10 +125,10 @@ def tune(
         space, `cv` and `scoring` are filled in where they are None.
     n_iter : int, default=50
         Number of candidates, for "bayes" and "random"; the space bounds it.
-    cv : int, splitter or iterable, default=5
-        Folds. An int gives shuffled ones, stratified by label, that keep groups whole.
-        A splitter, such as :class:`~sklearn.model_selection.TimeSeriesSplit`, does as
-        it does.
+    cv : int, splitter, iterable or None, default=5
+        Folds; None is 5. An int gives shuffled ones, stratified by label, that keep
+        groups whole. A splitter, such as
+        :class:`~sklearn.model_selection.TimeSeriesSplit`, does as it does.
     scoring : str, callable or None, default=None
         What is maximised. None is accuracy for labels and R squared for numbers.
     time_budget : float, default=None
@@ -202,12 +202,13 @@ def tune(
     """
     started = time.monotonic()
     _validate(locals())
-    target = read_target(y, _resolve_task(task, estimator, search))
+    estimator = _find_estimator(estimator, search)
+    target = read_target(y, _resolve_task(task, estimator))
     X = _validate_rows(X, target, groups, built=estimator is None)
     seed = _resolve_seed(random_state)
     folds = Folds(
-        cv,
-        executions_per_trial,
+        5 if cv is None else cv,
+        int(executions_per_trial),
         classifies=target.classifies,
         random_state=seed,
     )
@@ -258,14 +259,17 @@ def _validate(arguments: dict[str, Any]) -> None:
         raise ValueError(message)
 
 
-def _resolve_task(task: Task, estimator: Any, search: Any) -> Task:
+def _find_estimator(estimator: Any, search: Any) -> Any:
+    """Return the user's estimator, if there is one: what a search has goes first."""
+    own = None if isinstance(search, str) else getattr(search, "estimator", None)
+    return estimator if own is None else own
+
+
+def _resolve_task(task: Task, estimator: Any) -> Task:
     """Let an estimator of the user's decide what y is."""
-    model = estimator
-    if model is None and not isinstance(search, str):
-        model = getattr(search, "estimator", None)
-    if model is None or task != "auto":
+    if estimator is None or task != "auto":
         return task
-    return "classification" if is_classifier(model) else "regression"
+    return "classification" if is_classifier(estimator) else "regression"
 
 
 def _validate_rows(X: Any, target: Target, groups: Any, *, built: bool) -> Any:
@@ -391,7 +395,8 @@ def _report_columns(search: Any) -> None:
 def _fit_ensemble(
     search: Any, rows: _Rows, n_best: int, scoring: Any, seed: int | None
 ) -> Any:
-    search.set_params(refit=True)
+    if search.get_params(deep=False).get("refit") is False:
+        search.set_params(refit=True)
     kind = EnsembleClassifier if rows.target.classifies else EnsembleRegressor
     ensemble = kind(search, n_best=n_best, scoring=scoring, random_state=seed)
     groups = {} if rows.groups is None else {"groups": rows.groups}

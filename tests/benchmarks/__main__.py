@@ -79,9 +79,7 @@ def main() -> None:
     """Run all benchmarks, print the table and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument(
-        "--only", default="", help="work or tables whose name holds this"
-    )
+    parser.add_argument("--only", default="", help="a part of the names to run")
     parser.add_argument("--quick", action="store_true", help="small amounts of work")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     options = parser.parse_args()
