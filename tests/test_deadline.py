@@ -31,11 +31,12 @@ def now():
 @pytest.mark.parametrize("engine", ["auto", "keras"])
 def test_training_ends_at_its_deadline(engine, diabetes):
     """A training stops with the epoch in which its time is up."""
-    build_long(engine=engine).set_params(epochs=2).fit(*diabetes)
+    with train_until(Deadline(time.monotonic())):
+        build_long(engine=engine).fit(*diabetes)  # compiles
     start = time.monotonic()
-    with train_until(Deadline(start + 0.5)):
+    with train_until(Deadline(start + 1)):
         network = build_long(engine=engine).fit(*diabetes)
-    assert 0.4 < time.monotonic() - start < 3
+    assert 0.9 < time.monotonic() - start < 3
     assert network.n_epochs_ == len(network.history_["loss"]) > 1
     assert np.isfinite(network.predict(diabetes[0])).all()
 
@@ -50,11 +51,11 @@ def test_a_late_training_still_gives_a_model(engine, diabetes, now):
 def test_fused_trainings_end_too(diabetes):
     """The deadline goes along to the threads of a fused call."""
     start = time.monotonic()
-    with fused(), train_until(Deadline(start + 1)):
+    with fused(), train_until(Deadline(start + 3)):
         found = cross_validate(
             build_long(), *diabetes, cv=3, return_estimator=True, error_score="raise"
         )
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 6
     assert all(network.n_epochs_ > 1 for network in found["estimator"])
 
 

@@ -124,7 +124,7 @@ def test_numbers_predict_in_their_own_units(kind):
     X = {"array": X, "list": X.tolist(), "sparse": csr_array(X)}[kind]
     found = tune(X, y, **QUICK)
     assert found.best_score_ > 0.2
-    assert np.abs(found.predict(X).mean() - y.mean()) < 1e4
+    assert np.abs(found.predict(X).mean() - y.mean()) < 3e4
     assert not hasattr(found, "column_report_")
 
 

@@ -103,8 +103,8 @@ def _to_parts(
 ) -> NDArray[np.float64]:
     seconds = (dates - origin).dt.total_seconds().to_numpy(float)
     of_day = (dates - dates.dt.normalize()).dt.total_seconds().to_numpy(float) / _DAY
-    year = (dates.dt.dayofyear.to_numpy(float) - 1 + of_day) / 366
-    week = (dates.dt.dayofweek.to_numpy(float) + of_day) / 7
+    year = (dates.dt.day_of_year.to_numpy(float) - 1 + of_day) / 366
+    week = (dates.dt.day_of_week.to_numpy(float) + of_day) / 7
     turns = [year, week, of_day] if has_time else [year, week]
     waves = [wave(2 * np.pi * turn) for turn in turns for wave in (np.sin, np.cos)]
     return np.column_stack([seconds / _DAY, *waves])

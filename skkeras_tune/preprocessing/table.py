@@ -12,12 +12,15 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
     OneHotEncoder,
-    TargetEncoder,
 )
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skkeras_tune._compat import Interval, validate_parameter_constraints
+from skkeras_tune._compat import (
+    Interval,
+    build_target_encoder,
+    validate_parameter_constraints,
+)
 from skkeras_tune.optional import import_optional
 from skkeras_tune.preprocessing.columns import (
     Column,
@@ -169,8 +172,8 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
             self._parameter_constraints, self.get_params(), type(self).__name__
         )
         _refuse_other_than_frame(X)
-        validate_data(self, X, skip_check_array=True)
         self.columns_ = read_columns(X, self.max_one_hot)
+        validate_data(self, X, skip_check_array=True)
         target = _encode_target(y)
         self.transformer_ = self._build(self.columns_, target)
         numbers: NDArray[np.float64] = self.transformer_.fit_transform(X, target)
@@ -277,9 +280,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
             kind = "binary" if len(np.unique(target)) == 2 else "multiclass"
         return make_pipeline(
             FunctionTransformer(_to_categories, feature_names_out="one-to-one"),
-            TargetEncoder(
-                target_type=kind, cv=_CROSS_FIT, random_state=self.random_state
-            ),
+            build_target_encoder(kind, _CROSS_FIT, int(self.random_state)),
             SmoothScaler(),
         )
 

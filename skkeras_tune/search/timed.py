@@ -21,13 +21,17 @@ class _Timed:
     def _order(self, candidates: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
         return candidates
 
-    def _run_search(self, evaluate_candidates: Any, **options: Any) -> None:
+    def _run_search(
+        self, evaluate_candidates: Any, *, callback_ctx: Any = None
+    ) -> None:
+        # scikit-learn before 1.9 does not know the argument.
+        context = {} if callback_ctx is None else {"callback_ctx": callback_ctx}
         budget = current_budget()
         if budget is not None:
             evaluate_candidates = partial(
                 _evaluate_in_batches, self, evaluate_candidates, budget
             )
-        super()._run_search(evaluate_candidates, **options)  # type: ignore[misc]
+        super()._run_search(evaluate_candidates, **context)  # type: ignore[misc]
 
 
 def _evaluate_in_batches(
@@ -40,18 +44,20 @@ def _evaluate_in_batches(
     """Evaluate candidates until all are done or the time is up; at least one."""
     left = iter(search._order(candidates))
     results: dict[str, Any] = {}
+    number = -1
     while batch := list(islice(left, max(budget.choose_size(search.batch_size), 0))):
+        number += 1
         with (
             open_task(
                 callback_ctx,
                 search,
                 task_name="batch",
+                task_id=number,
                 max_subtasks=None,
                 sequential_subtasks=False,
             ) as task,
             budget.evaluate(len(batch)),
         ):
-            # scikit-learn before 1.9 does not know the argument.
             context = {} if task is None else {"callback_ctx": task}
             results = evaluate_candidates(batch, **context)
     return results

@@ -68,7 +68,9 @@ def drop_stopping(network: KerasEstimator, target: Target, share: float) -> None
     n_classes = 1 if target.labels is None else len(set(target.labels.tolist()))
     n_rows = math.floor(len(target.y) * share)
     if math.ceil(n_rows * network.validation_split) < n_classes:
-        network.set_params(early_stopping=False, epochs=_EPOCHS // 2)
+        network.set_params(
+            early_stopping=False, validation_split=0.0, epochs=_EPOCHS // 2
+        )
 
 
 def _build_preparation(X: Any, random_state: int | None) -> Any:
