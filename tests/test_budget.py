@@ -119,6 +119,8 @@ def test_time_is_kept_for_the_last_fit():
     assert budget.search_end.seconds_left == pytest.approx(100 - 1 - 20, abs=1)
     budget.costs = [50.0]
     assert budget.search_end.seconds_left == pytest.approx(50, abs=1)
+    assert budget.choose_size(8) == 2
+    budget.costs = [50.0, 200.0]
     assert budget.choose_size(8) == 0
 
 

@@ -17,6 +17,10 @@ from skkeras_tune.training.deadline import Deadline, train_until
 _MOST_RESERVED, _FIRST_RESERVED = 0.5, 0.25
 # A program of another shape has to be traced and compiled.
 _PROGRAM_SECONDS = 1.0
+# Of the first candidate's time, the share that others take too.
+_STEADY_SHARE = 0.5
+# A candidate is begun if there is time for half of it.
+_WORTH_BEGINNING = 0.5
 
 
 class Budget:
@@ -54,8 +58,8 @@ class Budget:
 
     @property
     def _cost(self) -> float:
-        """Seconds that a candidate takes, at worst: the first has to warm up."""
-        return max(self.costs[1:], default=self.costs[0])
+        """Seconds that a candidate takes, at worst; the first one's half is warming up."""
+        return max(self.costs[1:], default=self.costs[0] * _STEADY_SHARE)
 
     def choose_size(self, most: int) -> int:
         """Return how many candidates to evaluate next, up to a number; 0 ends it.
@@ -65,7 +69,9 @@ class Budget:
         self._mark = time.monotonic()
         if not self.costs:
             return 1
-        return min(most, int(self.search_end.seconds_left / self._cost))
+        n_in_time = self.search_end.seconds_left / self._cost
+        # What is not through by the end counts with its best epoch so far.
+        return min(most, int(n_in_time + _WORTH_BEGINNING))
 
     @contextmanager
     def evaluate(self, n_candidates: int) -> Iterator[None]:

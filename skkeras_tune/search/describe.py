@@ -45,7 +45,7 @@ def describe_space(space: Any) -> str:
     learning_rate: 0.001 to 0.01, evenly over its logarithm
     dropout: 0.0, 0.1, 0.2 or 0.3
     optimizer__weight_decay: 0.0, 0.001, 0.01 or 0.1
-    batch_size: 64 or 128
+    batch_size: 64
     >>> print(describe_space({"C": [1, 10], "kernel": ["rbf", "poly", None]}))
     C: 1 or 10
     kernel: 'rbf', 'poly' or None

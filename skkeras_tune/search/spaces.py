@@ -119,11 +119,12 @@ def mlp_space(
     ``dropout``         off, 0.1 to 0.3  off, 0.1 to 0.5   off, 0.05 to 0.5
     weight decay        off, up to 0.1   off, up to 0.1    off, up to 0.1
     label smoothing     not searched     off, 0.1          off, 0.05, 0.1
-    ``batch_size``      two sizes        two sizes         three sizes
+    ``batch_size``      one size         one size          three sizes
     ==================  ===============  ================  ====================
 
-    Widths, weight decays and batch sizes go up in steps of equal ratio, and learning
-    rates are drawn from the logarithm's range, so that candidates share programs.
+    Widths, weight decays and batch sizes go up in steps of about equal ratio, so that
+    candidates share programs. Activation, normalisation, depth, batch size and whether
+    labels are smoothed ask for a program each, which takes a second to compile.
 
     Parameters
     ----------
@@ -195,7 +196,7 @@ def mlp_space(
     >>> X, y = load_iris(return_X_y=True)
     >>> space = mlp_space("small", X, y, search="random")
     >>> space["units"], space["batch_size"]
-    ([32, 64, 128], [32, 64])
+    ([32, 64, 128], [32])
     >>> network = KerasClassifier(epochs=10, random_state=0)
     >>> search = RandomizedSearchCV(network, space, n_iter=2, cv=2, random_state=0)
     >>> search.fit(X, y).best_score_ > 0.3
@@ -235,8 +236,7 @@ def choose_batch_size(n_rows: int | None) -> int:
 def list_batch_sizes(level: str, n_rows: int | None) -> list[int]:
     """Return the batch sizes that a level searches."""
     size = choose_batch_size(n_rows)
-    lowest = size // 2 if level == "large" else size
-    return [lowest * 2**i for i in range(3 if level == "large" else 2)]
+    return [size // 2, size, 2 * size] if level == "large" else [size]
 
 
 def _count_rows(X: Any) -> int:
@@ -258,7 +258,7 @@ def _rename(space: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 def _to_skopt(dimension: _Dimension) -> Real | Categorical:
     if isinstance(dimension, _Range):
         return Real(dimension.low, dimension.high, "log-uniform")
-    if isinstance(dimension, _Steps):
+    if isinstance(dimension, _Steps) and len(dimension.values) > 1:
         return OrderedChoice(dimension.values)
     return Choice(dimension.values)
 
