@@ -4,6 +4,7 @@
 """
 
 import inspect
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -61,6 +62,7 @@ from skkeras_tune.training import (
     train_remembered,
 )
 from skkeras_tune.training.callbacks import detach
+from skkeras_tune.training.deadline import leaves_time_for
 from skkeras_tune.training.program_store import open_program_store
 
 _EXTRAS = FIT_EXTRAS | COMPILE_EXTRAS
@@ -281,10 +283,11 @@ class KerasEstimator(BaseWrapper):
             plan = build_plan(settings, self._facts(), data)
             start = self._fitted_model().state if continues else None
             callbacks = list_refit_callbacks(settings.options["callbacks"])
+            began = time.monotonic()
             result = self._train(plan, data, start, settings.options["callbacks"])
             self.__dict__.pop("refit_history_", None)
             state = result.state
-            refits = self.refit_full and not result.is_cut
+            refits = self.refit_full and leaves_time_for(time.monotonic() - began)
             if refits and stops_early(plan, settings.options["callbacks"]):
                 epochs = max(1, round(float(self.refit_full) * result.best_epoch))
                 again = self._refit(plan, rows, epochs, start, callbacks)

@@ -14,13 +14,10 @@ from skkeras_tune.training.deadline import Deadline, train_until
 
 # Of the budget, at most this share is kept for the last fit, and so much before
 # anything is known of its time.
-_MOST_RESERVED, _FIRST_RESERVED = 0.5, 0.25
-# A program of another shape has to be traced and compiled.
+_MOST_RESERVED, _FIRST_RESERVED = 0.6, 0.3
+# Before it trains, a program of another shape is traced and compiled, which nothing can
+# end early.
 _PROGRAM_SECONDS = 1.0
-# Of the first candidate's time, the share that others take too.
-_STEADY_SHARE = 0.5
-# A candidate is begun if there is time for half of it.
-_WORTH_BEGINNING = 0.5
 
 
 class Budget:
@@ -30,11 +27,11 @@ class Budget:
     ----------
     seconds : float
         From now on.
-    n_final : float, default=1.5
+    n_final : float, default=2.0
         The time of the last fit, in times of a candidate's evaluation.
     """
 
-    def __init__(self, seconds: float, n_final: float = 1.5) -> None:
+    def __init__(self, seconds: float, n_final: float = 2.0) -> None:
         self.seconds, self._n_final = seconds, n_final
         self._start = self._mark = time.monotonic()
         #: Seconds for one candidate, of each batch so far.
@@ -58,8 +55,8 @@ class Budget:
 
     @property
     def _cost(self) -> float:
-        """Seconds that a candidate takes, at worst; the first one's half is warming up."""
-        return max(self.costs[1:], default=self.costs[0] * _STEADY_SHARE)
+        """Seconds that a candidate takes, at worst; the first may have to warm up."""
+        return max(self.costs[1:], default=self.costs[0])
 
     def choose_size(self, most: int) -> int:
         """Return how many candidates to evaluate next, up to a number; 0 ends it.
@@ -69,9 +66,7 @@ class Budget:
         self._mark = time.monotonic()
         if not self.costs:
             return 1
-        n_in_time = self.search_end.seconds_left / self._cost
-        # What is not through by the end counts with its best epoch so far.
-        return min(most, int(n_in_time + _WORTH_BEGINNING))
+        return min(most, int(self.search_end.seconds_left / self._cost))
 
     @contextmanager
     def evaluate(self, n_candidates: int) -> Iterator[None]:

@@ -42,6 +42,12 @@ def current_deadline() -> Deadline | None:
     return _current.get()
 
 
+def leaves_time_for(seconds: float) -> bool:
+    """Tell whether this thread's deadline leaves so many seconds, if it has one."""
+    deadline = _current.get()
+    return deadline is None or deadline.seconds_left > seconds
+
+
 @contextmanager
 def train_until(deadline: Deadline | None) -> Iterator[None]:
     """Give the trainings that begin in the context a deadline, or none."""

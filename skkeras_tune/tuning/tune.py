@@ -352,7 +352,7 @@ def _build_budget(
     if seconds is None:
         return None
     left = float(seconds) - (time.monotonic() - started)
-    return Budget(left, n_final=3.0 if ensemble else 1.5)
+    return Budget(left, n_final=3.0 if ensemble else 2.0)
 
 
 def _fuse(n_jobs: int | None) -> AbstractContextManager[Any]:
