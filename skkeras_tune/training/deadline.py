@@ -69,9 +69,13 @@ class DeadlineStop(keras.callbacks.Callback):
     def __init__(self, deadline: Deadline) -> None:
         super().__init__()
         self.deadline = deadline
-        #: Whether it has ended a training.
-        self.has_cut = False
 
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:
-        if self.deadline.has_passed and not self.model.stop_training:
-            self.model.stop_training = self.has_cut = True
+        if self.deadline.has_passed:
+            self.model.stop_training = True
+
+
+def list_clocks() -> list[keras.callbacks.Callback]:
+    """Return the callbacks by which Keras's own loop keeps this thread's deadline."""
+    deadline = _current.get()
+    return [] if deadline is None else [DeadlineStop(deadline)]

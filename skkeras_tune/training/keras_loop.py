@@ -32,7 +32,7 @@ from skkeras_tune.training.callbacks import (
     raise_diverged,
     read_rate,
 )
-from skkeras_tune.training.deadline import DeadlineStop, current_deadline
+from skkeras_tune.training.deadline import list_clocks
 from skkeras_tune.training.model_pool import ModelPool
 from skkeras_tune.training.plan import (
     Compilation,
@@ -86,8 +86,8 @@ def train(
     before = read_state(model)
     keep = model if own is None else None
     try:
-        fitted = _fit(model, plan, data, callbacks)
-        return _read_result(model, *fitted, list(callbacks), keep)
+        history, best_epoch = _fit(model, plan, data, callbacks)
+        return _read_result(model, history, best_epoch, list(callbacks), keep)
     except BaseException:
         restore_state(model, before)
         raise
@@ -181,8 +181,8 @@ def _train_pooled(
         model.optimizer.learning_rate = rate
     _reseed_dropout(model, network.dropout_seeds(plan.seed + plan.first_epoch))
     try:
-        fitted = _fit(model, plan, data, ())
-        return _read_result(model, *fitted, [], None)
+        history, best_epoch = _fit(model, plan, data, ())
+        return _read_result(model, history, best_epoch, [], None)
     finally:
         if _pool.give_back(key, model):
             release_models()
@@ -228,13 +228,10 @@ def _fit(
     plan: TrainingPlan,
     data: TrainingData,
     callbacks: Sequence[keras.callbacks.Callback],
-) -> tuple[dict[str, list[float]], int, bool]:
-    """Return the history, the best epoch, and whether a deadline ended it."""
+) -> tuple[dict[str, list[float]], int]:
     targets = prepare_targets(model, data)
     stopping = _build_stopping(plan.stopping, callbacks)
     own = [FiniteLoss()] + ([stopping] if plan.stopping else [])
-    deadline = current_deadline()
-    clocks = [] if deadline is None else [DeadlineStop(deadline)]
     steps = count_batches(len(data.train_rows), plan.batch_size)
     validation = _validation_arguments(plan, data, targets)
     _align_executions(model, steps, validation.get("validation_steps", 0))
@@ -244,15 +241,14 @@ def _fit(
             initial_epoch=plan.first_epoch,
             epochs=plan.first_epoch + plan.epochs,
             steps_per_epoch=steps,
-            callbacks=own + list(callbacks) + clocks,
+            callbacks=own + list(callbacks) + list_clocks(),
             verbose=plan.verbose,
             shuffle=False,  # the batches come shuffled
             **validation,
         ).history
     epochs = len(history["loss"])
     best = stopping.best_epoch - plan.first_epoch + 1 if stopping else epochs
-    is_cut = any(clock.has_cut for clock in clocks)
-    return history, min(max(best, 1), epochs), is_cut
+    return history, min(max(best, 1), epochs)
 
 
 def _align_executions(model: keras.Model, *counts: int) -> None:
@@ -324,7 +320,6 @@ def _read_result(
     model: keras.Model,
     history: dict[str, list[float]],
     best_epoch: int,
-    is_cut: bool,
     callbacks: list[Any],
     keep: keras.Model | None,
 ) -> TrainingResult:
@@ -334,7 +329,7 @@ def _read_result(
         raise_diverged("weights", "not finite", len(history["loss"]), rate)
     state.model = keep
     plain = {name: [float(v) for v in values] for name, values in history.items()}
-    return TrainingResult(state, plain, best_epoch, callbacks, is_cut=is_cut)
+    return TrainingResult(state, plain, best_epoch, callbacks)
 
 
 def _as_metrics(metrics: Any) -> Any:
