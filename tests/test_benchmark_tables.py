@@ -18,5 +18,5 @@ def test_titanic_has_a_line(capsys):
     tables.print_table("Titanic", space="small", n_iter=2, cv=2)
     line = capsys.readouterr().out.splitlines()[-1]
     cells = [cell.strip() for cell in line.strip("|").split("|")]
-    assert cells[:2] == ["Titanic", "accuracy"]
-    assert all(float(cell) > 0.7 for cell in cells[2:5])
+    assert cells[:3] == ["Titanic", "1", "accuracy"]
+    assert all(float(cell) > 0.7 for cell in cells[3:6])
