@@ -199,7 +199,7 @@ def mlp_space(
     ([32, 64, 128], [32])
     >>> network = KerasClassifier(epochs=10, random_state=0)
     >>> search = RandomizedSearchCV(network, space, n_iter=2, cv=2, random_state=0)
-    >>> search.fit(X, y).best_score_ > 0.3
+    >>> bool(search.fit(X, y).best_score_ > 0.3)
     True
     """
     dimensions = _LEVELS.get(level)
