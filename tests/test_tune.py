@@ -150,6 +150,16 @@ def test_an_ensemble_of_the_search(flowers):
     assert ensemble.score(X, y) > 0.6
 
 
+def test_members_are_trained_on_all_rows(flowers):
+    """The last fits train again on all rows, and the winner is one of the members."""
+    ensemble = tune(*flowers, ensemble=2, **QUICK)
+    for member in ensemble.estimators_:
+        assert member["network"].refit_history_["loss"]
+    assert ensemble.search_.best_estimator_["network"].refit_history_["loss"]
+    ensemble = tune(*flowers, ensemble=2, refit_full=False, **QUICK)
+    assert not hasattr(ensemble.estimators_[0]["network"], "refit_history_")
+
+
 def test_an_ensemble_of_numbers(diabetes):
     """Numbers go to an ensemble of regressors."""
     ensemble = tune(*diabetes, ensemble=2, **QUICK)

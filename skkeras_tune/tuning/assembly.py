@@ -146,9 +146,8 @@ def find_prefix(estimator: Any) -> str:
     ValueError
         If there is no built-in network in the estimator, or several.
     """
-    parts = {"": estimator, **_list_parts(estimator)}
-    found = [name for name, part in parts.items() if isinstance(part, KerasEstimator)]
-    networks = [name for name in found if parts[name].model is None]
+    found = list_networks(estimator)
+    networks = [name for name, network in found.items() if network.model is None]
     if len(networks) == 1:
         return f"{networks[0]}__" if networks[0] else ""
     what = f"{len(networks)} of them" if networks else "none"
@@ -173,7 +172,9 @@ def _list_parts(estimator: Any) -> dict[str, Any]:
     return {name: part for name, part in params.items() if hasattr(part, "fit")}
 
 
-def list_networks(estimator: Any) -> list[KerasEstimator]:
-    """Return the Keras networks in an estimator."""
-    parts = [estimator, *_list_parts(estimator).values()]
-    return [part for part in parts if isinstance(part, KerasEstimator)]
+def list_networks(estimator: Any) -> dict[str, KerasEstimator]:
+    """Return the Keras networks in an estimator by their names; its own is empty."""
+    parts = {"": estimator, **_list_parts(estimator)}
+    return {
+        name: part for name, part in parts.items() if isinstance(part, KerasEstimator)
+    }

@@ -140,8 +140,8 @@ def tune(
         counts. ``cv_results_`` has a column for each fold of each repetition.
     refit_full : bool or float, default=True
         The last fit stops early on held-out rows; this trains again on all rows, for
-        this factor times the best number of epochs (True is 1). Not for an ensemble,
-        nor for "hyperband" or a search of your own.
+        this factor times the best number of epochs (True is 1). The same holds for the
+        members of an ensemble. Not for "hyperband" or a search of your own.
     ensemble : int, default=None
         Return an ensemble of the so many best candidates in place of a search.
     groups : array-like of shape (n_samples,), default=None
@@ -224,7 +224,9 @@ def tune(
         if ensemble is None:
             result = _fit_search(chosen, rows, refit_full)
         else:
-            result = _fit_ensemble(chosen, rows, int(ensemble), scoring, seed)
+            result = _fit_ensemble(
+                chosen, rows, int(ensemble), refit_full, scoring, seed
+            )
     if budget is not None and budget.is_too_short:
         warnings.warn(
             f"time_budget={time_budget!r} seconds were too short to train one "
@@ -302,7 +304,7 @@ def _resolve_estimator(
         return model, f"{NETWORK}__"
     model = clone(estimator)
     if memory is not None:
-        for network in list_networks(model):
+        for network in list_networks(model).values():
             network.set_params(memory=memory)
     return model, None
 
@@ -377,10 +379,21 @@ def _refit(search: Any, rows: _Rows, refit_full: bool | float) -> None:
     """Fit the winner, as scikit-learn's searches do with ``refit=True``."""
     start = time.time()
     model = clone(search.estimator).set_params(**clone(search.best_params_, safe=False))
-    for network in list_networks(model):
-        network.set_params(refit_full=refit_full or network.refit_full)
-    search.best_estimator_ = model.fit(rows.X, rows.target.y, **rows.fit_params)
-    search.refit, search.refit_time_ = True, time.time() - start
+    model.set_params(**_list_final_params(model, refit_full))
+    _keep_winner(search, model.fit(rows.X, rows.target.y, **rows.fit_params))
+    search.refit_time_ = time.time() - start
+
+
+def _list_final_params(model: Any, refit_full: bool | float) -> dict[str, Any]:
+    """Return the parameters by which networks train again on all rows."""
+    if not refit_full:
+        return {}
+    names = [f"{name}__" if name else "" for name in list_networks(model)]
+    return {f"{name}refit_full": refit_full for name in names}
+
+
+def _keep_winner(search: Any, model: Any) -> None:
+    search.best_estimator_, search.refit = model, True
     if hasattr(model, "feature_names_in_"):
         search.feature_names_in_ = model.feature_names_in_
 
@@ -393,13 +406,30 @@ def _report_columns(search: Any) -> None:
 
 
 def _fit_ensemble(
-    search: Any, rows: _Rows, n_best: int, scoring: Any, seed: int | None
+    search: Any,
+    rows: _Rows,
+    n_best: int,
+    refit_full: bool | float,
+    scoring: Any,
+    seed: int | None,
 ) -> Any:
-    if search.get_params(deep=False).get("refit") is False:
-        search.set_params(refit=True)
+    """Fit an ensemble of a search, among whose members the winner is, as a rule."""
     kind = EnsembleClassifier if rows.target.classifies else EnsembleRegressor
-    ensemble = kind(search, n_best=n_best, scoring=scoring, random_state=seed)
+    ensemble = kind(
+        search,
+        n_best=n_best,
+        scoring=scoring,
+        random_state=seed,
+        final_params=_list_final_params(search.estimator, refit_full),
+    )
     groups = {} if rows.groups is None else {"groups": rows.groups}
     ensemble.fit(rows.X, rows.target.y, **groups, **rows.fit_params)
-    _report_columns(ensemble.search_)
+    fitted = ensemble.search_
+    if fitted.get_params(deep=False).get("refit") is False:
+        name = f"candidate_{fitted.best_index_}"
+        if name in ensemble.named_estimators_:
+            _keep_winner(fitted, ensemble.named_estimators_[name])
+        else:
+            _refit(fitted, rows, refit_full)
+    _report_columns(fitted)
     return ensemble
