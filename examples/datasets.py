@@ -54,6 +54,31 @@ def load_pima() -> tuple[pd.DataFrame, pd.Series]:
     return X, (table.target == "tested_positive").astype(int)
 
 
+def load_titanic() -> tuple[pd.DataFrame, pd.Series]:
+    """Return the passengers of the Titanic: who lived, of 891.
+
+    Names, tickets and cabins are text; ages, cabins and ports are missing here and
+    there. OpenML's copy has 1,309 passengers.
+
+    Returns
+    -------
+    X : DataFrame of shape (n_passengers, 11)
+    y : Series of int of shape (n_passengers,)
+        1 for a passenger who survived.
+    """
+    name = "titanic_train.csv"
+    if path := _find(name):
+        table = pd.read_csv(path)
+    else:
+        table = _fetch(name, lambda: fetch_openml("titanic", version=1, as_frame=True))
+        table = table.frame.rename(columns=str.capitalize).rename(
+            columns={"Sibsp": "SibSp"}
+        )
+        table = table.drop(columns=["Boat", "Body", "Home.dest"])
+        table.insert(0, "PassengerId", range(1, len(table) + 1))
+    return table.drop(columns="Survived"), table["Survived"].astype(int)
+
+
 def load_california_housing() -> tuple[pd.DataFrame, pd.Series]:
     """Return the California housing data: districts of the 1990 census.
 
@@ -138,6 +163,21 @@ def _find(name: str) -> Path | None:
     folder = os.environ.get("SKKERAS_TUNE_DATA")
     path = Path(folder, name) if folder else None
     return path if path is not None and path.exists() else None
+
+
+def find_file(name: str) -> Path:
+    """Return the path of a file in SKKERAS_TUNE_DATA, or end the program with advice.
+
+    For data that is not to be downloaded.
+    """
+    path = _find(name)
+    if path is None:
+        message = (
+            f"{name} is not here.\n"
+            "Set the environment variable SKKERAS_TUNE_DATA to a folder that has it."
+        )
+        raise SystemExit(message)
+    return path
 
 
 def _fetch(name: str, download: Callable[[], Any]) -> Any:

@@ -18,8 +18,10 @@ import tensorflow as tf
 from keras.src.backend.common import global_state
 from numpy.typing import NDArray
 from sklearn.base import _fit_context
+from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import _fit_and_score
+from sklearn.preprocessing import TargetEncoder
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -38,6 +40,7 @@ __all__ = [
     "Options",
     "StrOptions",
     "add_member_axis",
+    "build_target_encoder",
     "check_method_params",
     "check_sample_weight",
     "excludes_from_decay",
@@ -80,6 +83,24 @@ def takes_sample_weight(scorer: Callable[..., Any]) -> bool:
     if hasattr(scorer, "_accept_sample_weight"):
         return bool(scorer._accept_sample_weight())
     return "sample_weight" in inspect.signature(scorer).parameters
+
+
+def build_target_encoder(kind: str, n_folds: int, random_state: int) -> TargetEncoder:
+    """Return an encoder of categories by the target, cross-fitted in shuffled folds.
+
+    scikit-learn 1.9 takes the folds as a splitter, and older versions a seed.
+
+    Parameters
+    ----------
+    kind : {"continuous", "binary", "multiclass"}
+    n_folds, random_state : int
+    """
+    parameters = inspect.signature(TargetEncoder).parameters
+    if parameters["random_state"].default != "deprecated":
+        return TargetEncoder(target_type=kind, cv=n_folds, random_state=random_state)
+    folds = KFold if kind == "continuous" else StratifiedKFold
+    cv = folds(n_folds, shuffle=True, random_state=random_state)
+    return TargetEncoder(target_type=kind, cv=cv)
 
 
 def swap_keras_generator(generator: Any) -> Any:

@@ -5,6 +5,7 @@
 
 import copy
 import inspect
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -76,6 +77,7 @@ from skkeras_tune.training import (
     train_remembered,
 )
 from skkeras_tune.training.callbacks import detach
+from skkeras_tune.training.deadline import leaves_time_for
 from skkeras_tune.training.program_store import open_program_store
 
 _EXTRAS = FIT_EXTRAS | COMPILE_EXTRAS
@@ -314,6 +316,7 @@ class KerasEstimator(BaseWrapper):
             refuse_single_class(rows.y)
             data = build_data(settings, rows, held_out)
             plan = build_plan(settings, self._facts(), data)
+            began = time.monotonic()
             trainings = self._list_trainings(plan, data, settings)
             if self._stages is not None:
                 trainings = self._stages.resume(trainings)
@@ -322,12 +325,16 @@ class KerasEstimator(BaseWrapper):
             if self._stages is not None:
                 self._stages.pause(results)
             again: list[TrainingResult | None] = [None] * len(results)
-            if self.refit_full and stops_early(plan, settings.options["callbacks"]):
+            refits = self.refit_full and leaves_time_for(time.monotonic() - began)
+            if refits and stops_early(plan, settings.options["callbacks"]):
                 everything = assign_roles(rows, None, None)
                 factor = float(self.refit_full)
-                again[:] = self._train(
+                second = self._train(
                     list_refits(trainings, results, everything, callbacks, factor)
                 )
+                # One that a deadline has ended is worse than the first training.
+                if not any(result.is_cut for result in second):
+                    again[:] = second
             self._keep(list(map(FittedMember.read, trainings, results, again)))
         return self
 

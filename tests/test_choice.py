@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import skopt
 
-from skkeras_tune.search.choice import Choice
+from skkeras_tune.search.choice import Choice, OrderedChoice
 
 CATEGORIES = {
     "tuples": [(64,), (128, 64), ()],
@@ -123,3 +123,30 @@ def test_skopt_models_its_objects(surrogate):
     )
     optimizer.tell([[categories[0], 0.1], [categories[1], 0.9]], [1.0, 0.0])
     assert optimizer.ask()[0] in categories
+
+
+@pytest.fixture
+def steps():
+    """Return a dimension of ordered values."""
+    return OrderedChoice([0.0, 0.1, 0.2, None])
+
+
+def test_order_is_kept(steps):
+    """The surrogate sees places at equal distances, and gets the values back."""
+    seen = steps.transform([0.0, 0.1, 0.2, None])
+    assert seen.tolist() == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    assert steps.inverse_transform(seen) == [0.0, 0.1, 0.2, None]
+    assert steps.inverse_transform([-0.2, 1.2]) == [0.0, None]
+
+
+def test_ordered_draws_follow_the_prior():
+    """Each category is drawn as often as its probability says."""
+    drawn = OrderedChoice([1, 2, 3], prior=[0.5, 0.0, 0.5]).rvs(200, random_state=0)
+    assert set(drawn) == {1, 3}
+    assert OrderedChoice([1, 2]).rvs(random_state=0) in (1, 2)
+
+
+def test_order_survives_scikit_optimize(steps):
+    """Whatever transformer skopt asks for, there is one column from 0 to 1."""
+    steps.set_transformer("onehot")
+    assert (steps.transformed_size, steps.transformed_bounds) == (1, (0.0, 1.0))

@@ -11,6 +11,7 @@ import skkeras_tune
 ROOT = Path(__file__).parents[1]
 SLOW_PAGES = {
     "ensembles.rst",
+    "tune.rst",
     "tutorial.rst",
 }  # their examples take more than ten seconds
 #: What a page needs beside the package.

@@ -584,3 +584,15 @@ def test_reports_without_pandas(monkeypatch):
     monkeypatch.setattr(optional.importlib, "import_module", fail)
     with pytest.raises(ImportError, match=r"Classifier\.report needs pandas"):
         ensemble.report()
+
+
+def test_members_get_their_last_parameters():
+    """What is for the last fit alone is set after the weights are chosen."""
+    X, y = load_iris(return_X_y=True)
+    members = [
+        LogisticRegression(C=0.1, max_iter=500),
+        LogisticRegression(max_iter=500),
+    ]
+    ensemble = EnsembleClassifier(members, cv=2, final_params={"C": 3.0}).fit(X, y)
+    assert all(member.C == 3.0 for member in ensemble.estimators_)
+    assert members[0].C == 0.1

@@ -27,6 +27,10 @@ needs_pima = pytest.mark.skipif(
     not (DATA / "pima_indians_diabetes.csv").exists(),
     reason="SKKERAS_TUNE_DATA names no folder with pima_indians_diabetes.csv",
 )
+needs_titanic = pytest.mark.skipif(
+    not (DATA / "titanic_train.csv").exists(),
+    reason="SKKERAS_TUNE_DATA names no folder with titanic_train.csv",
+)
 needs_fashion_mnist = pytest.mark.skipif(
     not any(folder.exists() for folder in FASHION_MNIST),
     reason="neither SKKERAS_TUNE_DATA nor the Debian package has Fashion-MNIST",
@@ -111,6 +115,17 @@ def test_pima_ensemble(tmp_path: Path) -> None:
     assert float(rows[-1][2]) <= min(float(row[2]) for row in rows)
     assert read_number(output, "Test log loss of the winner") < 0.65
     assert read_number(output, "Test log loss of the ensemble") < 0.65
+
+
+@pytest.mark.slow
+@needs_titanic
+def test_titanic_tune(tmp_path: Path) -> None:
+    """Names and tickets are left out, and most fates are predicted."""
+    options = ("--n-iter", "3", "--seconds", "30")
+    output = run_example("titanic_tune.py", tmp_path, *options)
+    assert re.search(r"^Name +identifier", output, re.M)
+    assert re.search(r"^Sex +few categories", output, re.M)
+    assert read_number(output, "Test accuracy") > 0.7
 
 
 @pytest.mark.slow
@@ -209,6 +224,15 @@ def test_pima_columns(datasets: ModuleType) -> None:
     assert y.sum() == 268
 
 
+@needs_titanic
+def test_titanic_columns(datasets: ModuleType) -> None:
+    """The csv file gives eleven columns, four of them text."""
+    X, y = datasets.load_titanic()
+    assert X.shape == (891, 11)
+    assert {"Name", "Ticket", "Cabin", "SibSp"} <= set(X)
+    assert y.sum() == 342
+
+
 @needs_fashion_mnist
 def test_fashion_mnist_pictures(datasets: ModuleType) -> None:
     """The IDX files give pictures from 0 to 1, with as many of each kind."""
@@ -222,6 +246,7 @@ def test_fashion_mnist_pictures(datasets: ModuleType) -> None:
 @pytest.mark.parametrize(
     ("load", "fetcher", "name"),
     [
+        ("load_titanic", "fetch_openml", "titanic_train.csv"),
         ("load_pima", "fetch_openml", "pima_indians_diabetes.csv"),
         (
             "load_california_housing",

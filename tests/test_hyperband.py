@@ -218,6 +218,20 @@ def test_only_survivors_are_held(iris, monkeypatch):
     assert held[3, 9] <= 2 * (3 + 1) + 2 * 3  # bracket 1 is one rung ahead
 
 
+def test_several_members_go_on_each_where_it_was(iris):
+    """With n_members each network of a candidate goes on from rung to rung."""
+    model = KerasClassifier(**NETWORK, n_members=2)
+    space = {"learning_rate": [0.01, 0.03, 0.1]}
+    search = build_search(model, space, max_epochs=3).fit(*iris)
+    results = search.cv_results_
+    for params, epochs, score in zip(
+        results["params"], results["epochs"], results["mean_test_score"], strict=True
+    ):
+        whole = clone(model).set_params(**params)
+        assert params["epochs"] == epochs
+        assert_allclose(score, cross_val_score(whole, *iris, cv=2).mean())
+
+
 def test_without_fusion(iris):
     """The search is the same within `fused` and without."""
     estimator = KerasClassifier(**NETWORK)

@@ -1,6 +1,7 @@
 """Groups that are trained in other processes give what they give here."""
 
 import os
+import time
 from pathlib import Path
 from unittest.mock import patch
 
@@ -9,16 +10,18 @@ import keras
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 
-from skkeras_tune import KerasClassifier, KerasRegressor, fused
+from skkeras_tune import HyperbandSearchCV, KerasClassifier, KerasRegressor, fused
 from skkeras_tune.fusion import sender
 from skkeras_tune.fusion.lanes import Batch, plan_jobs
 from skkeras_tune.fusion.sender import Sender
 from skkeras_tune.fusion.workers import LokyWorkers
+from skkeras_tune.training.deadline import Deadline, train_until
 from tests.test_fused import assert_same_search, build, list_threads
 from tests.test_lanes import request as make_request
 
@@ -166,6 +169,25 @@ class Dies:
         if os.getpid() != self.here:
             os._exit(1)
         return rate
+
+
+def test_hyperband_goes_on_in_another_process(iris):
+    """What a stage leaves travels: the search is that without workers."""
+    space = {"learning_rate": [0.001, 0.01, 0.03, 0.1]}
+    options = {"max_epochs": 4, "factor": 2, "cv": 2, "random_state": 0}
+    search = HyperbandSearchCV(build(), space, **options, error_score="raise")
+    expected = clone(search).fit(*iris).cv_results_
+    with fused(backend="loky"):
+        found = search.fit(*iris).cv_results_
+    assert_allclose(found["mean_test_score"], expected["mean_test_score"], rtol=1e-5)
+
+
+def test_deadlines_travel(iris):
+    """A training in a worker ends when its time is over."""
+    model = KerasClassifier(**ENDLESS)
+    with fused(backend="loky"), train_until(Deadline(time.monotonic() + 1.0)):
+        scores = cross_val_score(model, *iris, cv=2, error_score="raise")
+    assert (scores > 0).all()
 
 
 @pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.metrics import check_scoring
 from sklearn.utils import Bunch, Tags, check_random_state, get_tags, indexable
 from sklearn.utils.parallel import Parallel, delayed
@@ -59,6 +59,7 @@ class _Ensemble(BaseEstimator):
         "cv": ["cv_object"],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
+        "final_params": [dict, None],
     }
 
     def __init__(
@@ -71,6 +72,7 @@ class _Ensemble(BaseEstimator):
         cv: Any = None,
         n_jobs: int | None = None,
         random_state: Any = None,
+        final_params: Any = None,
     ) -> None:
         self.estimators = estimators
         self.n_best = n_best
@@ -79,6 +81,7 @@ class _Ensemble(BaseEstimator):
         self.cv = cv
         self.n_jobs = n_jobs
         self.random_state = random_state
+        self.final_params = final_params
 
     def fit(
         self,
@@ -187,7 +190,12 @@ class _Ensemble(BaseEstimator):
     def _fit_members(self, library: Library, rows: Rows) -> None:
         """Fit on all rows the members that have a weight."""
         pairs = zip(library.members.items(), self.weights_, strict=True)
-        chosen = {name: member for (name, member), w in pairs if w > 0}
+        final = self.final_params or {}
+        chosen = {
+            name: clone(member).set_params(**final)
+            for (name, member), w in pairs
+            if w > 0
+        }
         self.estimators_ = Parallel(n_jobs=self.n_jobs)(
             delayed(fit_member)(
                 member, rows.X, rows.y, rows.sample_weight, None, rows.fit_params
@@ -296,6 +304,9 @@ class EnsembleClassifier(ClassifierMixin, _Ensemble):
         own.
     random_state : int, RandomState instance or None, default=None
         Draws the bags of "greedy". Members keep their own.
+    final_params : dict or None, default=None
+        Parameters that the members are given for their last fit, on all rows, such as
+        ``{"refit_full": True}``, which would make each fit of a search twice as long.
 
     Attributes
     ----------
@@ -420,6 +431,9 @@ class EnsembleRegressor(RegressorMixin, _Ensemble):
         own.
     random_state : int, RandomState instance or None, default=None
         Draws the bags of "greedy". Members keep their own.
+    final_params : dict or None, default=None
+        Parameters that the members are given for their last fit, on all rows, such as
+        ``{"refit_full": True}``, which would make each fit of a search twice as long.
 
     Attributes
     ----------

@@ -16,6 +16,7 @@ from skkeras_tune.fusion.lanes import Batch, Job, plan_jobs, split_by_size
 from skkeras_tune.fusion.report import FusionReport
 from skkeras_tune.fusion.request import Call, Request, Task, Wait
 from skkeras_tune.fusion.sender import Sender
+from skkeras_tune.training.deadline import train_until
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.plan import TrainingResult
 from skkeras_tune.training.slots import Outcome
@@ -291,7 +292,7 @@ class Coordinator:
 
     def _run(self, task: Task) -> None:
         try:
-            with use_trainer(self):
+            with use_trainer(self), train_until(task.call.deadline):
                 task.run()
         finally:
             with self._lock:

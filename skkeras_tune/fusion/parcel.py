@@ -4,6 +4,7 @@ Rows are large and shared by many members, so they travel apart: a parcel says w
 the arrays beside it are its own.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -12,6 +13,7 @@ import keras
 from numpy.typing import NDArray
 
 from skkeras_tune._compat import use_thread_settings
+from skkeras_tune.training.deadline import Deadline
 from skkeras_tune.training.group import Group
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.program_store import open_program_store
@@ -38,12 +40,15 @@ class Parcel:
     places : tuple of int
         Of the features, the targets and, if there are any, the weights.
     train_rows, validation_rows : ndarray of int
+    seconds_left : float or None
+        Until the member's deadline; clocks differ between machines.
     """
 
     recipe: dict[str, Any]
     places: tuple[int, ...]
     train_rows: NDArray[Any]
     validation_rows: NDArray[Any]
+    seconds_left: float | None
 
     def unpack(self, arrays: Sequence[Any]) -> Member:
         """Return the member again."""
@@ -56,7 +61,10 @@ class Parcel:
             train_rows=self.train_rows,
             validation_rows=self.validation_rows,
         )
-        return Member(**{**self.recipe, "data": data})
+        member = Member(**{**self.recipe, "data": data})
+        if self.seconds_left is not None:
+            member.deadline = Deadline(time.monotonic() + self.seconds_left)
+        return member
 
 
 @dataclass(frozen=True, eq=False)

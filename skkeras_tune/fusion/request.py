@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from skkeras_tune._compat import read_thread_settings, use_thread_settings
+from skkeras_tune.training.deadline import current_deadline
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.slots import Outcome
 
@@ -18,6 +19,7 @@ class Call:
     def __init__(self) -> None:
         self.parent = current_task()
         self.level: int = self.parent.call.level + 1 if self.parent else 0
+        self.deadline = current_deadline()
         #: Tasks submitted that have not ended.
         self.n_open = 0
         self._is_cancelled = self._has_failed = False

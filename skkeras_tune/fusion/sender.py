@@ -145,7 +145,9 @@ class Sender:
             arrays = [data.x, data.y, data.weight]
             places = tuple(place(a) for a in arrays if a is not None)
             rows = data.train_rows, data.validation_rows
-            parcels.append(Parcel({**recipe, "data": _NO_DATA}, places, *rows))
+            left = member.deadline and member.deadline.seconds_left
+            recipe["data"] = _NO_DATA
+            parcels.append(Parcel(recipe, places, *rows, left))
         return parcels, references
 
     def _keep(self, array: Any) -> Any:

@@ -6,6 +6,7 @@ The search is scikit-optimize's, mended where it fails on today's scikit-learn.
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from numbers import Integral
@@ -21,6 +22,7 @@ from skopt.callbacks import check_callback
 from skopt.utils import eval_callbacks
 
 from skkeras_tune._compat import Interval
+from skkeras_tune.search.budget import current_budget
 from skkeras_tune.search.dimensions import build_space, list_search_spaces
 from skkeras_tune.search.failures import (
     FailedBatch,
@@ -259,10 +261,15 @@ class BayesSearchCV(skopt.BayesSearchCV):
         n_iter: int,
         evaluate: Callable[[list[dict[str, Any]]], list[float]],
     ) -> OptimizeResult:
-        result = None
+        result, budget = None, current_budget()
         n_left = n_iter
         while n_left > 0:
-            points = optimizer.ask(min(n_left, int(self.n_points)))
+            n_points = min(n_left, int(self.n_points))
+            if budget is not None:
+                n_points = budget.choose_size(n_points)
+            if n_points < 1:
+                break
+            points = optimizer.ask(n_points)
             if not points:
                 warnings.warn(
                     f"The search space holds only {n_iter - n_left} of the {n_iter} "
@@ -271,7 +278,8 @@ class BayesSearchCV(skopt.BayesSearchCV):
                 )
                 break
             n_left -= len(points)
-            scores = evaluate([dict(zip(names, p, strict=True)) for p in points])
+            with budget.evaluate(len(points)) if budget else nullcontext():
+                scores = evaluate([dict(zip(names, p, strict=True)) for p in points])
             result = optimizer.tell(points, scores)
             if eval_callbacks(self._progress.callbacks, result):
                 break

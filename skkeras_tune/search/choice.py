@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_random_state
 from skopt.space import Categorical
 
 
@@ -73,3 +74,56 @@ class Choice(Categorical):
     def distance(self, a: Any, b: Any) -> int:
         first, second = self.find_positions([a, b])
         return int(first != second)
+
+
+class OrderedChoice(Choice):
+    """Categories in an order, whose neighbours the surrogate takes to be alike.
+
+    It sees each by its place, from 0 for the first to 1 for the last. Good for steps
+    of a scale, such as ``[0.0, 0.1, 0.2]`` or ``[32, 64, 128]``.
+
+    Parameters
+    ----------
+    categories : iterable
+        The objects to choose from, at least two.
+    prior : list of float, default=None
+        Probability of each category; None makes them equal.
+    transform : str, default=None
+        Not heeded: skopt asks for others.
+    name : str, default=None
+        Name of the dimension.
+
+    Examples
+    --------
+    >>> from skkeras_tune.search.choice import OrderedChoice
+    >>> units = OrderedChoice([32, 64, 128])
+    >>> units.transform([32, 64, 128])
+    array([0. , 0.5, 1. ])
+    >>> units.inverse_transform([0.7])
+    [64]
+    """
+
+    def set_transformer(self, transform: str = "normalize") -> None:
+        self.transform_ = "normalize"
+
+    def transform(self, X: Iterable[Any]) -> Any:
+        return np.asarray(self.find_positions(X)) / (len(self.categories) - 1)
+
+    def inverse_transform(self, Xt: Any) -> list[Any]:  # noqa: N803  skopt's name
+        last = len(self.categories) - 1
+        places = np.clip(np.rint(np.ravel(Xt).astype(float) * last), 0, last)
+        return [self.categories[int(place)] for place in places]
+
+    def rvs(self, n_samples: int | None = None, random_state: Any = None) -> Any:
+        generator = check_random_state(random_state)
+        places = generator.choice(len(self.categories), n_samples or 1, p=self.prior_)
+        values = [self.categories[int(place)] for place in places]
+        return values[0] if n_samples is None else values
+
+    @property
+    def transformed_size(self) -> int:
+        return 1
+
+    @property
+    def transformed_bounds(self) -> tuple[float, float]:
+        return 0.0, 1.0

@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 from skopt.space import Categorical, Dimension, check_dimension
 
-from skkeras_tune.search.choice import Choice
+from skkeras_tune.search.choice import Choice, OrderedChoice
 
 
 def list_search_spaces(
@@ -106,6 +106,8 @@ def _read_dimension(value: Any) -> Dimension:
         value = Choice(value)
     # A copy, since skopt sets the names and transformers of its dimensions.
     dimension = copy.copy(check_dimension(value))
+    if isinstance(dimension, OrderedChoice):
+        return dimension
     if isinstance(dimension, Categorical):
         _validate_categories(dimension.categories)
         return Choice(

@@ -35,6 +35,7 @@ from skkeras_tune.training.callbacks import (
     read_callback,
     read_rate,
 )
+from skkeras_tune.training.deadline import list_clocks
 from skkeras_tune.training.model_key import list_variables
 from skkeras_tune.training.model_pool import ModelPool
 from skkeras_tune.training.pausing import pause_training
@@ -263,7 +264,13 @@ def _fit(
             initial_epoch=first_epoch,
             epochs=plan.first_epoch + plan.epochs,
             steps_per_epoch=steps,
-            callbacks=[FiniteLoss(), pausing, *watchers, *resuming],
+            callbacks=[
+                FiniteLoss(),
+                pausing,
+                *watchers,
+                *resuming,
+                *list_clocks(),
+            ],
             verbose=plan.verbose,
             shuffle=False,  # the batches come shuffled
             **validation,

@@ -19,6 +19,7 @@ from skkeras_tune.randomness import derive_seed
 from skkeras_tune.training.batches import count_batches
 from skkeras_tune.training.callback_replay import CallbackReplay
 from skkeras_tune.training.callbacks import find_stopping, raise_diverged
+from skkeras_tune.training.deadline import current_deadline
 from skkeras_tune.training.design import (
     CompiledPlan,
     describe_kind,
@@ -100,6 +101,9 @@ class Member:
         self._paused, self._pauses = paused, pauses
         #: Whether nobody wants its result any more.
         self.is_cancelled = False
+        self.deadline = current_deadline()
+        #: Whether the deadline has ended its training.
+        self.is_cut = False
         self.compiled = self._compile()
         self.design = self.compiled.design
         self.n_rows, self.n_held = len(data.train_rows), len(data.validation_rows)
@@ -152,7 +156,9 @@ class Member:
 
     def renew(self) -> "Member":
         """Return a member of the same plan that has not begun."""
-        return Member(**self.recipe)
+        member = Member(**self.recipe)
+        member.deadline = self.deadline
+        return member
 
     # --- what goes in
 
@@ -263,6 +269,11 @@ class Member:
         return self.plan.epochs - self.done
 
     @property
+    def is_late(self) -> bool:
+        """Whether its deadline has passed."""
+        return self.deadline is not None and self.deadline.has_passed
+
+    @property
     def goes_by_epoch(self) -> bool:
         """Whether the host has something to do before each epoch."""
         return self._printer.is_on or self._replay.schedules
@@ -353,7 +364,9 @@ class Member:
             best = stopping.best_epoch - self.plan.first_epoch + 1
         best = min(max(best, 1), n_epochs)
         callbacks = list(self._callbacks)
-        return TrainingResult(kept, history, best, callbacks, engine="compiled")
+        return TrainingResult(
+            kept, history, best, callbacks, engine="compiled", is_cut=self.is_cut
+        )
 
     def _refuse_diverged(
         self, status: int, history: dict[str, list[float]], rate: float

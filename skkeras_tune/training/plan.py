@@ -173,6 +173,8 @@ class TrainingResult:
         Why not the compiled one.
     paused : PausedTraining or None
         From where training may go on, if that was asked for.
+    is_cut : bool
+        Whether a deadline ended it before its time.
     """
 
     state: ModelState
@@ -182,6 +184,7 @@ class TrainingResult:
     engine: str = "keras"
     reason: str | None = None
     paused: "PausedTraining | None" = None
+    is_cut: bool = False
 
 
 @dataclass(eq=False)

@@ -64,7 +64,7 @@ def train_remembered(
         new = train_all(list(left.values()), engine=engine)
         for key, result in zip(left, new, strict=True):
             results[key] = result
-            if not _is_over(left[key]):
+            if not (result.is_cut or _is_over(left[key])):
                 store.keep(key, result)
     return [results[key] for key in keys]
 

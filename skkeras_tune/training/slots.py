@@ -198,7 +198,7 @@ class Slots:
         by_epoch = any(member.goes_by_epoch for member in self.members)
         most = 1 if by_epoch else self._design.layout.epochs
         left = max(member.epochs_left for member in self.members)
-        n_epochs = min(self._n_epochs, left, most)
+        n_epochs = min(self._n_epochs, left, most, self._count_epochs_in_time())
         run = {
             **self._fixed,
             "orders": self._draw_orders(n_epochs),
@@ -207,6 +207,15 @@ class Slots:
         }
         yield from self._take_ended(self._call(run, n_epochs))
         self._n_epochs = 2 * n_epochs
+
+    def _count_epochs_in_time(self) -> int:
+        """Return how many epochs end before the next deadline, at least one."""
+        deadlines = [m.deadline for m in self.members if m.deadline is not None]
+        if not deadlines:
+            return self._n_epochs
+        seconds = min(deadline.seconds_left for deadline in deadlines)
+        # Of the first epoch nobody knows how long it takes.
+        return max(1, int(seconds / (self._epoch_seconds or np.inf)))
 
     def _call(self, run: dict[str, Any], n_epochs: int) -> NDArray[Any]:
         """Train so many epochs, and return their values."""
@@ -280,7 +289,9 @@ class Slots:
             except Exception as error:
                 yield self._fail(place), error
             else:
-                if status[place] != RUNNING or slot[1].epochs_left == 0:
+                has_ended = status[place] != RUNNING or slot[1].epochs_left == 0
+                slot[1].is_cut = slot[1].is_late and not has_ended
+                if has_ended or slot[1].is_cut:
                     ended.append(place)
         for place, state in zip(ended, self._read_states(ended), strict=True):
             slot, self._slots[place] = self._slots[place], None

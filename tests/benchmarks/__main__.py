@@ -16,10 +16,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from skkeras_tune.training.program_store import VARIABLE
-from tests.benchmarks import curves, parts
+from tests.benchmarks import curves, parts, tables
 from tests.benchmarks.work import OURS, WORK, measure_matmul
 
 ROOT = Path(__file__).parents[2]
+#: The budget of `tune` for each table.
+TUNE_SECONDS, QUICK_SECONDS = 60, 5
 
 
 def measure(name: str, side: str, amount: int, cache: str) -> dict[str, float]:
@@ -88,7 +90,7 @@ def main() -> None:
     """Run all benchmarks, print the table and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--only", default="", help="work whose name holds this")
+    parser.add_argument("--only", default="", help="a part of the names to run")
     parser.add_argument("--quick", action="store_true", help="small amounts of work")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     parser.add_argument("--csv", type=Path, help="where to write the table")
@@ -108,6 +110,8 @@ def main() -> None:
     if not options.only:
         parts.print_parts()
         curves.print_curves()
+    seconds = QUICK_SECONDS if options.quick else TUNE_SECONDS
+    tables.print_table(options.only, time_budget=seconds)
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
     if options.csv:

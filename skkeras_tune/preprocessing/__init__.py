@@ -1,0 +1,1 @@
+"""What a table needs before a network can learn from it."""

@@ -1,0 +1,110 @@
+"""Columns of dates in, columns of numbers that a network can use out."""
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from skkeras_tune.optional import import_optional
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_DAY = 86_400.0
+#: Angles of the calendar, in parts of a full turn.
+_TURNS = ("year", "week", "day")
+
+
+class DateEncoder(TransformerMixin, BaseEstimator):
+    """Turn dates into days since the first, and places in year, week and day.
+
+    The places are points of a circle (sine and cosine), so that December is next to
+    January. Those of the day are left out where no date has a time. Missing dates are
+    NaN throughout.
+
+    Attributes
+    ----------
+    origin_ : list of Timestamp
+        The first date of each column.
+    has_time_ : list of bool
+        Whether a column has times of the day.
+    n_features_in_ : int
+        Number of columns.
+    """
+
+    def fit(self, X: "pd.DataFrame", y: Any = None) -> Self:
+        """Learn the first dates, and whether there are times.
+
+        Parameters
+        ----------
+        X : DataFrame of dates
+        y : ignored
+        """
+        self.n_features_in_ = X.shape[1]
+        self._names = [str(name) for name in X.columns]
+        self.origin_, self.has_time_ = [], []
+        for i in range(X.shape[1]):
+            dates = _to_dates(X.iloc[:, i])
+            known = dates.dropna()
+            self.origin_.append(known.min())
+            self.has_time_.append(bool((known != known.dt.normalize()).any()))
+        return self
+
+    def transform(self, X: "pd.DataFrame") -> NDArray[np.float64]:
+        """Return the numbers, of shape (n_samples, n_numbers).
+
+        Parameters
+        ----------
+        X : DataFrame of dates
+        """
+        check_is_fitted(self)
+        parts = [
+            _to_parts(_to_dates(X.iloc[:, i]), origin, has_time)
+            for i, (origin, has_time) in enumerate(
+                zip(self.origin_, self.has_time_, strict=True)
+            )
+        ]
+        return np.hstack(parts)
+
+    def get_feature_names_out(self, names: Any = None) -> NDArray[Any]:
+        """Return names such as "date_days" and "date_week_sin"."""
+        names = self._names if names is None else names
+        found = []
+        for name, has_time in zip(names, self.has_time_, strict=True):
+            turns = _TURNS if has_time else _TURNS[:-1]
+            waves = [f"{name}_{t}_{wave}" for t in turns for wave in ("sin", "cos")]
+            found += [f"{name}_days", *waves]
+        return np.asarray(found, object)
+
+
+def _to_dates(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Return dates without a zone; strings in ISO's form are read."""
+    pandas = import_optional("pandas", "DateEncoder")
+    if not pandas.api.types.is_datetime64_any_dtype(values.dtype):
+        # What cannot be read counts as missing, as new categories do.
+        values = pandas.to_datetime(
+            values.astype(object).map(_to_string),
+            errors="coerce",
+            format="ISO8601",
+            utc=True,
+        )
+    zoned = getattr(values.dt, "tz", None) is not None
+    return values.dt.tz_convert("UTC").dt.tz_localize(None) if zoned else values
+
+
+def _to_string(value: Any) -> Any:
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def _to_parts(
+    dates: "pd.Series[Any]", origin: Any, has_time: bool
+) -> NDArray[np.float64]:
+    seconds = (dates - origin).dt.total_seconds().to_numpy(float)
+    of_day = (dates - dates.dt.normalize()).dt.total_seconds().to_numpy(float) / _DAY
+    year = (dates.dt.day_of_year.to_numpy(float) - 1 + of_day) / 366
+    week = (dates.dt.day_of_week.to_numpy(float) + of_day) / 7
+    turns = [year, week, of_day] if has_time else [year, week]
+    waves = [wave(2 * np.pi * turn) for turn in turns for wave in (np.sin, np.cos)]
+    return np.column_stack([seconds / _DAY, *waves])

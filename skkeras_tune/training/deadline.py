@@ -1,0 +1,81 @@
+"""When training has to end: a moment in, trainings that stop at their next epoch out.
+
+The deadline belongs to a thread. A training begun under one keeps it, wherever it runs.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import keras
+
+
+class Deadline:
+    """A moment after which trainings end with the epoch that they are in.
+
+    Parameters
+    ----------
+    at : float
+        By the clock of `time.monotonic`, in seconds.
+    """
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until then; negative when it has passed."""
+        return self.at - time.monotonic()
+
+    @property
+    def has_passed(self) -> bool:
+        """Whether it is over."""
+        return self.seconds_left <= 0
+
+
+_current: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
+
+
+def current_deadline() -> Deadline | None:
+    """Return the deadline of this thread's trainings."""
+    return _current.get()
+
+
+def leaves_time_for(seconds: float) -> bool:
+    """Tell whether this thread's deadline leaves so many seconds, if it has one."""
+    deadline = _current.get()
+    return deadline is None or deadline.seconds_left > seconds
+
+
+@contextmanager
+def train_until(deadline: Deadline | None) -> Iterator[None]:
+    """Give the trainings that begin in the context a deadline, or none."""
+    token = _current.set(deadline)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+class DeadlineStop(keras.callbacks.Callback):
+    """Ends Keras's own loop after the epoch in which a deadline passes.
+
+    Parameters
+    ----------
+    deadline : Deadline
+    """
+
+    def __init__(self, deadline: Deadline) -> None:
+        super().__init__()
+        self.deadline = deadline
+
+    def on_epoch_end(self, epoch: int, logs: object = None) -> None:
+        if self.deadline.has_passed:
+            self.model.stop_training = True
+
+
+def list_clocks() -> list[keras.callbacks.Callback]:
+    """Return the callbacks by which Keras's own loop keeps this thread's deadline."""
+    deadline = _current.get()
+    return [] if deadline is None else [DeadlineStop(deadline)]

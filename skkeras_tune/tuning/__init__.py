@@ -1,0 +1,1 @@
+"""The one-liner: data in, a fitted search out."""

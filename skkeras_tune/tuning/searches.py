@@ -1,0 +1,197 @@
+"""A kind of search, an estimator and a space in; a search that can be fitted out."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn import model_selection
+from sklearn.base import clone
+
+from skkeras_tune.search.bayes import BayesSearchCV
+from skkeras_tune.search.describe import count_candidates
+from skkeras_tune.search.spaces import mlp_space
+from skkeras_tune.search.timed import GridSearchCV, RandomizedSearchCV
+
+LEVELS = ("small", "default", "large")
+
+#: Candidates that are evaluated together.
+_N_POINTS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Settings:
+    """What a search needs beside the estimator and the space."""
+
+    n_iter: int
+    cv: Any
+    scoring: Any
+    random_state: int | None
+    verbose: int
+
+    @property
+    def common(self) -> dict[str, Any]:
+        """The arguments that all searches take."""
+        return {
+            "scoring": self.scoring,
+            "cv": self.cv,
+            "verbose": self.verbose,
+            # The winner is fitted by `tune`, which knows how and how long.
+            "refit": False,
+            "error_score": np.nan,
+        }
+
+
+def resolve_space(
+    space: Any, search: str, X: Any, y: Any, prefix: str, rename: Callable[[str], str]
+) -> Any:
+    """Return the space that a kind of search takes.
+
+    Parameters
+    ----------
+    space : str, dict or list
+        A level of `mlp_space`, or a space of the user's.
+    search : str
+    X, y
+        For the batch sizes, and for label smoothing.
+    prefix : str
+        Of the network's parameters.
+    rename : callable
+        Gives the names of the user's space those of the estimator.
+
+    Raises
+    ------
+    ValueError
+        If the space is empty, or is none.
+    """
+    if isinstance(space, str) and space in LEVELS:
+        return mlp_space(space, X, y, search=search, prefix=prefix)  # type: ignore[arg-type]
+    if isinstance(space, Mapping) and space:
+        return {rename(name): value for name, value in space.items()}
+    parts = space if isinstance(space, list) else []
+    if parts and all(_is_part(part) for part in parts):
+        return [_rename_part(part, rename) for part in parts]
+    message = (
+        f"The 'space' parameter of tune must be a str among {set(LEVELS)!r}, a "
+        f"non-empty dict or a list of non-empty dicts. Got {space!r} instead."
+    )
+    raise ValueError(message)
+
+
+def _is_part(part: Any) -> bool:
+    if isinstance(part, tuple) and len(part) == 2:
+        part = part[0]
+    return isinstance(part, Mapping) and bool(part)
+
+
+def _rename_part(part: Any, rename: Callable[[str], str]) -> Any:
+    if isinstance(part, tuple):
+        return _rename_part(part[0], rename), part[1]
+    return {rename(name): value for name, value in part.items()}
+
+
+def build_bayes(estimator: Any, space: Any, settings: Settings) -> Any:
+    """Return a Bayesian search, eight candidates at a time."""
+    n_iter = _bound(settings.n_iter, space)
+    return BayesSearchCV(
+        estimator,
+        space,
+        n_iter=n_iter,
+        n_points=_N_POINTS,
+        optimizer_kwargs={"n_initial_points": min(_N_POINTS, n_iter)},
+        random_state=settings.random_state,
+        **settings.common,
+    )
+
+
+def build_random(estimator: Any, space: Any, settings: Settings) -> Any:
+    """Return a random search."""
+    return RandomizedSearchCV(
+        estimator,
+        space,
+        n_iter=_bound(settings.n_iter, space),
+        random_state=settings.random_state,
+        **settings.common,
+    )
+
+
+def build_grid(estimator: Any, space: Any, settings: Settings) -> Any:
+    """Return a search of all that a grid holds."""
+    return GridSearchCV(estimator, space, **settings.common)
+
+
+def build_hyperband(estimator: Any, space: Any, settings: Settings) -> Any:
+    """Return a Hyperband search, whose candidates follow from its own parameters."""
+    module = importlib.import_module("skkeras_tune.search.hyperband")
+    return module.HyperbandSearchCV(
+        estimator,
+        space,
+        random_state=settings.random_state,
+        **{**settings.common, "refit": True},
+    )
+
+
+BUILDERS: dict[str, Callable[[Any, Any, Settings], Any]] = {
+    "bayes": build_bayes,
+    "random": build_random,
+    "grid": build_grid,
+    "hyperband": build_hyperband,
+}
+
+_TIMED: dict[type, Callable[..., Any]] = {
+    model_selection.GridSearchCV: GridSearchCV,
+    model_selection.RandomizedSearchCV: RandomizedSearchCV,
+}
+_SPACES = {
+    "search_spaces": "bayes",
+    "param_distributions": "random",
+    "param_grid": "grid",
+}
+
+
+def find_space_parameter(search: Any) -> tuple[str, str] | None:
+    """Return the name of a search's space, and which kind of space it takes."""
+    params = search.get_params(deep=False)
+    return next(((n, kind) for n, kind in _SPACES.items() if n in params), None)
+
+
+def complete_search(search: Any, estimator: Any, space: Any, settings: Settings) -> Any:
+    """Return a copy of a user's search, with what it lacks filled in.
+
+    Parameters
+    ----------
+    search : search
+        Left as it is. Those of its estimator, space, cv and scoring that are None are
+        filled in.
+    estimator : estimator
+    space
+        In the form that the search takes; None leaves it.
+    settings : Settings
+    """
+    copy = clone(search)
+    filled: dict[str, Any] = {"estimator": estimator, "cv": settings.cv}
+    if settings.scoring is not None:
+        filled["scoring"] = settings.scoring
+    found = find_space_parameter(search)
+    if found is not None and space is not None:
+        filled[found[0]] = space
+    params = search.get_params(deep=False)
+    copy.set_params(
+        **{name: value for name, value in filled.items() if params[name] is None}
+    )
+    return _heed_time(copy)
+
+
+def _heed_time(search: Any) -> Any:
+    """Return a search of scikit-learn as the kind of it that heeds a budget."""
+    kind = _TIMED.get(type(search))
+    return search if kind is None else kind(**search.get_params(deep=False))
+
+
+def _bound(n_iter: int, space: Any) -> int:
+    """Return no more candidates than a space has, where it can be counted."""
+    if not isinstance(space, Mapping):
+        return n_iter
+    n_candidates = count_candidates(space)
+    return n_iter if n_candidates is None else min(n_iter, n_candidates)

@@ -1,0 +1,435 @@
+"""`tune`: data in, a fitted search out, in one call."""
+
+import time
+import warnings
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, Literal
+
+import numpy as np
+from joblib.parallel import get_active_backend
+from numpy.typing import ArrayLike
+from sklearn import get_config
+from sklearn.base import clone, is_classifier
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_consistent_length
+
+from skkeras_tune._compat import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
+from skkeras_tune.ensemble.estimators import EnsembleClassifier, EnsembleRegressor
+from skkeras_tune.fusion import fused
+from skkeras_tune.fusion.backend import FusedBackend
+from skkeras_tune.preprocessing.table import TablePreprocessor
+from skkeras_tune.search.budget import Budget, spend
+from skkeras_tune.tuning.assembly import (
+    NETWORK,
+    PREPARE,
+    build_estimator,
+    check_features,
+    drop_stopping,
+    find_prefix,
+    list_networks,
+)
+from skkeras_tune.tuning.folds import Folds
+from skkeras_tune.tuning.searches import (
+    BUILDERS,
+    LEVELS,
+    Settings,
+    complete_search,
+    find_space_parameter,
+    resolve_space,
+)
+from skkeras_tune.tuning.target import Target, Task, read_target
+
+_AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")
+
+_CONSTRAINTS: dict[str, list[Any]] = {
+    "estimator": [HasMethods(["fit", "get_params", "set_params"]), None],
+    "space": [StrOptions(set(LEVELS)), dict, list],
+    "search": [StrOptions(set(BUILDERS)), HasMethods(["fit", "get_params"])],
+    "n_iter": [_AT_LEAST_ONE],
+    "cv": ["cv_object", None],
+    "scoring": [str, callable, None],
+    "time_budget": [Interval(Real, 0, None, closed="neither"), None],
+    "executions_per_trial": [_AT_LEAST_ONE],
+    "refit_full": ["boolean", Interval(Real, 0, None, closed="neither")],
+    "ensemble": [_AT_LEAST_ONE, None],
+    "task": [StrOptions({"auto", "classification", "regression"})],
+    "random_state": ["random_state"],
+    "n_jobs": [Integral, None],
+    "verbose": ["verbose"],
+}
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """The checked data, and what goes with it to every `fit`."""
+
+    X: Any
+    target: Target
+    groups: Any
+    fit_params: dict[str, Any]
+
+
+def tune(
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    estimator: Any = None,
+    space: Any = "default",
+    search: Literal["bayes", "random", "grid", "hyperband"] | Any = "bayes",
+    n_iter: int = 50,
+    cv: Any = 5,
+    scoring: Any = None,
+    time_budget: float | None = None,
+    executions_per_trial: int = 1,
+    refit_full: bool | float = True,
+    ensemble: int | None = None,
+    groups: ArrayLike | None = None,
+    task: Task = "auto",
+    random_state: Any = None,
+    memory: Any = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+) -> Any:
+    """Find good settings of a network for a table, and fit it with them.
+
+    Without an estimator it builds one: columns are prepared by what they hold (see
+    `TablePreprocessor`; arrays are imputed and scaled), and the network classifies or
+    predicts numbers as `y` says. Everything trains in `fused`.
+
+    Parameters
+    ----------
+    X : DataFrame, array-like or sparse matrix of shape (n_samples, n_features)
+        The rows as they are.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Strings, booleans, categories and whole numbers of at most 20 values are labels;
+        other numbers are numbers, which the network learns standardised. Several
+        columns of zeros and ones are several labels.
+    estimator : estimator, default=None
+        An estimator of your own, such as a pipeline that ends in a `KerasClassifier`.
+    space : {"small", "default", "large"}, dict or list of dict, default="default"
+        A level of `mlp_space`, or a space of your own, in the form that `search` takes.
+        Where tune builds the estimator, the network's parameters go by their plain
+        names.
+    search : {"bayes", "random", "grid", "hyperband"} or search, default="bayes"
+        `BayesSearchCV` with eight candidates at a time,
+        :class:`~sklearn.model_selection.RandomizedSearchCV`,
+        :class:`~sklearn.model_selection.GridSearchCV`, ``HyperbandSearchCV``, or a
+        search that is not fitted. Of the latter, what it has is kept; its estimator,
+        space, `cv` and `scoring` are filled in where they are None.
+    n_iter : int, default=50
+        Number of candidates, for "bayes" and "random"; the space bounds it.
+    cv : int, splitter, iterable or None, default=5
+        Folds; None is 5. An int gives shuffled ones, stratified by label, that keep
+        groups whole. A splitter, such as
+        :class:`~sklearn.model_selection.TimeSeriesSplit`, does as it does.
+    scoring : str, callable or None, default=None
+        What is maximised. None is accuracy for labels and R squared for numbers.
+    time_budget : float, default=None
+        Seconds that the whole call may take. The search ends in time for the last fit,
+        and a training that is not through by then ends with the epoch it is in. A
+        budget too short for one candidate still gives a model, with a warning.
+    executions_per_trial : int, default=1
+        Each candidate is scored by so many repetitions of the folds, and their mean
+        counts. ``cv_results_`` has a column for each fold of each repetition.
+    refit_full : bool or float, default=True
+        The last fit stops early on held-out rows; this trains again on all rows, for
+        this factor times the best number of epochs (True is 1). The same holds for the
+        members of an ensemble. Not for "hyperband" or a search of your own.
+    ensemble : int, default=None
+        Return an ensemble of the so many best candidates in place of a search.
+    groups : array-like of shape (n_samples,), default=None
+        Rows of one group stay together in the folds, and where the built network holds
+        out rows to stop early.
+    task : {"auto", "classification", "regression"}, default="auto"
+        What `y` is, where its values mislead. It needs no say where `estimator` is
+        given.
+    random_state : int, RandomState instance or None, default=None
+        Decides folds, candidates and networks. Of an estimator of your own it decides
+        nothing.
+    memory : str, path or joblib.Memory, default=None
+        Where the networks' trainings are kept, so that a call which was killed goes on
+        where it was when it is repeated. Needs an int as `random_state`.
+    n_jobs : int, default=None
+        Cores to use. None is all of them.
+    verbose : int, default=0
+        How much the search prints.
+
+    Returns
+    -------
+    search : fitted search
+        With ``best_estimator_``, ``best_params_``, ``best_score_``, ``cv_results_``,
+        ``predict``, ``score`` and all that a search has. Where tune prepares a data
+        frame, ``column_report_`` says what was done with each column.
+        With `ensemble`, an `EnsembleClassifier` or `EnsembleRegressor`, whose
+        ``search_`` is the search.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range, `y` has missing values or is constant, no column
+        of X can be used, or every candidate fails.
+    TypeError
+        If X or `y` is of a type that cannot be used.
+
+    Warns
+    -----
+    UserWarning
+        If `time_budget` was too short for one candidate.
+
+    See Also
+    --------
+    mlp_space : What is searched.
+    TablePreprocessor : How columns are prepared.
+    EnsembleClassifier : An ensemble of a search of your own.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skkeras_tune import tune
+    >>> X, y = load_iris(return_X_y=True, as_frame=True)
+    >>> search = tune(X, y, space="small", n_iter=4, cv=3, random_state=0)
+    >>> bool(search.best_score_ > 0.9)
+    True
+    >>> search.predict(X[:2]).shape
+    (2,)
+    """
+    started = time.monotonic()
+    _validate(locals())
+    estimator = _find_estimator(estimator, search)
+    target = read_target(y, _resolve_task(task, estimator))
+    X = _validate_rows(X, target, groups, built=estimator is None)
+    seed = _resolve_seed(random_state)
+    folds = Folds(
+        5 if cv is None else cv,
+        int(executions_per_trial),
+        classifies=target.classifies,
+        random_state=seed,
+    )
+    model, prefix = _resolve_estimator(
+        estimator, X, target, folds, random_state=seed, memory=memory
+    )
+    settings = Settings(int(n_iter), folds, scoring, seed, int(verbose))
+    chosen = _build_search(search, model, space, prefix, X, target, settings)
+    fit_params = _list_fit_params(chosen.estimator, prefix, groups)
+    rows = _Rows(X, target, groups, fit_params)
+    budget = _build_budget(time_budget, started, ensemble)
+    with _fuse(n_jobs), spend(budget):
+        if ensemble is None:
+            result = _fit_search(chosen, rows, refit_full)
+        else:
+            result = _fit_ensemble(
+                chosen, rows, int(ensemble), refit_full, scoring, seed
+            )
+    if budget is not None and budget.is_too_short:
+        warnings.warn(
+            f"time_budget={time_budget!r} seconds were too short to train one "
+            "candidate: its networks ended early. Raise time_budget, or lower cv or "
+            "the number of rows.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return result
+
+
+def _validate(arguments: dict[str, Any]) -> None:
+    params = {name: arguments[name] for name in _CONSTRAINTS}
+    validate_parameter_constraints(_CONSTRAINTS, params, "tune")
+    if isinstance(params["cv"], Integral) and params["cv"] < 2:
+        message = (
+            "The 'cv' parameter of tune must be an int in the range [2, inf), a "
+            f"splitter or an iterable. Got {params['cv']!r} instead."
+        )
+        raise ValueError(message)
+    if isinstance(params["search"], type):
+        message = (
+            "The 'search' parameter of tune must be an instance. Got the class "
+            f"{params['search'].__name__} instead."
+        )
+        raise TypeError(message)
+    if arguments["memory"] is not None and arguments["random_state"] is None:
+        message = (
+            "The 'memory' parameter of tune needs an int as 'random_state', since "
+            "without one no training is ever repeated. Got None instead."
+        )
+        raise ValueError(message)
+
+
+def _find_estimator(estimator: Any, search: Any) -> Any:
+    """Return the user's estimator, if there is one: what a search has goes first."""
+    own = None if isinstance(search, str) else getattr(search, "estimator", None)
+    return estimator if own is None else own
+
+
+def _resolve_task(task: Task, estimator: Any) -> Task:
+    """Let an estimator of the user's decide what y is."""
+    if estimator is None or task != "auto":
+        return task
+    return "classification" if is_classifier(estimator) else "regression"
+
+
+def _validate_rows(X: Any, target: Target, groups: Any, *, built: bool) -> Any:
+    if built:
+        X = check_features(X)
+    check_consistent_length(X, target.y, groups)
+    return X
+
+
+def _resolve_seed(random_state: Any) -> int | None:
+    if random_state is None or isinstance(random_state, Integral):
+        return None if random_state is None else int(random_state)
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def _resolve_estimator(
+    estimator: Any,
+    X: Any,
+    target: Target,
+    folds: Folds,
+    *,
+    random_state: int | None,
+    memory: Any,
+) -> tuple[Any, str | None]:
+    """Return the estimator, and the prefix of the network in one that is built here."""
+    if estimator is None:
+        model = build_estimator(X, target, random_state=random_state, memory=memory)
+        share = 1 - 1 / folds.cv if isinstance(folds.cv, int) else 0.5
+        drop_stopping(model[NETWORK], target, share)
+        return model, f"{NETWORK}__"
+    model = clone(estimator)
+    if memory is not None:
+        for network in list_networks(model).values():
+            network.set_params(memory=memory)
+    return model, None
+
+
+def _build_search(
+    search: Any,
+    model: Any,
+    space: Any,
+    prefix: str | None,
+    X: Any,
+    target: Target,
+    settings: Settings,
+) -> Any:
+    kind = search if isinstance(search, str) else None
+    if kind is None:
+        found = find_space_parameter(search)
+        has_space = found is None or search.get_params(deep=False)[found[0]] is not None
+        if found is None or has_space:
+            return complete_search(search, model, None, settings)
+        kind = found[1]
+    labels = target.y if target.classifies else None
+    if isinstance(space, str):
+        prefix = find_prefix(model) if prefix is None else prefix
+    names = model.get_params(deep=True)
+
+    def rename(name: str) -> str:
+        is_known = name in names or name.partition("__")[0] in names
+        return name if prefix is None or is_known else f"{prefix}{name}"
+
+    resolved = resolve_space(space, kind, X, labels, prefix or "", rename)
+    if not isinstance(search, str):
+        return complete_search(search, model, resolved, settings)
+    return BUILDERS[kind](model, resolved, settings)
+
+
+def _list_fit_params(estimator: Any, prefix: str | None, groups: Any) -> dict[str, Any]:
+    """Return the groups for a network that was built here, which holds rows out."""
+    is_built = prefix is not None and NETWORK in getattr(estimator, "named_steps", ())
+    if groups is None or not is_built or get_config()["enable_metadata_routing"]:
+        return {}
+    return {f"{prefix}groups": np.asarray(groups)}
+
+
+def _build_budget(
+    seconds: float | None, started: float, ensemble: int | None
+) -> Budget | None:
+    if seconds is None:
+        return None
+    left = float(seconds) - (time.monotonic() - started)
+    return Budget(left, n_final=3.0 if ensemble else 2.0)
+
+
+def _fuse(n_jobs: int | None) -> AbstractContextManager[Any]:
+    """Train together, unless the caller does so already."""
+    backend, _ = get_active_backend()
+    if isinstance(backend, FusedBackend):
+        return nullcontext()
+    return fused(n_jobs=n_jobs)
+
+
+def _fit_search(search: Any, rows: _Rows, refit_full: bool | float) -> Any:
+    """Fit a search, and its winner on all rows unless it does so itself."""
+    groups = {} if rows.groups is None else {"groups": rows.groups}
+    search.fit(rows.X, rows.target.y, **groups, **rows.fit_params)
+    if search.get_params(deep=False).get("refit") is False:
+        _refit(search, rows, refit_full)
+    _report_columns(search)
+    return search
+
+
+def _refit(search: Any, rows: _Rows, refit_full: bool | float) -> None:
+    """Fit the winner, as scikit-learn's searches do with ``refit=True``."""
+    start = time.time()
+    model = clone(search.estimator).set_params(**clone(search.best_params_, safe=False))
+    model.set_params(**_list_final_params(model, refit_full))
+    _keep_winner(search, model.fit(rows.X, rows.target.y, **rows.fit_params))
+    search.refit_time_ = time.time() - start
+
+
+def _list_final_params(model: Any, refit_full: bool | float) -> dict[str, Any]:
+    """Return the parameters by which networks train again on all rows."""
+    if not refit_full:
+        return {}
+    names = [f"{name}__" if name else "" for name in list_networks(model)]
+    return {f"{name}refit_full": refit_full for name in names}
+
+
+def _keep_winner(search: Any, model: Any) -> None:
+    search.best_estimator_, search.refit = model, True
+    if hasattr(model, "feature_names_in_"):
+        search.feature_names_in_ = model.feature_names_in_
+
+
+def _report_columns(search: Any) -> None:
+    model = getattr(search, "best_estimator_", None)
+    prepare = getattr(model, "named_steps", {}).get(PREPARE)
+    if isinstance(prepare, TablePreprocessor):
+        search.column_report_ = prepare.report()
+
+
+def _fit_ensemble(
+    search: Any,
+    rows: _Rows,
+    n_best: int,
+    refit_full: bool | float,
+    scoring: Any,
+    seed: int | None,
+) -> Any:
+    """Fit an ensemble of a search, among whose members the winner is, as a rule."""
+    kind = EnsembleClassifier if rows.target.classifies else EnsembleRegressor
+    ensemble = kind(
+        search,
+        n_best=n_best,
+        scoring=scoring,
+        random_state=seed,
+        final_params=_list_final_params(search.estimator, refit_full),
+    )
+    groups = {} if rows.groups is None else {"groups": rows.groups}
+    ensemble.fit(rows.X, rows.target.y, **groups, **rows.fit_params)
+    fitted = ensemble.search_
+    if fitted.get_params(deep=False).get("refit") is False:
+        name = f"candidate_{fitted.best_index_}"
+        if name in ensemble.named_estimators_:
+            _keep_winner(fitted, ensemble.named_estimators_[name])
+        else:
+            _refit(fitted, rows, refit_full)
+    _report_columns(fitted)
+    return ensemble

@@ -1,0 +1,239 @@
+"""Scores of `tune` beside scikit-learn's models: `python -m tests.benchmarks.tables`.
+
+Each table goes as it is into one line of `tune`. Beside it stand scikit-learn's network
+with default settings, behind a preparation written by hand, and its boosted trees, all
+on the same test rows. Small tables are split several times, and scores are means.
+"""
+
+import argparse
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    load_digits,
+    load_wine,
+)
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.impute import SimpleImputer
+from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+
+from examples.datasets import find_file, load_pima, load_titanic
+from skkeras_tune import tune
+
+Table = tuple[pd.DataFrame, Any]
+
+#: Columns of text with more values are left out of what is written by hand.
+MOST_CATEGORIES = 50
+
+
+class Work(NamedTuple):
+    """A table: how to load it, how often to split it, and whether y holds numbers."""
+
+    load: Callable[[], Table]
+    n_splits: int = 1
+    is_regression: bool = False
+
+
+def load_adult() -> Table:
+    """Return 48,842 people, eight of whose columns are text, and their income."""
+    parts = [
+        pd.read_csv(find_file(f"adult_{part}.csv.gz"), header=None)
+        for part in ("train", "test")
+    ]
+    table = pd.concat(parts, ignore_index=True).rename(columns=str)
+    target = table.pop("14").str.strip().str.removesuffix(".")
+    return table, target
+
+
+def load_districts() -> Table:
+    """Return California's 20,640 districts, with missing values and a category."""
+    table = pd.read_csv(find_file("california_housing.csv.gz"))
+    return table, table.pop("median_house_value")
+
+
+def load_white_wine() -> Table:
+    """Return 4,898 white wines, and their marks from 3 to 9."""
+    table = pd.read_csv(find_file("winequality_white.csv"), header=None)
+    table = table.rename(columns=str)
+    return table, table.pop("11")
+
+
+def load_from(load: Callable[..., Any]) -> Callable[[], Table]:
+    """Return a loader of one of scikit-learn's own tables."""
+    return lambda: load(return_X_y=True, as_frame=True)
+
+
+WORK = {
+    "adult": Work(load_adult),
+    "California housing": Work(load_districts, is_regression=True),
+    "white wine": Work(load_white_wine, n_splits=2),
+    "Titanic": Work(load_titanic, n_splits=3),
+    "Pima": Work(load_pima, n_splits=3),
+    "breast cancer": Work(load_from(load_breast_cancer), n_splits=3),
+    "digits": Work(load_from(load_digits), n_splits=2),
+    "wine": Work(load_from(load_wine), n_splits=3),
+    "diabetes": Work(load_from(load_diabetes), n_splits=3, is_regression=True),
+}
+
+
+def list_few(X: pd.DataFrame) -> list[str]:
+    """Return the columns of text with few values."""
+    text = X.select_dtypes(exclude="number")
+    return [name for name in text if text[name].nunique() <= MOST_CATEGORIES]
+
+
+def build_network(X: pd.DataFrame, *, is_regression: bool) -> Any:
+    """Return scikit-learn's network as it comes, behind a preparation by hand."""
+    numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
+    categories = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    prepare = ColumnTransformer(
+        [
+            ("numbers", numbers, list(X.select_dtypes("number"))),
+            ("categories", categories, list_few(X)),
+        ]
+    )
+    if not is_regression:
+        return make_pipeline(prepare, MLPClassifier(random_state=0))
+    network = TransformedTargetRegressor(
+        MLPRegressor(random_state=0), transformer=StandardScaler()
+    )
+    return make_pipeline(prepare, network)
+
+
+def build_trees(X: pd.DataFrame, *, is_regression: bool) -> Any:
+    """Return scikit-learn's boosted trees as they come."""
+    few = list_few(X)
+    codes = OrdinalEncoder(
+        handle_unknown="use_encoded_value",
+        unknown_value=np.nan,
+        encoded_missing_value=np.nan,
+    )
+    prepare = ColumnTransformer(
+        [
+            ("categories", codes, few),
+            ("numbers", "passthrough", list(X.select_dtypes("number"))),
+        ]
+    )
+    kind = (
+        HistGradientBoostingRegressor
+        if is_regression
+        else HistGradientBoostingClassifier
+    )
+    return make_pipeline(
+        prepare, kind(categorical_features=range(len(few)), random_state=0)
+    )
+
+
+def list_splits(work: Work, X: Any, y: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield training and test rows, a quarter of them for the test."""
+    kind = ShuffleSplit if work.is_regression else StratifiedShuffleSplit
+    splitter = kind(work.n_splits, test_size=0.25, random_state=0)
+    yield from splitter.split(X, y)
+
+
+def fit_strictly(make: Callable[[], Any]) -> tuple[Any, float]:
+    """Return what `tune` gives, and its seconds; a warning would end it."""
+    start = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", DeprecationWarning)
+        model = make()
+    return model, time.perf_counter() - start
+
+
+def compare_on(
+    work: Work, X: Any, y: Any, rows: tuple[Any, Any], options: dict[str, Any]
+) -> dict[str, tuple[float, float]]:
+    """Return score and seconds of each model, for training and test rows."""
+    train, test = rows
+    X_train, y_train = X.iloc[train], y.iloc[train]
+    X_test, y_test = X.iloc[test], y.iloc[test]
+    found = {}
+    for name, build in (("network", build_network), ("trees", build_trees)):
+        start = time.perf_counter()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model = build(X_train, is_regression=work.is_regression).fit(
+                X_train, y_train
+            )
+        found[name] = model.score(X_test, y_test), time.perf_counter() - start
+    model, seconds = fit_strictly(
+        lambda: tune(X_train, y_train, random_state=0, **options)
+    )
+    winner = getattr(model, "search_", model)
+    found["tune"] = winner.score(X_test, y_test), seconds
+    if winner is not model:
+        found["ensemble"] = model.score(X_test, y_test), seconds
+    return found
+
+
+def print_table(only: str = "", **options: Any) -> None:
+    """Print a line for each table, in Markdown.
+
+    Parameters
+    ----------
+    only : str, default=""
+        Tables whose name holds this.
+    **options
+        Arguments of `tune`. With `ensemble`, the search's winner stands beside it.
+    """
+    given = ", ".join(f"{name}={value!r}" for name, value in options.items())
+    models = ["network as it comes", "boosted trees", "winner of tune"]
+    models += ["ensemble"] if options.get("ensemble") else []
+    cells = ["table", "splits", "score", *models, "seconds"]
+    print(f"\ntune(X, y, {given}) beside scikit-learn, on the same test rows:")
+    print(f"| {' | '.join(cells)} |")
+    print("|---" * len(cells) + "|")
+    for name, work in WORK.items():
+        if only in name:
+            print(format_line(name, work, options), flush=True)
+
+
+def format_line(name: str, work: Work, options: dict[str, Any]) -> str:
+    """Return the line of a table."""
+    X, y = work.load()
+    runs = [compare_on(work, X, y, rows, options) for rows in list_splits(work, X, y)]
+    means = {side: np.mean([run[side] for run in runs], axis=0) for side in runs[0]}
+    scores = [f"{score:.3f}" for score, _ in means.values()]
+    times = [f"{means[side][1]:.1f}" for side in ("network", "trees", "tune")]
+    kind = "R2" if work.is_regression else "accuracy"
+    cells = [name, str(len(runs)), kind, *scores, ", ".join(times)]
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help="tables whose name holds this")
+    parser.add_argument("--seconds", type=float, help="budget of each call")
+    parser.add_argument("--space", default="default", help="level of the space")
+    parser.add_argument("--n-iter", type=int, default=50, help="candidates")
+    parser.add_argument("--cv", type=int, default=5, help="folds")
+    parser.add_argument("--ensemble", type=int, help="members of an ensemble")
+    given = parser.parse_args()
+    options = {
+        "space": given.space,
+        "n_iter": given.n_iter,
+        "cv": given.cv,
+        "time_budget": given.seconds,
+        "ensemble": given.ensemble,
+    }
+    print_table(given.only, **{n: v for n, v in options.items() if v is not None})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""Searches that end in time."""
+
+import time
+
+import numpy as np
+import pytest
+from scipy.stats import loguniform
+from sklearn import model_selection
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+
+from skkeras_tune import BayesSearchCV
+from skkeras_tune.search.budget import Budget, current_budget, spend
+from skkeras_tune.search.timed import GridSearchCV, RandomizedSearchCV
+
+
+class Slow(ClassifierMixin, BaseEstimator):
+    """A classifier that takes its time."""
+
+    def __init__(self, rate=1.0, seconds=0.05):
+        self.rate = rate
+        self.seconds = seconds
+
+    def fit(self, X, y):
+        time.sleep(self.seconds)
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.classes_[0])
+
+
+RATES = list(range(1, 200))
+
+
+def build(kind):
+    """Return a search that would take far too long."""
+    options = {"cv": 2, "refit": False}
+    return {
+        "grid": lambda: GridSearchCV(Slow(), {"rate": RATES}, **options),
+        "random": lambda: RandomizedSearchCV(
+            Slow(), {"rate": loguniform(1, 100)}, n_iter=10**6, **options
+        ),
+        "bayes": lambda: BayesSearchCV(
+            Slow(),
+            {"rate": (1.0, 100.0)},
+            n_iter=10**6,
+            n_points=4,
+            optimizer_kwargs={"n_initial_points": 10**6},
+            **options,
+        ),
+    }[kind]()
+
+
+@pytest.mark.parametrize("kind", ["grid", "random", "bayes"])
+def test_a_search_ends_in_time(kind, iris):
+    """Candidates are evaluated while there is time, and the rest left out."""
+    search, start = build(kind), time.monotonic()
+    with spend(Budget(4.0)):
+        search.fit(*iris)
+    assert time.monotonic() - start < 6.0
+    assert 3 <= len(search.cv_results_["params"]) < 40
+    assert search.best_params_ in search.cv_results_["params"]
+
+
+@pytest.mark.parametrize("kind", ["grid", "random", "bayes"])
+def test_too_little_time_is_enough_for_one(kind, iris):
+    """One candidate is evaluated, whatever the time."""
+    search = build(kind)
+    budget = Budget(0.01)
+    with spend(budget):
+        search.fit(*iris)
+    assert len(search.cv_results_["params"]) == 1
+    assert budget.is_too_short
+
+
+def test_a_grid_is_searched_in_a_mixed_order(iris):
+    """What time leaves of a grid is spread over it; without a budget it is in order."""
+    search = build("grid")
+    with spend(Budget(2.0)):
+        search.fit(*iris)
+    rates = search.cv_results_["param_rate"].tolist()
+    assert rates != sorted(rates)
+    search = GridSearchCV(Slow(seconds=0), {"rate": [1, 2, 3]}, cv=2).fit(*iris)
+    assert search.cv_results_["param_rate"].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("kind", ["grid", "random"])
+def test_without_a_budget_they_are_scikit_learns(kind, iris):
+    """Outside of a budget they give what scikit-learn's give."""
+    space = {"rate": [1, 2, 3]}
+    ours = {"grid": GridSearchCV, "random": RandomizedSearchCV}[kind]
+    theirs = getattr(model_selection, ours.__name__)
+    options = {} if kind == "grid" else {"n_iter": 2, "random_state": 0}
+    searches = [
+        make(Slow(seconds=0), space, cv=2, **options).fit(*iris)
+        for make in (ours, theirs)
+    ]
+    first, second = (search.cv_results_["params"] for search in searches)
+    assert first == second
+    assert clone(searches[0]).get_params().keys() == searches[1].get_params().keys()
+
+
+def test_the_first_batch_is_one_candidate():
+    """Nothing is known of the time before one has been evaluated."""
+    budget = Budget(100.0)
+    assert budget.choose_size(8) == 1
+    with budget.evaluate(1):
+        pass
+    assert budget.choose_size(8) == 8
+    assert not budget.is_too_short
+
+
+def test_time_is_kept_for_the_last_fit():
+    """What a candidate takes is kept for the fit of the winner."""
+    budget = Budget(100.0, n_final=2.0)
+    before = budget.search_end.seconds_left
+    assert before == pytest.approx(70, abs=1)
+    budget.costs = [50.0, 10.0]
+    assert budget.search_end.seconds_left == pytest.approx(100 - 1 - 20, abs=1)
+    budget.costs = [50.0]
+    assert budget.search_end.seconds_left == pytest.approx(40, abs=1)
+    assert budget.choose_size(8) == 0
+
+
+def test_a_budget_belongs_to_its_context():
+    """Nothing heeds a budget outside of it."""
+    budget = Budget(1.0)
+    with spend(budget):
+        assert current_budget() is budget
+    assert current_budget() is None

@@ -1,0 +1,119 @@
+"""Trainings that end when their time is up."""
+
+import time
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.model_selection import cross_validate
+
+from skkeras_tune import KerasClassifier, KerasRegressor, fused
+from skkeras_tune.training.deadline import (
+    Deadline,
+    current_deadline,
+    train_until,
+)
+
+
+def build_long(**params):
+    """Return a network that trains for minutes."""
+    return KerasRegressor(
+        units=8, epochs=1_000_000, early_stopping=False, random_state=0, **params
+    )
+
+
+@pytest.fixture
+def now():
+    """Return a deadline that has passed."""
+    return Deadline(time.monotonic())
+
+
+@pytest.mark.parametrize("engine", ["auto", "keras"])
+def test_training_ends_at_its_deadline(engine, diabetes):
+    """A training stops with the epoch in which its time is up."""
+    with train_until(Deadline(time.monotonic())):
+        build_long(engine=engine).fit(*diabetes)  # compiles
+    start = time.monotonic()
+    with train_until(Deadline(start + 1)):
+        network = build_long(engine=engine).fit(*diabetes)
+    assert 0.9 < time.monotonic() - start < 10
+    assert network.n_epochs_ == len(network.history_["loss"]) > 1
+    assert np.isfinite(network.predict(diabetes[0])).all()
+
+
+@pytest.mark.parametrize("engine", ["auto", "keras"])
+def test_a_late_training_still_gives_a_model(engine, diabetes, now):
+    """A training that begins too late has one epoch."""
+    with train_until(now):
+        assert build_long(engine=engine).fit(*diabetes).n_epochs_ == 1
+
+
+def test_fused_trainings_end_too(diabetes):
+    """The deadline goes along to the threads of a fused call."""
+    options = {"cv": 3, "return_estimator": True, "error_score": "raise"}
+    with fused(), train_until(Deadline(time.monotonic())):
+        cross_validate(build_long(), *diabetes, **options)  # compiles
+    start = time.monotonic()
+    with fused(), train_until(Deadline(start + 2)):
+        found = cross_validate(build_long(), *diabetes, **options)
+    assert time.monotonic() - start < 20
+    assert all(network.n_epochs_ > 1 for network in found["estimator"])
+
+
+def test_the_best_epoch_so_far_is_kept(iris):
+    """A training that is cut goes back to its best epoch, as it would have."""
+    X, y = iris
+    network = KerasClassifier(epochs=10**6, patience=10**6, random_state=0)
+    with train_until(Deadline(time.monotonic() + 0.5)):
+        network.fit(X, y)
+    losses = network.history_["val_loss"]
+    assert network.best_epoch_ == int(np.argmin(losses)) + 1
+
+
+def test_chunks_change_nothing(iris):
+    """A deadline that is not reached leaves no trace."""
+    X, y = iris
+    network = KerasClassifier(epochs=9, random_state=0)
+    plain = network.fit(X, y).weights_
+    with train_until(Deadline(time.monotonic() + 600)):
+        timed = network.fit(X, y).weights_
+    for a, b in zip(plain, timed, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_a_cut_refit_is_dropped(iris, now):
+    """Training again on all rows counts only if it came to its end."""
+    X, y = iris
+    network = KerasClassifier(epochs=3, refit_full=True, random_state=0)
+    with train_until(now):
+        network.fit(X, y)
+    assert not hasattr(network, "refit_history_")
+
+
+def test_a_cut_training_is_not_remembered(diabetes, now, tmp_path):
+    """Memory keeps what was trained to its end, and nothing else."""
+    network = KerasRegressor(
+        units=8, epochs=5, early_stopping=False, random_state=0, memory=tmp_path
+    )
+    with train_until(now):
+        assert network.fit(*diabetes).n_epochs_ == 1
+    assert network.fit(*diabetes).n_epochs_ == 5
+
+
+def test_deadlines_nest():
+    """The innermost context decides, and none is none."""
+    outer, inner = Deadline(1.0), Deadline(2.0)
+    with train_until(outer):
+        with train_until(inner):
+            assert current_deadline() is inner
+        with train_until(None):
+            assert current_deadline() is None
+        assert current_deadline() is outer
+    assert current_deadline() is None
+
+
+def test_no_warning_comes_of_it(iris, now):
+    """A user who set a budget need not be told."""
+    with warnings.catch_warnings(), train_until(now):
+        warnings.simplefilter("error")
+        KerasClassifier(epochs=3, random_state=0).fit(*iris)

@@ -1,0 +1,420 @@
+"""The one-liner: data in, a fitted search out."""
+
+import importlib.util
+import pickle
+import time
+import warnings
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+from scipy.stats import loguniform
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import (
+    GridSearchCV,
+    RandomizedSearchCV,
+    TimeSeriesSplit,
+)
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skkeras_tune import (
+    BayesSearchCV,
+    EnsembleClassifier,
+    EnsembleRegressor,
+    KerasClassifier,
+    KerasRegressor,
+    fused,
+    tune,
+)
+
+pandas = pytest.importorskip("pandas")
+
+#: A space whose networks are small and quick, under the plain names.
+SPACE = {"epochs": [15], "units": [8], "learning_rate": [1e-2, 3e-2]}
+QUICK = {"space": SPACE, "search": "grid", "cv": 2, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def flowers():
+    """Return iris as a table with a category, and names for labels."""
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    X = X.iloc[:, :2].assign(origin=np.where(np.arange(len(X)) % 2, "a", "b"))
+    return X, y.map({0: "setosa", 1: "versicolor", 2: "virginica"})
+
+
+@pytest.fixture(scope="module")
+def search(flowers):
+    """Return a search that tune has fitted."""
+    return tune(*flowers, **QUICK)
+
+
+def test_it_returns_a_fitted_search(search, flowers):
+    """The result has all that a search of scikit-learn has."""
+    X, y = flowers
+    assert isinstance(search, GridSearchCV)
+    assert search.best_params_ == search.cv_results_["params"][search.best_index_]
+    assert len(search.cv_results_["params"]) == 2
+    assert search.score(X, y) > 0.6
+    assert search.predict_proba(X).shape == (150, 3)
+    assert set(search.predict(X)) <= set(search.classes_) == set(y)
+    assert list(search.feature_names_in_) == list(X)
+    assert search.n_features_in_ == 3
+    assert search.refit_time_ > 0
+
+
+def test_the_result_pickles(search, flowers):
+    """A saved search predicts as before."""
+    loaded = pickle.loads(pickle.dumps(search))
+    assert (loaded.predict(flowers[0]) == search.predict(flowers[0])).all()
+
+
+def test_columns_are_reported(search):
+    """The report says what each column was taken for."""
+    assert search.column_report_["kind"].to_list() == ["number"] * 2 + [
+        "few categories"
+    ]
+
+
+def test_the_winner_is_trained_on_all_rows(search):
+    """The last fit trains again on all rows, unless told otherwise."""
+    assert search.best_estimator_["network"].refit_history_["loss"]
+
+
+@pytest.mark.parametrize("kind", ["bayes", "random"])
+def test_same_seed_same_search(kind, flowers):
+    """Candidates and scores follow from the seed."""
+    found = [
+        tune(
+            *flowers,
+            space={"epochs": [5], "units": [8], "learning_rate": _rates(kind)},
+            search=kind,
+            n_iter=3,
+            cv=2,
+            random_state=1,
+        )
+        for _ in range(2)
+    ]
+    first, second = (search.cv_results_ for search in found)
+    assert first["params"] == second["params"]
+    np.testing.assert_allclose(first["mean_test_score"], second["mean_test_score"])
+
+
+def _rates(kind):
+    return (1e-3, 1e-2, "log-uniform") if kind == "bayes" else loguniform(1e-3, 1e-2)
+
+
+def test_bayes_evaluates_eight_at_a_time(flowers):
+    """A batch is large enough for fusing to pay."""
+    space = {"epochs": [3], "units": [8], "learning_rate": (1e-3, 1e-2)}
+    found = tune(*flowers, space=space, n_iter=9, cv=2, random_state=0)
+    assert isinstance(found, BayesSearchCV)
+    assert found.n_points == 8
+    assert len(found.cv_results_["params"]) == 9
+
+
+@pytest.mark.parametrize("kind", ["array", "list", "sparse"])
+def test_numbers_predict_in_their_own_units(kind):
+    """A target of any size is learnt, from rows of any kind, with missing values."""
+    X, y = load_diabetes(return_X_y=True)
+    y = 1e6 + 1e3 * y
+    if kind == "array":
+        X[::7, 0] = np.nan
+    X = {"array": X, "list": X.tolist(), "sparse": csr_array(X)}[kind]
+    found = tune(X, y, **QUICK)
+    assert found.best_score_ > 0.1
+    assert np.abs(found.predict(X).mean() - y.mean()) < 3e4
+    assert not hasattr(found, "column_report_")
+
+
+def test_several_numbers_and_several_labels(iris):
+    """Columns of numbers are predicted together, and labels may stand together."""
+    X, y = iris
+    numbers = tune(X[:, :2], X[:, 2:] * 1e3, **QUICK)
+    assert numbers.predict(X[:, :2]).shape == (150, 2)
+    assert numbers.best_score_ > 0.1
+    labels = tune(X, np.eye(3, dtype=int)[y], **QUICK)
+    assert labels.predict(X).shape == (150, 3)
+
+
+def test_an_ensemble_of_the_search(flowers):
+    """An ensemble's predictions were recorded while the search ran."""
+    X, y = flowers
+    ensemble = tune(X, y, ensemble=2, **QUICK)
+    assert isinstance(ensemble, EnsembleClassifier)
+    assert len(ensemble.names_) == 2
+    assert ensemble.recorded_
+    assert len(ensemble.search_.cv_results_["params"]) == 2
+    assert ensemble.search_.column_report_.shape[0] == 3
+    assert ensemble.score(X, y) > 0.6
+
+
+def test_members_are_trained_on_all_rows(flowers):
+    """The last fits train again on all rows, and the winner is one of the members."""
+    ensemble = tune(*flowers, ensemble=2, **QUICK)
+    for member in ensemble.estimators_:
+        assert member["network"].refit_history_["loss"]
+    assert ensemble.search_.best_estimator_["network"].refit_history_["loss"]
+    ensemble = tune(*flowers, ensemble=2, refit_full=False, **QUICK)
+    assert not hasattr(ensemble.estimators_[0]["network"], "refit_history_")
+
+
+def test_an_ensemble_of_numbers(diabetes):
+    """Numbers go to an ensemble of regressors."""
+    ensemble = tune(*diabetes, ensemble=2, **QUICK)
+    assert isinstance(ensemble, EnsembleRegressor)
+    assert ensemble.search_.best_estimator_.predict(diabetes[0]).shape == (442,)
+
+
+def test_an_estimator_of_the_users(iris):
+    """A pipeline of the user's is searched by its own names, and left as it was."""
+    pipeline = make_pipeline(StandardScaler(), KerasClassifier(epochs=3, units=4))
+    found = tune(
+        *iris,
+        estimator=pipeline,
+        space={"kerasclassifier__learning_rate": [1e-2, 3e-2]},
+        search="grid",
+        cv=2,
+    )
+    assert isinstance(found.best_estimator_, Pipeline)
+    assert pipeline[-1].refit_full is False
+    assert not hasattr(pipeline[0], "mean_")
+
+
+def test_a_named_space_finds_the_network(iris):
+    """A named space goes to the network, wherever it stands."""
+    for estimator in (
+        KerasClassifier(epochs=1),
+        make_pipeline(StandardScaler(), KerasClassifier(epochs=1)),
+    ):
+        found = tune(
+            *iris, estimator=estimator, space="small", search="random", n_iter=1, cv=2
+        )
+        assert any(name.endswith("dropout") for name in found.best_params_)
+
+
+def test_any_estimator_with_a_space(iris):
+    """Estimators without a network are searched too."""
+    found = tune(
+        *iris, estimator=LogisticRegression(), space={"C": [0.1, 1]}, search="grid"
+    )
+    assert found.best_score_ > 0.9
+
+
+def test_a_search_of_the_users(iris):
+    """What a search has is kept, and what it lacks filled in."""
+    mine = RandomizedSearchCV(
+        KerasClassifier(epochs=2, units=4),
+        {"learning_rate": [1e-2, 3e-2]},
+        n_iter=2,
+        cv=3,
+    )
+    found = tune(*iris, search=mine)
+    assert isinstance(found, RandomizedSearchCV)
+    assert (found.cv, found.n_iter) == (3, 2)
+    assert not hasattr(mine, "cv_results_")
+
+
+def test_a_search_without_an_estimator(iris):
+    """The estimator, the space and the folds come from tune."""
+    mine = GridSearchCV(None, None)
+    found = tune(*iris, search=mine, space=SPACE, cv=2, scoring="neg_log_loss")
+    assert len(found.cv_results_["params"]) == 2
+    assert found.scoring == "neg_log_loss"
+    assert found.best_score_ < 0
+
+
+def test_executions_are_averaged(iris):
+    """Each repetition of the folds has its columns, and all are averaged."""
+    found = tune(
+        *iris,
+        executions_per_trial=2,
+        **{**QUICK, "space": {"epochs": [5], "units": [8]}},
+    )
+    scores = [found.cv_results_[f"split{i}_test_score"][0] for i in range(4)]
+    assert found.cv_results_["mean_test_score"][0] == pytest.approx(np.mean(scores))
+    assert "split4_test_score" not in found.cv_results_
+
+
+def test_splitters_and_groups(iris):
+    """Time series are split in their order, and groups stay together."""
+    X, y = iris
+    order = np.random.default_rng(0).permutation(len(y))
+    options = {**QUICK, "space": {"epochs": [5], "units": [8]}}
+    found = tune(X[order], y[order], **{**options, "cv": TimeSeriesSplit(3)})
+    assert found.n_splits_ == 3
+    groups = np.arange(len(y)) % 10
+    found = tune(X, y, groups=groups, **options)
+    for train, test in found.cv.split(X, y, groups):
+        assert not set(groups[train]) & set(groups[test])
+
+
+def test_within_fused_it_joins(iris):
+    """A context that is there already trains the networks."""
+    with fused() as fusion:
+        tune(*iris, **QUICK)
+    assert fusion.report().n_fused == 4
+
+
+def test_memory_trains_nothing_twice(iris, tmp_path):
+    """The same call gives the same search, and trains nothing."""
+    first = tune(*iris, memory=tmp_path, **QUICK)
+    with fused() as fusion:
+        second = tune(*iris, memory=tmp_path, **QUICK)
+    assert fusion.report().n_fused == 0
+    assert first.best_score_ == second.best_score_
+
+
+def test_scores_of_ones_own(iris):
+    """The scoring decides what is best."""
+    found = tune(*iris, scoring="neg_log_loss", **QUICK)
+    assert found.best_score_ == found.cv_results_["mean_test_score"].max() < 0
+
+
+def test_random_states_of_every_kind(iris):
+    """None and generators work, and global state stays."""
+    options = {**QUICK, "space": {"epochs": [5], "units": [8]}}
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    for random_state in (None, np.random.RandomState(0)):
+        tune(*iris, **{**options, "random_state": random_state})
+    assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
+
+
+def test_few_rows_do_without_early_stopping():
+    """A table too small to hold rows out is learnt, without a warning."""
+    X = np.arange(24.0).reshape(12, 2)
+    y = np.arange(12) % 4
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = tune(X, y, **QUICK)
+    assert not found.best_estimator_["network"].early_stopping
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["bayes", "random", "grid", "ensemble"])
+@pytest.mark.parametrize("seconds", [8, 20])
+def test_a_budget_holds(kind, seconds):
+    """The call takes no more than a tenth longer than it may."""
+    X, y = load_diabetes(return_X_y=True)
+    options = {"ensemble": 8} if kind == "ensemble" else {"search": kind}
+    start = time.monotonic()
+    found = tune(X, y, space="large", n_iter=10_000, time_budget=seconds, **options)
+    assert time.monotonic() - start < 1.1 * seconds
+    assert np.isfinite(found.predict(X)).all()
+
+
+@pytest.mark.parametrize("ensemble", [None, 4])
+def test_a_short_budget_gives_a_model(flowers, ensemble):
+    """A budget too short for one candidate is said, and gives a model."""
+    with pytest.warns(UserWarning, match=r"time_budget=0.1 seconds were too short"):
+        found = tune(
+            *flowers,
+            space={"units": [4, 8], "learning_rate": [1e-3, 1e-2]},
+            time_budget=0.1,
+            ensemble=ensemble,
+            random_state=0,
+        )
+    assert len(found.predict(flowers[0])) == 150
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("skkeras_tune.search.hyperband") is None,
+    reason="there is no Hyperband here yet",
+)
+def test_hyperband(flowers):
+    """Hyperband takes the estimator and the space of tune."""
+    found = tune(*flowers, space="small", search="hyperband", cv=2, random_state=0)
+    assert found.score(*flowers) > 0.6
+    assert "bracket" in found.cv_results_
+
+
+@pytest.mark.parametrize(
+    ("option", "match"),
+    [
+        ({"space": {}}, "The 'space' parameter of tune must be"),
+        ({"space": []}, "The 'space' parameter of tune must be"),
+        ({"space": [{}]}, "The 'space' parameter of tune must be"),
+        ({"space": "medium"}, "The 'space' parameter of tune must be"),
+        ({"search": "sobol"}, "The 'search' parameter of tune must be"),
+        ({"search": GridSearchCV}, "The 'search' parameter of tune must be an inst"),
+        ({"n_iter": 0}, "The 'n_iter' parameter of tune must be"),
+        ({"cv": 1}, "The 'cv' parameter of tune must be"),
+        ({"time_budget": 0}, "The 'time_budget' parameter of tune must be"),
+        ({"executions_per_trial": 0}, "The 'executions_per_trial' parameter of tune"),
+        ({"ensemble": 0}, "The 'ensemble' parameter of tune must be"),
+        ({"task": "ranking"}, "The 'task' parameter of tune must be"),
+        ({"scoring": {"a": "accuracy"}}, "The 'scoring' parameter of tune must be"),
+        ({"estimator": 3}, "The 'estimator' parameter of tune must be"),
+        ({"memory": "folder"}, "The 'memory' parameter of tune needs an int"),
+        ({"estimator": LogisticRegression()}, "Got none in LogisticRegression"),
+        (
+            {"estimator": KerasClassifier(lambda: None)},
+            "Got a model of its own in KerasClassifier",
+        ),
+    ],
+)
+def test_parameters_are_checked(iris, option, match):
+    """A parameter out of range is named before anything is trained."""
+    with pytest.raises((TypeError, ValueError), match=match):
+        tune(*iris, **option)
+
+
+@pytest.mark.parametrize(
+    ("X", "match"),
+    [
+        (np.zeros((150, 2, 2)), "X must have two axes"),
+        (np.full((150, 1), "a"), "X must hold numbers"),
+        (np.full((150, 1), "a", object), "X must hold numbers"),
+        (np.full((150, 2), np.inf), "X has infinite values"),
+        (np.zeros((150, 2)), "all are constant"),
+        (np.full((150, 2), np.nan), "all are constant"),
+        (np.zeros((150, 0)), "nothing to learn"),
+        (np.eye(10), "inconsistent numbers of samples"),
+        (pandas.DataFrame({"a": [1] * 150}), "X has no column that a network"),
+        (pandas.DataFrame({"a": [[1]] * 150}), "holds objects of type list"),
+    ],
+)
+def test_rows_are_checked(iris, X, match):
+    """Rows that cannot be learnt from are refused."""
+    with pytest.raises((TypeError, ValueError), match=match):
+        tune(X, iris[1], **QUICK)
+
+
+def test_targets_are_checked(iris):
+    """Missing and constant targets are refused, in the user's words."""
+    X = iris[0]
+    with pytest.raises(ValueError, match="y has 1 missing value"):
+        tune(X, np.where(np.arange(150) == 3, np.nan, X[:, 0]))
+    with pytest.raises(ValueError, match="y holds the same value"):
+        tune(X, np.ones(150))
+    with pytest.raises(TypeError, match="y is None"):
+        tune(X, None)
+
+
+class Polars:
+    """Stands for a data frame of another library."""
+
+    columns = ("a",)
+
+    def to_pandas(self):
+        return None
+
+
+def test_frames_of_other_libraries_are_refused(iris):
+    """The error says how to turn it into one of pandas."""
+    with pytest.raises(TypeError, match=r"pass X.to_pandas\(\)"):
+        tune(Polars(), iris[1])
+
+
+def test_an_estimators_kind_decides_what_y_is(iris):
+    """A regressor of the user's takes whole numbers for numbers."""
+    found = tune(
+        iris[0],
+        iris[1],
+        estimator=KerasRegressor(epochs=2, units=4),
+        space={"learning_rate": [1e-2]},
+        search="grid",
+        cv=2,
+    )
+    assert found.predict(iris[0]).dtype.kind == "f"
