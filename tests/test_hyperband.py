@@ -14,7 +14,12 @@ from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.decomposition import PCA
 from sklearn.metrics import accuracy_score, get_scorer, log_loss
-from sklearn.model_selection import GroupKFold, ShuffleSplit, cross_validate
+from sklearn.model_selection import (
+    GroupKFold,
+    ShuffleSplit,
+    cross_val_score,
+    cross_validate,
+)
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import QuantileTransformer, StandardScaler, TargetEncoder
 

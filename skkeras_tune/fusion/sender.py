@@ -145,7 +145,8 @@ class Sender:
             arrays = [data.x, data.y, data.weight]
             places = tuple(place(a) for a in arrays if a is not None)
             rows = data.train_rows, data.validation_rows
-            left = member.deadline and member.deadline.seconds_left
+            deadline = member.deadline
+            left = None if deadline is None else deadline.seconds_left
             recipe["data"] = _NO_DATA
             parcels.append(Parcel(recipe, places, *rows, left))
         return parcels, references
