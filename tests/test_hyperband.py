@@ -226,8 +226,7 @@ def test_only_survivors_are_held(iris, monkeypatch):
 def test_several_members_go_on_each_where_it_was(iris):
     """With n_members each network of a candidate goes on from rung to rung."""
     model = KerasClassifier(**NETWORK, n_members=2)
-    space = {"learning_rate": [0.01, 0.03, 0.1]}
-    search = build_search(model, space, max_epochs=3).fit(*iris)
+    search = build_search(model, SPACE, max_epochs=3).fit(*iris)
     results = search.cv_results_
     for params, epochs, score in zip(
         results["params"], results["epochs"], results["mean_test_score"], strict=True

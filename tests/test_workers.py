@@ -173,7 +173,7 @@ class Dies:
 
 def test_hyperband_goes_on_in_another_process(iris):
     """What a stage leaves travels: the search is that without workers."""
-    space = {"learning_rate": [0.001, 0.01, 0.03, 0.1]}
+    space = {"learning_rate": np.geomspace(0.001, 0.1, 12).tolist()}
     options = {"max_epochs": 4, "factor": 2, "cv": 2, "random_state": 0}
     search = HyperbandSearchCV(build(), space, **options, error_score="raise")
     expected = clone(search).fit(*iris).cv_results_
