@@ -174,7 +174,7 @@ class HyperbandSearchCV(BaseSearchCV):
     ...     search = search.fit(X, y)
     >>> [bracket.rungs for bracket in search.brackets_]
     [[(9, 1), (3, 3), (1, 9)], [(5, 3), (1, 9)], [(3, 9)]]
-    >>> len(search.cv_results_["params"]), search.best_score_ > 0.9
+    >>> len(search.cv_results_["params"]), bool(search.best_score_ > 0.9)
     (22, True)
     """
 
