@@ -15,7 +15,7 @@ from skkeras_tune.search.choice import Choice, OrderedChoice
 Level = Literal["small", "default", "large"]
 Form = Literal["bayes", "random", "hyperband", "grid"]
 
-_WIDTHS = [32, 48, 64, 96, 128, 192, 256, 384, 512]
+_WIDTHS = (32, 64, 128, 256, 512)
 #: Rows of a batch where nobody knows how many rows there are.
 _BATCH_SIZE = 64
 
@@ -54,7 +54,7 @@ _LEVELS: dict[str, dict[str, _Dimension]] = {
     },
     "default": {
         "n_hidden": _Steps((1, 2, 3, 4)),
-        "units": _Steps(tuple(_WIDTHS)),
+        "units": _Steps(_WIDTHS),
         "activation": _Kinds(("relu", "silu")),
         "normalization": _Kinds((None, "batch")),
         "learning_rate": _Range(3e-4, 1e-2),
@@ -64,7 +64,7 @@ _LEVELS: dict[str, dict[str, _Dimension]] = {
     },
     "large": {
         "n_hidden": _Steps((1, 2, 3, 4)),
-        "units": _Steps((*_WIDTHS, 768, 1024)),
+        "units": _Steps((*_WIDTHS, 1024)),
         "activation": _Kinds(("relu", "elu", "selu", "silu", "mish")),
         "normalization": _Kinds((None, "batch", "layer")),
         "wide": _Kinds((False, True)),
