@@ -3,6 +3,7 @@
 # PYTHON=python3.12    chooses the Python; without it the first of python3,
 #                      python3.13, python3.12, python3.11 that is supported
 # PYTEST_ARGS="-k x"   is passed on to pytest
+# JOBS=4               runs the tests in so many processes, of 2 GB each; without it two
 # BENCH_ARGS="..."     is passed on to the benchmarks
 
 VENV := .venv
@@ -11,6 +12,8 @@ OLDEST := .venv-oldest
 CONSTRAINTS := tests/oldest-constraints.txt
 PYTHONS := $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 OLDEST_PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3)
+JOBS ?= 2
+PYTEST := -m pytest --numprocesses $(JOBS) --dist worksteal
 # Twice quiet: errors only.
 PIP_INSTALL := -m pip install -qq --disable-pip-version-check
 SOURCES := skkeras_tune tests examples docs
@@ -45,11 +48,11 @@ test-fast: lint types pytest  ## The same without the slow tests
 test-keras: $(VENV)/.test  ## Run the tests of the estimators on Keras's loop
 	@echo "== pytest on Keras's loop"
 	@SKKERAS_TUNE_TEST_ENGINE=keras \
-		$(BIN)/python -m pytest $(ENGINE_TESTS) $(PYTEST_ARGS)
+		$(BIN)/python $(PYTEST) $(ENGINE_TESTS) $(PYTEST_ARGS)
 
 test-oldest: $(OLDEST)/.test  ## Run the tests on the oldest supported versions
 	@echo "== pytest on the oldest supported versions"
-	@$(OLDEST)/bin/python -m pytest $(PYTEST_ARGS)
+	@$(OLDEST)/bin/python $(PYTEST) $(PYTEST_ARGS)
 
 lint: $(VENV)/.test  ## Check style and spelling
 	@echo "== ruff, codespell"
@@ -65,7 +68,7 @@ types: $(VENV)/.test  ## Check types
 
 pytest: $(VENV)/.test  ## Run all tests, without lint and types
 	@echo "== pytest"
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python $(PYTEST) $(PYTEST_ARGS)
 
 docs: $(VENV)/.docs  ## Build the documentation into docs/_build/html
 	@rm -rf docs/generated
