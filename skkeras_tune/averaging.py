@@ -54,6 +54,23 @@ def middle_epoch(epochs: Sequence[int]) -> int:
     return int(np.floor(np.median(epochs) + 0.5))
 
 
+def refuse_several_outputs(outputs: Sequence[Any], method: str) -> None:
+    """Refuse the outputs of networks that have several.
+
+    Raises
+    ------
+    ValueError
+        With their number.
+    """
+    parts = keras.tree.flatten(outputs[0])
+    if not isinstance(outputs[0], np.ndarray):
+        message = (
+            f"{method} needs a network with one output, and this one has {len(parts)}. "
+            "Ask each of members_ to predict instead."
+        )
+        raise ValueError(message)
+
+
 def measure_uncertainty(
     probabilities: Sequence[NDArray[Any]], *, several_labels: bool
 ) -> dict[str, NDArray[np.float64]]:
@@ -70,18 +87,7 @@ def measure_uncertainty(
     -------
     dict of str to ndarray of shape (n_rows,) or (n_rows, n_labels)
         "entropy", "expected_entropy" and "mutual_information", in nats.
-
-    Raises
-    ------
-    ValueError
-        If these are not the probabilities of one target.
     """
-    if any(np.ndim(p) != 2 for p in probabilities):
-        message = (
-            "predict_uncertainty needs a target whose probabilities are a table of "
-            f"rows and classes. Got {type(probabilities[0]).__name__} instead."
-        )
-        raise ValueError(message)
     stacked = np.clip(np.asarray(probabilities, np.float64), 0.0, 1.0)
     measure = _entropy_of_labels if several_labels else _entropy
     total, within = measure(stacked.mean(axis=0)), measure(stacked).mean(axis=0)

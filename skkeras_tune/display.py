@@ -98,8 +98,12 @@ class HistoryDisplay:
         estimator : estimator
             A fitted `KerasClassifier` or `KerasRegressor`, or a pipeline that ends in
             one, a `TransformedTargetRegressor` around one, or a search that was refit.
-        metrics, ax, train_kw, validation_kw, best_kw
-            As for `plot`.
+        metrics : str or sequence of str, default=None
+            Which metrics, without ``val_``. None draws all, the loss first.
+        ax : matplotlib.axes.Axes or array of them, default=None
+            Where to draw, one for each metric; None makes a new figure.
+        train_kw, validation_kw, best_kw : mapping, default=None
+            Styles, as for `plot`.
 
         Returns
         -------
@@ -309,10 +313,16 @@ class SearchDisplay:
         ----------
         search : fitted search
             Any search with scikit-learn's ``cv_results_``.
-        kind, parameters, ax, point_kw, line_kw
-            As for `plot`.
+        kind : {"progress", "parameters"}, default="progress"
+            Scores in the order of trial, or over the parameters; see `plot`.
+        parameters : str or sequence of str, default=None
+            Which parameters, by the names in the search. None draws those that vary.
         metric : str, default=None
             Which of several scores. None is the one that the search refits by.
+        ax : matplotlib.axes.Axes or array of them, default=None
+            Where to draw, one for each panel; None makes a new figure.
+        point_kw, line_kw : mapping, default=None
+            Styles, as for `plot`.
 
         Returns
         -------

@@ -9,7 +9,11 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import Tags
 
 from skkeras_tune._compat import StrOptions
-from skkeras_tune.averaging import measure_uncertainty, spread
+from skkeras_tune.averaging import (
+    measure_uncertainty,
+    refuse_several_outputs,
+    spread,
+)
 from skkeras_tune.base import KerasEstimator
 from skkeras_tune.losses import loss_family
 from skkeras_tune.network import Normalization
@@ -331,7 +335,7 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         Raises
         ------
         ValueError
-            If there is a single member.
+            If there is a single member, or the network has several outputs.
 
         References
         ----------
@@ -356,6 +360,7 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         self._refuse_single("predict_uncertainty")
         decode = self.target_encoder_.inverse_transform
         outputs = self._predict_members(X, options)
+        refuse_several_outputs(outputs, "predict_uncertainty")
         return measure_uncertainty(
             [decode(output, return_proba=True) for output in outputs],
             several_labels=self.target_type_ == "multilabel-indicator",

@@ -17,6 +17,12 @@ from sklearn.preprocessing import StandardScaler
 
 from skkeras_tune import EnsembleClassifier, KerasClassifier, KerasRegressor, fused
 from skkeras_tune.training import recall, trainer
+from tests.test_scikeras_subclasses import (
+    TwoInputRegressor,
+    TwoTargetClassifier,
+    build_two_heads,
+    build_two_inputs,
+)
 
 QUICK = {"units": 8, "epochs": 4, "learning_rate": 0.01, "random_state": 0}
 PLAIN = {**QUICK, "early_stopping": False}
@@ -325,6 +331,56 @@ def test_only_the_first_member_prints(iris, capsys):
     """Progress is that of one network, not of all at the same time."""
     classifier(verbose=2, epochs=2).fit(*iris)
     assert capsys.readouterr().out.count("Epoch 1/2") == 1
+
+
+class Subclassed(keras.Model):
+    """A network without inputs of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(3, activation="softmax")
+
+    def call(self, x):
+        return self.dense(x)
+
+
+def test_subclassed_models_are_averaged(iris):
+    """`model_` takes the shape of the rows where the members have no inputs."""
+    X, y = iris
+    model = KerasClassifier(
+        lambda: Subclassed(), **SPARSE, epochs=2, n_members=2, random_state=0
+    ).fit(X, y)
+    found = model.model_.predict(X, verbose=0)
+    assert_allclose(found, model.predict_proba(X), rtol=1e-4, atol=1e-6)
+
+
+def test_several_inputs_are_averaged():
+    """Members with two inputs make a model with two inputs."""
+    X = np.random.default_rng(0).random((60, 2))
+    model = TwoInputRegressor(
+        model=build_two_inputs, epochs=2, n_members=2, random_state=0
+    ).fit(X, X.sum(axis=1))
+    found = model.model_.predict([X[:, :1], X[:, 1:]], verbose=0)
+    assert_allclose(found[:, 0], model.predict(X), rtol=1e-4, atol=1e-6)
+    assert model.predict_std(X).shape == (60,)
+
+
+def test_several_outputs_are_averaged_one_by_one():
+    """Each output is averaged; what has several has no single uncertainty."""
+    generator = np.random.default_rng(0)
+    y = np.column_stack([generator.integers(1, 3, 60), generator.integers(1, 4, 60)])
+    X = StandardScaler().fit_transform(y)
+    model = TwoTargetClassifier(
+        model=build_two_heads, epochs=2, n_members=2, random_state=0
+    ).fit(X, y)
+    each = [member.predict_proba(X) for member in model.members_]
+    assert_allclose(model.predict_proba(X), np.mean(each, axis=0), rtol=1e-5)
+    assert [part.shape for part in model.model_.predict(X, verbose=0)] == [
+        (60, 1),
+        (60, 3),
+    ]
+    with pytest.raises(ValueError, match="one output, and this one has 2"):
+        model.predict_uncertainty(X)
 
 
 # --- going on with training

@@ -138,6 +138,14 @@ def test_ensembles_of_optuna_are_recorded():
     assert again.recorded_reason_ == "the search was fitted before"
 
 
+def test_ensembles_of_a_fitted_genetic_search():
+    """Its best settings are cross-validated once more."""
+    search = build_genetic().fit(X, y)
+    ensemble = EnsembleClassifier(search, n_best=2, random_state=0).fit(X, y)
+    assert ensemble.recorded_reason_ == "the search was fitted before"
+    assert len(ensemble.names_) == 2
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_trials_that_fail_are_left_out():
     """A trial that fails in every fold has no rank in the table."""
