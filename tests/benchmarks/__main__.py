@@ -18,8 +18,6 @@ from tests.benchmarks import parts, tables
 from tests.benchmarks.work import OURS, WORK, measure_matmul
 
 ROOT = Path(__file__).parents[2]
-#: The budget of `tune` for each table.
-TUNE_SECONDS, QUICK_SECONDS = 60, 5
 
 
 def measure(name: str, side: str, amount: int, cache: str) -> dict[str, float]:
@@ -95,8 +93,8 @@ def main() -> None:
         results[name] = compare(name, amount, options.repeats)
         print(format_row(name, amount, results[name], peak), flush=True)
     parts.print_parts()
-    seconds = QUICK_SECONDS if options.quick else TUNE_SECONDS
-    tables.print_table(options.only, time_budget=seconds)
+    n_iter = 2 if options.quick else tables.N_ITER
+    tables.print_table(options.only, **{**tables.OPTIONS, "n_iter": n_iter})
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
 
