@@ -272,7 +272,7 @@ def test_a_task_that_has_yet_to_go_on_is_waited_for(iris, function, n_jobs):
         )
     for each in found:
         assert_allclose(each, expected, atol=1e-5)
-    # Later fits of a task may begin before the other has noticed that its own has ended.
+    # Later fits of one may begin before the other notices that its own has ended.
     assert fusion.report().groups[0].n_fits == 2
 
 

@@ -341,6 +341,10 @@ def test_hyperband(flowers):
         ({"n_iter": 0}, "The 'n_iter' parameter of tune must be"),
         ({"cv": 1}, "The 'cv' parameter of tune must be"),
         ({"time_budget": 0}, "The 'time_budget' parameter of tune must be"),
+        (
+            {"time_budget": 5, "search": "hyperband"},
+            "must be None with search='hyperband'",
+        ),
         ({"executions_per_trial": 0}, "The 'executions_per_trial' parameter of tune"),
         ({"ensemble": 0}, "The 'ensemble' parameter of tune must be"),
         ({"task": "ranking"}, "The 'task' parameter of tune must be"),

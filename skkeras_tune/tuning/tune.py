@@ -134,7 +134,8 @@ def tune(
     time_budget : float, default=None
         Seconds that the whole call may take. The search ends in time for the last fit,
         and a training that is not through by then ends with the epoch it is in. A
-        budget too short for one candidate still gives a model, with a warning.
+        budget too short for one candidate still gives a model, with a warning. Not with
+        "hyperband", whose brackets say in advance how many epochs are trained.
     executions_per_trial : int, default=1
         Each candidate is scored by so many repetitions of the folds, and their mean
         counts. ``cv_results_`` has a column for each fold of each repetition.
@@ -253,6 +254,14 @@ def _validate(arguments: dict[str, Any]) -> None:
             f"{params['search'].__name__} instead."
         )
         raise TypeError(message)
+    if params["time_budget"] is not None and params["search"] == "hyperband":
+        message = (
+            "The 'time_budget' parameter of tune must be None with search='hyperband', "
+            "whose brackets say in advance how many epochs are trained. Got "
+            f"{params['time_budget']!r} instead: pass "
+            "search=HyperbandSearchCV(None, None, max_epochs=27) for less of them."
+        )
+        raise ValueError(message)
     if arguments["memory"] is not None and arguments["random_state"] is None:
         message = (
             "The 'memory' parameter of tune needs an int as 'random_state', since "

@@ -20,8 +20,6 @@ from tests.benchmarks import curves, parts, tables
 from tests.benchmarks.work import OURS, WORK, measure_matmul
 
 ROOT = Path(__file__).parents[2]
-#: The budget of `tune` for each table.
-TUNE_SECONDS, QUICK_SECONDS = 60, 5
 
 
 def measure(name: str, side: str, amount: int, cache: str) -> dict[str, float]:
@@ -110,8 +108,8 @@ def main() -> None:
     if not options.only:
         parts.print_parts()
         curves.print_curves()
-    seconds = QUICK_SECONDS if options.quick else TUNE_SECONDS
-    tables.print_table(options.only, time_budget=seconds)
+    n_iter = 2 if options.quick else tables.N_ITER
+    tables.print_table(options.only, **{**tables.OPTIONS, "n_iter": n_iter})
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
     if options.csv:

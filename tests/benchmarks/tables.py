@@ -36,6 +36,10 @@ from skkeras_tune import tune
 
 Table = tuple[pd.DataFrame, Any]
 
+#: Candidates, and the other arguments of `tune`.
+N_ITER = 16
+OPTIONS = {"space": "small", "cv": 3, "ensemble": 8}
+
 #: Columns of text with more values are left out of what is written by hand.
 MOST_CATEGORIES = 50
 
@@ -220,17 +224,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="tables whose name holds this")
     parser.add_argument("--seconds", type=float, help="budget of each call")
-    parser.add_argument("--space", default="default", help="level of the space")
-    parser.add_argument("--n-iter", type=int, default=50, help="candidates")
-    parser.add_argument("--cv", type=int, default=5, help="folds")
-    parser.add_argument("--ensemble", type=int, help="members of an ensemble")
+    parser.add_argument("--space", default=OPTIONS["space"], help="level of the space")
+    parser.add_argument("--n-iter", type=int, default=N_ITER, help="candidates")
+    parser.add_argument("--cv", type=int, default=OPTIONS["cv"], help="folds")
     given = parser.parse_args()
     options = {
         "space": given.space,
         "n_iter": given.n_iter,
         "cv": given.cv,
         "time_budget": given.seconds,
-        "ensemble": given.ensemble,
+        "ensemble": OPTIONS["ensemble"],
     }
     print_table(given.only, **{n: v for n, v in options.items() if v is not None})
 
