@@ -306,6 +306,9 @@ def refuse_single_class(y: Any) -> None:
 
 def describe_target(y: NDArray[Any]) -> str:
     """Return scikit-learn's word for the kind of target, such as "multiclass"."""
+    if y.ndim == 1 and y.dtype.kind in "iuf":
+        # scikit-learn 1.7 warns of whole numbers that hardly repeat, as targets may be.
+        y = np.concatenate([y, y])
     with np.errstate(invalid="ignore"):  # large numbers do not fit its integers
         return str(type_of_target(y, input_name="y", raise_unknown=True))
 
