@@ -86,6 +86,7 @@ LAYERS = (
         "search.brackets",
         "training.batches",
         "training.callbacks",
+        "training.costs",
         "training.deadline",
         "training.holdout",
         "training.members",

@@ -243,6 +243,20 @@ def test_members_move_to_a_smaller_program(monkeypatch):
         assert_same(here, train_alone(plan, DATA))
 
 
+def test_a_smaller_group_begins_in_a_program_that_there_is(monkeypatch):
+    """Empty slots cost less than compiling, unless there is much to train."""
+    monkeypatch.setattr(slots, "programs", ProgramCache())
+    plans = [replace(PLAN, seed=seed, epochs=5) for seed in range(4)]
+    train_group([Member(plan, DATA) for plan in plans])
+    ended = train_group([Member(plan, DATA) for plan in plans[:2]])
+    assert [design.layout.members for design in slots.programs] == [4]
+    for here, plan in zip(ended, plans, strict=False):
+        assert_same(here, train_alone(plan, DATA))
+    monkeypatch.setattr(slots, "WEIGHT_ROW_SECONDS", 1.0)
+    train_group([Member(plan, DATA) for plan in plans[:2]])
+    assert [design.layout.members for design in slots.programs] == [4, 2]
+
+
 def test_members_follow_their_own_callbacks():
     """Each member's callbacks end as they do alone."""
     plan = replace(PLAN, epochs=8)

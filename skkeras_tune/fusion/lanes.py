@@ -6,6 +6,11 @@ from functools import partial
 
 from skkeras_tune.fusion.report import FusedGroup, describe_member
 from skkeras_tune.fusion.request import Request
+from skkeras_tune.training.costs import (
+    PROGRAM_SECONDS,
+    STEP_SECONDS,
+    WEIGHT_ROW_SECONDS,
+)
 from skkeras_tune.training.group import Group
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.rescue import train_group
@@ -15,10 +20,6 @@ from skkeras_tune.training.slots import Outcome, Slots, bound_slots
 #: returns how many were taken.
 Offer = Callable[[Hashable, int, Callable[[Request], bool]], int]
 
-# Microseconds of a step, and of a weight and row in it; for weighing groups only.
-_STEP, _WEIGHT_ROW = 20.0, 2e-4
-# What another program costs, in seconds of one member's training.
-_PROGRAM_SECONDS = 0.3
 # A batch longer than this part of a lane's share is trained by all lanes.
 _LONG = 1.2
 
@@ -32,7 +33,7 @@ def split_by_size(requests: Sequence[Request]) -> list[list[Request]]:
     classes: list[list[Request]] = []
     for request in sorted(requests, key=_count_products, reverse=True):
         for members in classes:
-            if _waste([*members, request]) <= _PROGRAM_SECONDS:
+            if _waste([*members, request]) <= PROGRAM_SECONDS:
                 members.append(request)
                 break
         else:
@@ -56,7 +57,7 @@ def _waste(requests: Sequence[Request]) -> float:
         member.epochs_left * n_batches * n_weights - member.n_steps * member.n_weights
         for member in members
     )
-    return _WEIGHT_ROW * 1e-6 * batch * in_vain
+    return WEIGHT_ROW_SECONDS * batch * in_vain
 
 
 class Batch:
@@ -76,7 +77,7 @@ class Batch:
         members = self._requests
         n_steps = max(member.n_steps for member in members)
         product = sum(m.n_weights * m.design.layout.batch for m in members)
-        return n_steps * (_STEP + _WEIGHT_ROW * product) * 1e-6
+        return n_steps * (STEP_SECONDS + WEIGHT_ROW_SECONDS * product)
 
     def bound_slots(self, max_bytes: int) -> int:
         """Return how many members' states this memory holds."""

@@ -15,6 +15,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from skkeras_tune.randomness import epoch_order
+from skkeras_tune.training.costs import PROGRAM_SECONDS, WEIGHT_ROW_SECONDS
 from skkeras_tune.training.design import pad_members
 from skkeras_tune.training.group import Group
 from skkeras_tune.training.member import Member
@@ -136,8 +137,29 @@ class Slots:
                 yield member, error
         n_members = len(self._running) + len(new)
         size = self.n_slots if self._group.n_waiting else self._shrink(n_members)
+        if new and not self._running:
+            size = self._find_size(size, [member for (_, member), _ in new])
         if new or (n_members and size < len(self._slots)):
             self._seat(new, size)
+
+    def _find_size(self, size: int, members: Sequence[Member]) -> int:
+        """Return how many slots to begin with: of a program that there is, if it pays.
+
+        In slots that stand empty it computes in vain, which may cost less than
+        compiling.
+        """
+        if size == 1:
+            return size  # whose program may be simpler
+        steps = max(member.n_steps for member in members)
+        weights = self._group.join(size).network.n_weights
+        batch = members[0].design.layout.batch
+        slot_seconds = WEIGHT_ROW_SECONDS * steps * weights * batch
+        for larger in range(size, _MAX_SLOTS + 1):
+            if slot_seconds * (larger - size) > PROGRAM_SECONDS:
+                break
+            if pad_members(larger) == larger and self._group.join(larger) in programs:
+                return larger
+        return size
 
     def _shrink(self, n_members: int) -> int:
         """Return how many slots to go on with, now that nobody waits."""
