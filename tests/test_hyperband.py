@@ -223,6 +223,15 @@ def test_only_survivors_are_held(iris, monkeypatch):
     assert held[3, 9] <= 2 * (3 + 1) + 2 * 3  # bracket 1 is one rung ahead
 
 
+def test_what_has_stopped_costs_no_training_when_fused(iris):
+    """Candidates that patience has ended pass through their further rungs."""
+    model = KerasClassifier(**NETWORK, patience=1, monitor="val_loss", min_delta=10.0)
+    with fused() as fusion:
+        search = build_search(model).fit(*iris)
+    assert max(search.cv_results_["epochs"]) == 9
+    assert fusion.report().n_fused == 2 * (9 + 3 + 5 + 3)  # stopped after two epochs
+
+
 def test_several_members_go_on_each_where_it_was(iris):
     """With n_members each network of a candidate goes on from rung to rung."""
     model = KerasClassifier(**NETWORK, n_members=2)

@@ -1,6 +1,5 @@
 """The one-liner: data in, a fitted search out."""
 
-import importlib.util
 import pickle
 import time
 import warnings
@@ -318,10 +317,6 @@ def test_a_short_budget_gives_a_model(flowers, ensemble):
     assert len(found.predict(flowers[0])) == 150
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("skkeras_tune.search.hyperband") is None,
-    reason="there is no Hyperband here yet",
-)
 def test_hyperband(flowers):
     """Hyperband takes the estimator and the space of tune."""
     found = tune(*flowers, space="small", search="hyperband", cv=2, random_state=0)

@@ -86,7 +86,7 @@ def train_all(
     """
     ended = [_find_ended(training) for training in trainings]
     left = [t for t, result in zip(trainings, ended, strict=True) if result is None]
-    new = iter(_train_left(left, engine))
+    new = iter(_train_left(left, engine) if left else [])
     return [next(new) if result is None else result for result in ended]
 
 

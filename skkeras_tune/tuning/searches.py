@@ -1,6 +1,5 @@
 """A kind of search, an estimator and a space in; a search that can be fitted out."""
 
-import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from sklearn.base import clone
 
 from skkeras_tune.search.bayes import BayesSearchCV
 from skkeras_tune.search.describe import count_candidates
+from skkeras_tune.search.hyperband import HyperbandSearchCV
 from skkeras_tune.search.spaces import mlp_space
 from skkeras_tune.search.timed import GridSearchCV, RandomizedSearchCV
 
@@ -123,8 +123,7 @@ def build_grid(estimator: Any, space: Any, settings: Settings) -> Any:
 
 def build_hyperband(estimator: Any, space: Any, settings: Settings) -> Any:
     """Return a Hyperband search, whose candidates follow from its own parameters."""
-    module = importlib.import_module("skkeras_tune.search.hyperband")
-    return module.HyperbandSearchCV(
+    return HyperbandSearchCV(
         estimator,
         space,
         random_state=settings.random_state,
