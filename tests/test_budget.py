@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import loguniform
 from sklearn import model_selection
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.exceptions import FitFailedWarning
 
 from skkeras_tune import BayesSearchCV
 from skkeras_tune.search.budget import Budget, current_budget, spend
@@ -59,6 +60,48 @@ def test_a_search_ends_in_time(kind, iris):
         search.fit(*iris)
     assert 1 < len(search.cv_results_["params"]) < 100
     assert search.best_params_ in search.cv_results_["params"]
+
+
+class FailsAtFirst(Slow):
+    """Cannot be fitted with some rates, the first that are tried among them."""
+
+    def fit(self, X, y):
+        if self.rate % 3 != 1:
+            raise RuntimeError("out of paper")
+        return super().fit(X, y)
+
+
+@pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
+@pytest.mark.parametrize("error_score", [np.nan, -1.0])
+def test_candidates_that_fail_alone_in_their_batch(iris, error_score):
+    """They stay in the table with the error score, and the search goes on."""
+    rates = {"rate": list(range(12))}
+    search = GridSearchCV(FailsAtFirst(), rates, cv=2, error_score=error_score)
+    search.batch_size = 1
+    with spend(Budget(600.0)), pytest.warns(FitFailedWarning, match="out of paper"):
+        search.fit(*iris)
+    scores = dict(
+        zip(
+            [params["rate"] for params in search.cv_results_["params"]],
+            search.cv_results_["mean_test_score"],
+            strict=True,
+        )
+    )
+    assert sorted(scores) == list(range(12))
+    failed = {rate for rate, score in scores.items() if not score > 0}
+    assert failed == {rate for rate in range(12) if rate % 3 != 1}
+    assert search.best_params_["rate"] % 3 == 1
+
+
+def test_a_search_whose_candidates_all_fail(iris):
+    """The error shows what they failed with, as without a budget."""
+    search = GridSearchCV(FailsAtFirst(), {"rate": [0, 2, 3]}, cv=2)
+    with (
+        spend(Budget(600.0)),
+        pytest.warns(FitFailedWarning),
+        pytest.raises(ValueError, match=r"All the 6 fits failed[\s\S]*out of paper"),
+    ):
+        search.fit(*iris)
 
 
 @pytest.mark.parametrize("kind", ["grid", "random", "bayes"])

@@ -257,6 +257,15 @@ def test_a_smaller_group_begins_in_a_program_that_there_is(monkeypatch):
     assert 2 in [design.layout.members for design in slots.programs]
 
 
+def test_a_larger_program_is_kept_while_others_wait(monkeypatch):
+    """Where some wait for a slot, the program that was found serves to the end."""
+    monkeypatch.setattr(slots, "programs", ProgramCache())
+    plans = [replace(PLAN, seed=seed, epochs=5) for seed in range(6)]
+    train_group([Member(plan, DATA) for plan in plans[:4]])
+    train_group([Member(plan, DATA) for plan in plans], n_slots=2)
+    assert [design.layout.members for design in slots.programs] == [4]
+
+
 def test_members_follow_their_own_callbacks():
     """Each member's callbacks end as they do alone."""
     plan = replace(PLAN, epochs=8)

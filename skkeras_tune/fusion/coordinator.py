@@ -14,7 +14,7 @@ from typing import Any
 
 from skkeras_tune.fusion.lanes import Batch, Job, plan_jobs, split_by_size
 from skkeras_tune.fusion.report import FusionReport
-from skkeras_tune.fusion.request import Call, Request, Task, Wait
+from skkeras_tune.fusion.request import Call, Request, Task, Wait, current_task
 from skkeras_tune.fusion.sender import Sender
 from skkeras_tune.training.deadline import train_until
 from skkeras_tune.training.member import Member
@@ -168,6 +168,8 @@ class Coordinator:
         requests = [Request(member, wait) for member in members]
         task = requests[0].task
         with self._lock:
+            if task.call.is_cancelled:
+                raise Cancelled
             self._waiting += requests
             self._awaited = {c for c in self._awaited if c.parent is not task}
             self._leave(task)
@@ -175,13 +177,16 @@ class Coordinator:
         task.has_place = True
         if task.call.is_cancelled:
             raise Cancelled
-        return [_read_result(request.outcome) for request in requests]
+        return _read_results([request.outcome for request in requests])
 
     def train_apart(
         self, reason: str, run: Callable[[], TrainingResult]
     ) -> TrainingResult:
         """Run a training that no program can express, one at a time."""
+        task = current_task()
         with self._apart:
+            if task is not None and task.call.is_cancelled:
+                raise Cancelled
             self.report.apart[reason] += 1
             return run()
 
@@ -273,6 +278,8 @@ class Coordinator:
         self._training.discard(request)
         request.outcome = outcome
         request.wait.n_open -= 1
+        if isinstance(outcome, Exception):  # the fit fails, whatever the others give
+            request.wait.cancel()
         if not request.wait.n_open:
             self._ready.append(request.wait.resumes)
 
@@ -323,8 +330,11 @@ class Coordinator:
         return job.run(self._offer)
 
 
-def _read_result(outcome: Outcome | None) -> TrainingResult:
-    if isinstance(outcome, TrainingResult):
-        return outcome
-    assert outcome is not None
-    raise outcome
+def _read_results(outcomes: Sequence[Outcome | None]) -> list[TrainingResult]:
+    """Return the results of a fit's members, or raise what the first failed with."""
+    results = [o for o in outcomes if isinstance(o, TrainingResult)]
+    if len(results) == len(outcomes):
+        return results
+    errors = [o for o in outcomes if isinstance(o, Exception)]
+    causes = [e for e in errors if not isinstance(e, CancelledError)]
+    raise (causes or errors)[0]

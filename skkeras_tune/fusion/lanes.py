@@ -85,10 +85,11 @@ class Batch:
 
     def add(self, request: Request) -> bool:
         """Take in a request that has come later, if its rows are here."""
-        if not self.group.add(request.member):
-            return False
-        self._requests[request.member] = request
-        return True
+        self._requests[request.member] = request  # before another lane takes it
+        if self.group.add(request.member):
+            return True
+        del self._requests[request.member]
+        return False
 
     def finish(self, member: Member, outcome: Outcome) -> tuple[Request, Outcome]:
         """Return the request of a member that has ended."""

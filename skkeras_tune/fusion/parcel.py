@@ -20,6 +20,13 @@ from skkeras_tune.training.program_store import open_program_store
 from skkeras_tune.training.rescue import train_group
 from skkeras_tune.training.slots import Outcome, Slots
 
+KerasSettings = tuple[str, float]
+
+
+def read_settings() -> KerasSettings:
+    """Return Keras's float type and fuzz factor, which are a process's own."""
+    return keras.config.floatx(), keras.config.epsilon()
+
 
 class Stored(Protocol):
     """Stands for an array that the other process reads itself."""
@@ -40,15 +47,15 @@ class Parcel:
     places : tuple of int
         Of the features, the targets and, if there are any, the weights.
     train_rows, validation_rows : ndarray of int
-    seconds_left : float or None
-        Until the member's deadline; clocks differ between machines.
+    deadline : float or None
+        The member's, by the clock of `time.time`: the other one is each process's own.
     """
 
     recipe: dict[str, Any]
     places: tuple[int, ...]
     train_rows: NDArray[Any]
     validation_rows: NDArray[Any]
-    seconds_left: float | None
+    deadline: float | None
 
     def unpack(self, arrays: Sequence[Any]) -> Member:
         """Return the member again."""
@@ -62,8 +69,8 @@ class Parcel:
             validation_rows=self.validation_rows,
         )
         member = Member(**{**self.recipe, "data": data})
-        if self.seconds_left is not None:
-            member.deadline = Deadline(time.monotonic() + self.seconds_left)
+        if self.deadline is not None:
+            member.deadline = Deadline(time.monotonic() + self.deadline - time.time())
         return member
 
 
@@ -87,7 +94,7 @@ class Run:
 
 
 def train_parcels(
-    parcels: Sequence[Parcel], n_slots: int, floatx: str, *arrays: Any
+    parcels: Sequence[Parcel], n_slots: int, settings: KerasSettings, *arrays: Any
 ) -> Run:
     """Train members of one kind in this process.
 
@@ -96,13 +103,15 @@ def train_parcels(
     parcels : sequence of Parcel
     n_slots : int
         How many are trained side by side.
-    floatx : str
-        Keras's float type in the process that sends.
+    settings : tuple of (str, float)
+        Keras's float type and fuzz factor in the process that sends.
     *arrays : ndarray, sparse matrix or Stored
         What the parcels' places mean.
     """
-    if keras.config.floatx() != floatx:
+    floatx, epsilon = settings
+    if settings != read_settings():
         keras.config.set_floatx(floatx)
+        keras.config.set_epsilon(epsilon)
     open_program_store()
     rows = [a.load() if hasattr(a, "load") else a for a in arrays]
     runs: list[Slots] = []

@@ -92,6 +92,12 @@ class Wait:
         #: Members whose training has not ended.
         self.n_open = len(members)
         self.resumes = threading.Event()
+        self._members = members
+
+    def cancel(self) -> None:
+        """Give up the members that still train."""
+        for member in self._members:
+            member.is_cancelled = True
 
 
 class Request:

@@ -6,15 +6,15 @@ that brings down its worker fails alone.
 
 import hashlib
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import joblib
-import keras
 import numpy as np
 
 from skkeras_tune.fusion.lanes import Job
-from skkeras_tune.fusion.parcel import Parcel, Run, train_parcels
+from skkeras_tune.fusion.parcel import Parcel, Run, read_settings, train_parcels
 from skkeras_tune.fusion.request import Request
 from skkeras_tune.fusion.workers import Workers
 from skkeras_tune.training.member import Member
@@ -105,9 +105,8 @@ class Sender:
                 break
             try:
                 parcels, arrays = self._pack(members)
-                floatx = keras.config.floatx()
                 future = self._workers.submit(
-                    train_parcels, parcels, n_slots, floatx, *arrays
+                    train_parcels, parcels, n_slots, read_settings(), *arrays
                 )
                 run: Run = future.result()
             except self._workers.lost as error:
@@ -146,9 +145,9 @@ class Sender:
             places = tuple(place(a) for a in arrays if a is not None)
             rows = data.train_rows, data.validation_rows
             deadline = member.deadline
-            left = None if deadline is None else deadline.seconds_left
+            end = None if deadline is None else time.time() + deadline.seconds_left
             recipe["data"] = _NO_DATA
-            parcels.append(Parcel(recipe, places, *rows, left))
+            parcels.append(Parcel(recipe, places, *rows, end))
         return parcels, references
 
     def _keep(self, array: Any) -> Any:

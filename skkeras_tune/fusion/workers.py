@@ -11,18 +11,31 @@ import os
 import shutil
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, Future
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import joblib
 from joblib.externals import loky
+from joblib.externals.loky.process_executor import ShutdownExecutorError
 
 from skkeras_tune.optional import import_optional
 
 WorkersName = Literal["loky", "dask", "ray"]
+#: Ray's errors of a process or data that is gone; others are of the function.
+_RAY_LOST = (
+    "LocalRayletDiedError",
+    "NodeDiedError",
+    "ObjectLostError",
+    "OutOfMemoryError",
+    "RaySystemError",
+    "TaskCancelledError",
+    "WorkerCrashedError",
+)
 # A worker that is idle for so many seconds ends.
 _IDLE_SECONDS = 300.0
 
@@ -94,6 +107,11 @@ def _load(path: str) -> Any:
     return joblib.load(path, mmap_mode="r")
 
 
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()
+
+
 class _IdleProcesses:
     """Processes that wait for work, which outlive the context that began them.
 
@@ -131,7 +149,7 @@ _idle = _IdleProcesses()
 class LokyWorkers:
     """Processes on this machine, which stay for a while when they are idle."""
 
-    lost = (BrokenExecutor, CancelledError)
+    lost = (BrokenExecutor, CancelledError, ShutdownExecutorError)
 
     def __init__(self, n_workers: int | None) -> None:
         self.n_workers = n_workers or joblib.cpu_count()
@@ -147,7 +165,10 @@ class LokyWorkers:
         self._n_arrays += 1
         path = self._folder / f"{self._n_arrays}.joblib"
         joblib.dump(array, path)
-        return OnDisk(path)
+        stored = OnDisk(path)
+        # Who has mapped it keeps it; where a file in use cannot go, `close` removes it.
+        weakref.finalize(stored, _remove, path)
+        return stored
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
         """Run a function in a process."""
@@ -231,7 +252,8 @@ class RayWorkers:
             self._ray.init(logging_level="ERROR")
         n_cores = int(self._ray.cluster_resources().get("CPU", 1))
         self.n_workers = n_workers or n_cores
-        self.lost = (self._ray.exceptions.RayError, CancelledError)
+        known = (getattr(self._ray.exceptions, name, None) for name in _RAY_LOST)
+        self.lost = (*filter(None, known), CancelledError)
         self._running: dict[Future[Any], Any] = {}
 
     def put(self, array: Any) -> Any:

@@ -1,15 +1,33 @@
 """scikit-learn's searches, which heed a budget of time where they run under one."""
 
+import time
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from sklearn import model_selection
 from sklearn.utils import shuffle
 
 from skkeras_tune.search.budget import Budget, current_budget
+from skkeras_tune.search.failures import (
+    FailedBatch,
+    insert_failures,
+    raise_if_all_failed,
+    read_failures,
+    warn_of_failures,
+)
 from skkeras_tune.search.tasks import open_task
+
+
+@dataclass
+class _Progress:
+    """What a search has done so far; not kept when it ends."""
+
+    n_rows: int = 0
+    failures: list[FailedBatch] = field(default_factory=list)
+    format_arguments: tuple[Any, ...] = ()
 
 
 class _Timed:
@@ -17,6 +35,18 @@ class _Timed:
 
     #: Candidates evaluated together, at most.
     batch_size: ClassVar[int] = 8
+    error_score: Any
+
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
+        """Search, as scikit-learn's search does."""
+        self._progress = _Progress()
+        try:
+            super().fit(X, y, **params)  # type: ignore[misc]
+            if self._progress.failures:  # the last of them are not in it
+                self.cv_results_ = self._format_progress()
+        finally:
+            del self._progress
+        return self
 
     def _order(self, candidates: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
         return candidates
@@ -29,38 +59,67 @@ class _Timed:
         budget = current_budget()
         if budget is not None:
             evaluate_candidates = partial(
-                _evaluate_in_batches, self, evaluate_candidates, budget
+                self._evaluate_in_batches, evaluate_candidates, budget
             )
         super()._run_search(evaluate_candidates, **context)  # type: ignore[misc]
+        raise_if_all_failed(self._progress.failures, max(self._progress.n_rows, 1))
 
+    def _evaluate_in_batches(
+        self,
+        evaluate_candidates: Any,
+        budget: Budget,
+        candidates: Iterable[dict[str, Any]],
+        callback_ctx: Any = None,
+    ) -> None:
+        """Evaluate candidates until all are done or the time is up; at least one."""
+        left = iter(self._order(candidates))
+        number = -1
+        while batch := list(islice(left, max(budget.choose_size(self.batch_size), 0))):
+            number += 1
+            with (
+                open_task(
+                    callback_ctx,
+                    self,
+                    task_name="batch",
+                    task_id=number,
+                    max_subtasks=None,
+                    sequential_subtasks=False,
+                ) as task,
+                budget.evaluate(len(batch)),
+            ):
+                context = {} if task is None else {"callback_ctx": task}
+                self._evaluate_batch(partial(evaluate_candidates, **context), batch)
 
-def _evaluate_in_batches(
-    search: Any,
-    evaluate_candidates: Any,
-    budget: Budget,
-    candidates: Iterable[dict[str, Any]],
-    callback_ctx: Any = None,
-) -> dict[str, Any]:
-    """Evaluate candidates until all are done or the time is up; at least one."""
-    left = iter(search._order(candidates))
-    results: dict[str, Any] = {}
-    number = -1
-    while batch := list(islice(left, max(budget.choose_size(search.batch_size), 0))):
-        number += 1
-        with (
-            open_task(
-                callback_ctx,
-                search,
-                task_name="batch",
-                task_id=number,
-                max_subtasks=None,
-                sequential_subtasks=False,
-            ) as task,
-            budget.evaluate(len(batch)),
-        ):
-            context = {} if task is None else {"callback_ctx": task}
-            results = evaluate_candidates(batch, **context)
-    return results
+    def _evaluate_batch(self, evaluate: Any, batch: list[dict[str, Any]]) -> None:
+        """Evaluate candidates; mends scikit-learn's end where all of them fail."""
+        progress, start = self._progress, time.perf_counter()
+        row = progress.n_rows
+        progress.n_rows += len(batch)
+        try:
+            evaluate(batch)
+        except ValueError as error:
+            failures = read_failures(error)
+            if failures is None or self.error_score == "raise":
+                raise
+            seconds = time.perf_counter() - start
+            failed = FailedBatch(row, batch, *failures, seconds)
+            progress.failures.append(failed)
+            warn_of_failures(failed, self.error_score)
+
+    def _format_results(self, *arguments: Any, **options: Any) -> dict[str, Any]:
+        self._progress.format_arguments = (*arguments, *options.values())
+        return self._format_progress()
+
+    def _format_progress(self) -> dict[str, Any]:
+        """Format the rows so far, with the failures that scikit-learn drops."""
+        candidates, n_splits, records, *more = self._progress.format_arguments
+        candidates, records = insert_failures(
+            self._progress.failures, candidates, records, self.error_score
+        )
+        results: dict[str, Any] = super()._format_results(  # type: ignore[misc]
+            candidates, n_splits, records, *more
+        )
+        return results
 
 
 class GridSearchCV(_Timed, model_selection.GridSearchCV):

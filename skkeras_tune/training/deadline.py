@@ -69,13 +69,15 @@ class DeadlineStop(keras.callbacks.Callback):
     def __init__(self, deadline: Deadline) -> None:
         super().__init__()
         self.deadline = deadline
+        #: Whether it, and nothing before it, has ended the training.
+        self.has_stopped = False
 
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:
-        if self.deadline.has_passed:
-            self.model.stop_training = True
+        if self.deadline.has_passed and not self.model.stop_training:
+            self.model.stop_training = self.has_stopped = True
 
 
-def list_clocks() -> list[keras.callbacks.Callback]:
+def list_clocks() -> list[DeadlineStop]:
     """Return the callbacks by which Keras's own loop keeps this thread's deadline."""
     deadline = _current.get()
     return [] if deadline is None else [DeadlineStop(deadline)]

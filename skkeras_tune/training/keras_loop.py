@@ -252,7 +252,7 @@ def _fit(
     steps = count_batches(len(data.train_rows), plan.batch_size)
     validation = _validation_arguments(plan, data, targets)
     _align_executions(model, steps, validation.get("validation_steps", 0))
-    first_epoch, resuming = plan.first_epoch, []
+    first_epoch, resuming, clocks = plan.first_epoch, [], list_clocks()
     if paused is not None:
         _restore_position(model, paused.state["position"])
         first_epoch += paused.n_epochs
@@ -269,7 +269,7 @@ def _fit(
                 pausing,
                 *watchers,
                 *resuming,
-                *list_clocks(),
+                *clocks,
             ],
             verbose=plan.verbose,
             shuffle=False,  # the batches come shuffled
@@ -288,7 +288,8 @@ def _fit(
             "position": pausing.position,
             "rule": [read_callback(callback) for callback in rule],
         }
-        is_over = bool(model.stop_training)
+        is_cut = any(clock.has_stopped for clock in clocks)
+        is_over = bool(model.stop_training) and not is_cut
         result.paused = pause_training(plan, data, result, state, is_over=is_over)
     return result
 

@@ -136,7 +136,9 @@ class Slots:
             except Exception as error:
                 yield member, error
         n_members = len(self._running) + len(new)
-        size = self.n_slots if self._group.n_waiting else self._shrink(n_members)
+        size = max(self.n_slots, len(self._slots))
+        if not self._group.n_waiting:
+            size = self._shrink(n_members)
         if new and not self._running:
             size = self._find_size(size, [member for (_, member), _ in new])
         if new or (n_members and size < len(self._slots)):
@@ -175,11 +177,11 @@ class Slots:
 
     def _seat(self, new: list[Any], size: int) -> None:
         """Give slots to those that go on and to new members."""
-        for (_, member), _ in new:
-            member.open()
         kept = self._read_states([p for p, s in enumerate(self._slots) if s])
         seated = list(zip(self._running, kept, strict=True)) + new
-        self._slots = [slot for slot, _ in seated]
+        self._slots = [slot for slot, _ in seated]  # whatever fails from here on
+        for (_, member), _ in new:
+            member.open()
         self._slots += [None] * (size - len(seated))
         states = [state for _, state in seated]
         if size > len(seated):

@@ -138,6 +138,8 @@ BUILDERS: dict[str, Callable[[Any, Any, Settings], Any]] = {
     "hyperband": build_hyperband,
 }
 
+# What scikit-learn's clone keeps beside the parameters.
+_CLONED = ("_skl_callbacks", "_metadata_request")
 _TIMED: dict[type, Callable[..., Any]] = {
     model_selection.GridSearchCV: GridSearchCV,
     model_selection.RandomizedSearchCV: RandomizedSearchCV,
@@ -185,7 +187,18 @@ def complete_search(search: Any, estimator: Any, space: Any, settings: Settings)
 def _heed_time(search: Any) -> Any:
     """Return a search of scikit-learn as the kind of it that heeds a budget."""
     kind = _TIMED.get(type(search))
-    return search if kind is None else kind(**search.get_params(deep=False))
+    if kind is None:
+        return search
+    heeding = kind(**search.get_params(deep=False))
+    for name in _CLONED:
+        if hasattr(search, name):
+            setattr(heeding, name, getattr(search, name))
+    return heeding
+
+
+def heeds_budget(search: Any) -> bool:
+    """Tell whether a search tries fewer candidates where its time is bounded."""
+    return isinstance(search, (GridSearchCV, RandomizedSearchCV, BayesSearchCV))
 
 
 def _bound(n_iter: int, space: Any) -> int:

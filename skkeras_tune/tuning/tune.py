@@ -42,6 +42,7 @@ from skkeras_tune.tuning.searches import (
     Settings,
     complete_search,
     find_space_parameter,
+    heeds_budget,
     resolve_space,
 )
 from skkeras_tune.tuning.target import Target, Task, read_target
@@ -218,6 +219,7 @@ def tune(
     )
     settings = Settings(int(n_iter), folds, scoring, seed, int(verbose))
     chosen = _build_search(search, model, space, prefix, X, target, settings)
+    _refuse_budget(time_budget, chosen)
     fit_params = _list_fit_params(chosen.estimator, prefix, groups)
     rows = _Rows(X, target, groups, fit_params)
     budget = _build_budget(time_budget, started, ensemble)
@@ -254,18 +256,22 @@ def _validate(arguments: dict[str, Any]) -> None:
             f"{params['search'].__name__} instead."
         )
         raise TypeError(message)
-    if params["time_budget"] is not None and params["search"] == "hyperband":
-        message = (
-            "The 'time_budget' parameter of tune must be None with search='hyperband', "
-            "whose brackets say in advance how many epochs are trained. Got "
-            f"{params['time_budget']!r} instead: pass "
-            "search=HyperbandSearchCV(None, None, max_epochs=27) for less of them."
-        )
-        raise ValueError(message)
     if arguments["memory"] is not None and arguments["random_state"] is None:
         message = (
             "The 'memory' parameter of tune needs an int as 'random_state', since "
             "without one no training is ever repeated. Got None instead."
+        )
+        raise ValueError(message)
+
+
+def _refuse_budget(time_budget: float | None, search: Any) -> None:
+    """Refuse a bound of time for a search that would leave none for its last fit."""
+    if time_budget is not None and not heeds_budget(search):
+        message = (
+            "The 'time_budget' parameter of tune must be None with "
+            f"{type(search).__name__}, which cannot try fewer candidates. Got "
+            f"{time_budget!r} instead: bound the work by the search's own parameters, "
+            "such as max_epochs=27 of HyperbandSearchCV."
         )
         raise ValueError(message)
 
