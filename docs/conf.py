@@ -65,6 +65,10 @@ nitpick_ignore_regex = [("py:.*", rf"({others})\..*")]
 # Where docstrings inherited from scikit-learn point to in its own documentation.
 scikit_learn = "https://scikit-learn.org/stable"
 scikit_learn_sections = {
+    "df_output_transform": "auto_examples/miscellaneous/plot_set_output.html",
+    "sphx_glr_auto_examples_miscellaneous_plot_set_output.py": (
+        "auto_examples/miscellaneous/plot_set_output.html"
+    ),
     "accuracy_score": "modules/model_evaluation.html#accuracy-score",
     "metadata_routing": "metadata_routing.html",
     "r2_score": "modules/model_evaluation.html#r2-score",

@@ -128,6 +128,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : DataFrame of shape (n_samples, n_columns)
+            The rows to learn from.
         y : array-like of shape (n_samples,), default=None
             The target, for columns of many categories. Without it, or with several
             targets, their 40 (`max_one_hot`) most frequent ones get a column each.
@@ -159,6 +160,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : DataFrame of shape (n_samples, n_columns)
+            The rows to learn from.
         y : array-like of shape (n_samples,), default=None
             The target.
         **fit_params : dict
@@ -167,6 +169,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_numbers)
+            Without missing values; scaled, encoded, or 0 and 1.
         """
         validate_parameter_constraints(
             self._parameter_constraints, self.get_params(), type(self).__name__
@@ -190,6 +193,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_numbers)
+            Without missing values; scaled, encoded, or 0 and 1.
         """
         check_is_fitted(self)
         _refuse_other_than_frame(X)
@@ -202,11 +206,13 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        input_features : ignored
+        input_features : None
+            Not used: the columns' own names are.
 
         Returns
         -------
-        ndarray of str
+        ndarray of str of shape (n_numbers,)
+            In the order in which `transform` gives the numbers.
         """
         check_is_fitted(self)
         names: NDArray[Any] = self.transformer_.get_feature_names_out()
