@@ -134,8 +134,9 @@ def search_pictures(side: str, epochs: int) -> Figures:
     X, y, _, _ = load_fashion_mnist()
     X, y = X.reshape(len(X), -1)[:48_000], y[:48_000]
     if side == BY_HAND:
-        folds = list(FOLDS.split(X))
-        return {"score": search_by_hand(X.astype("float32"), y, folds, RATES, epochs)}
+        folds, (_, classes) = list(FOLDS.split(X)), np.unique(y, return_inverse=True)
+        X = X.astype("float32")
+        return {"score": search_by_hand(X, classes, folds, RATES, epochs)}
     search = GridSearchCV(
         build_estimator(side, "Classifier", (100,), epochs=epochs, batch_size=32),
         {name_rate(side): RATES},
