@@ -11,7 +11,6 @@ from sklearn.model_selection import GridSearchCV, KFold, RandomizedSearchCV
 from sklearn.preprocessing import StandardScaler
 
 from examples.datasets import load_fashion_mnist, load_pima
-from tests.benchmarks.by_hand import search_by_hand
 from tests.benchmarks.sides import (
     OURS,
     Figures,
@@ -20,7 +19,6 @@ from tests.benchmarks.sides import (
     load_california,
 )
 
-BY_HAND = "a loop by hand"
 #: scikit-learn's search with our estimators, for Hyperband to be measured against.
 IN_FULL = "random search in full"
 RATES = (3e-4, 1e-3, 3e-3, 1e-2)
@@ -133,10 +131,6 @@ def search_pictures(side: str, epochs: int) -> Figures:
     """Search four learning rates over three folds of 48,000 pictures."""
     X, y, _, _ = load_fashion_mnist()
     X, y = X.reshape(len(X), -1)[:48_000], y[:48_000]
-    if side == BY_HAND:
-        folds, (_, classes) = list(FOLDS.split(X)), np.unique(y, return_inverse=True)
-        X = X.astype("float32")
-        return {"score": search_by_hand(X, classes, folds, RATES, epochs)}
     search = GridSearchCV(
         build_estimator(side, "Classifier", (100,), epochs=epochs, batch_size=32),
         {name_rate(side): RATES},
