@@ -3,11 +3,10 @@
 The search is scikit-optimize's, mended where it fails on today's scikit-learn.
 """
 
-import time
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar, Self
@@ -25,11 +24,9 @@ from skkeras_tune._compat import Interval
 from skkeras_tune.search.budget import current_budget
 from skkeras_tune.search.dimensions import build_space, list_search_spaces
 from skkeras_tune.search.failures import (
-    FailedBatch,
+    Progress,
     insert_failures,
     raise_if_all_failed,
-    read_failures,
-    warn_of_failures,
 )
 from skkeras_tune.search.proposals import DistinctOptimizer
 from skkeras_tune.search.tasks import open_task
@@ -41,18 +38,10 @@ StepCallback = Callable[[OptimizeResult], bool | None]
 
 
 @dataclass
-class _Progress:
-    """What a running search knows; dropped when it ends."""
+class _Progress(Progress):
+    """What a running search knows, and who is told of its steps."""
 
     callbacks: Sequence[StepCallback] = ()
-    n_rows: int = 0
-    failures: list[FailedBatch] = field(default_factory=list)
-    format_arguments: tuple[Any, ...] = ()
-
-    def __reduce__(self) -> tuple[type["_Progress"], tuple[()]]:
-        # scikit-learn 1.9 sends the search to its workers, which need nothing of this;
-        # and a callback may not be picklable.
-        return _Progress, ()
 
 
 class BayesSearchCV(skopt.BayesSearchCV):
@@ -211,7 +200,7 @@ class BayesSearchCV(skopt.BayesSearchCV):
         params = {**(self.fit_params or {}), **fit_params}
         if groups is not None:
             params["groups"] = groups
-        self._progress = _Progress(check_callback(callback))
+        self._progress = _Progress(callbacks=check_callback(callback))
         try:
             super(skopt.BayesSearchCV, self).fit(X, y, **params)
             # Once more, now that the last failures are known.
@@ -292,20 +281,9 @@ class BayesSearchCV(skopt.BayesSearchCV):
         candidates: list[dict[str, Any]],
     ) -> list[float]:
         """Return a score for each candidate; mends scikit-learn's end at failures."""
-        progress = self._progress
-        row = progress.n_rows
-        progress.n_rows += len(candidates)
-        start = time.perf_counter()
-        try:
-            results = self._evaluate_as_task(evaluate_candidates, parent, candidates)
-        except ValueError as error:
-            failures = read_failures(error)
-            if failures is None or self.error_score == "raise":
-                raise
-            seconds = time.perf_counter() - start
-            batch = FailedBatch(row, candidates, *failures, seconds)
-            progress.failures.append(batch)
-            warn_of_failures(batch, self.error_score)
+        evaluate = partial(self._evaluate_as_task, evaluate_candidates, parent)
+        results = self._progress.evaluate(evaluate, candidates, self.error_score)
+        if results is None:
             return [float(self.error_score)] * len(candidates)
         scores = results[self._find_score_name(results)][-len(candidates) :]
         return [float(score) for score in scores]

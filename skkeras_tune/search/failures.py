@@ -4,10 +4,11 @@ Its error comes in; a record that keeps their rows in ``cv_results_`` goes out.
 """
 
 import re
+import time
 import warnings
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sklearn.exceptions import FitFailedWarning
@@ -81,6 +82,50 @@ def warn_of_failures(batch: FailedBatch, error_score: float) -> None:
         FitFailedWarning,
         stacklevel=2,
     )
+
+
+@dataclass
+class Progress:
+    """What a running search knows; dropped when it ends.
+
+    Attributes
+    ----------
+    n_rows : int
+        Candidates evaluated so far, the failed ones among them.
+    failures : list of FailedBatch
+    format_arguments : tuple
+        What scikit-learn has given last to be made ``cv_results_`` of.
+    """
+
+    n_rows: int = 0
+    failures: list[FailedBatch] = field(default_factory=list)
+    format_arguments: tuple[Any, ...] = ()
+
+    def __reduce__(self) -> tuple[type["Progress"], tuple[()]]:
+        # scikit-learn 1.9 sends the search to its workers, which need nothing of this;
+        # and a callback may not be picklable.
+        return type(self), ()
+
+    def evaluate(
+        self,
+        evaluate: Callable[[list[dict[str, Any]]], Any],
+        candidates: list[dict[str, Any]],
+        error_score: Any,
+    ) -> Any:
+        """Evaluate candidates; None where all of them fail, which ends no search."""
+        row, start = self.n_rows, time.perf_counter()
+        self.n_rows += len(candidates)
+        try:
+            return evaluate(candidates)
+        except ValueError as error:
+            failures = read_failures(error)
+            if failures is None or error_score == "raise":
+                raise
+            seconds = time.perf_counter() - start
+            batch = FailedBatch(row, candidates, *failures, seconds)
+            self.failures.append(batch)
+            warn_of_failures(batch, error_score)
+            return None
 
 
 def raise_if_all_failed(batches: Sequence[FailedBatch], n_rows: int) -> None:

@@ -1,8 +1,6 @@
 """scikit-learn's searches, which heed a budget of time where they run under one."""
 
-import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from typing import Any, ClassVar, Self
@@ -12,22 +10,11 @@ from sklearn.utils import shuffle
 
 from skkeras_tune.search.budget import Budget, current_budget
 from skkeras_tune.search.failures import (
-    FailedBatch,
+    Progress,
     insert_failures,
     raise_if_all_failed,
-    read_failures,
-    warn_of_failures,
 )
 from skkeras_tune.search.tasks import open_task
-
-
-@dataclass
-class _Progress:
-    """What a search has done so far; not kept when it ends."""
-
-    n_rows: int = 0
-    failures: list[FailedBatch] = field(default_factory=list)
-    format_arguments: tuple[Any, ...] = ()
 
 
 class _Timed:
@@ -39,7 +26,7 @@ class _Timed:
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Search, as scikit-learn's search does."""
-        self._progress = _Progress()
+        self._progress = Progress()
         try:
             super().fit(X, y, **params)  # type: ignore[misc]
             if self._progress.failures:  # the last of them are not in it
@@ -88,23 +75,8 @@ class _Timed:
                 budget.evaluate(len(batch)),
             ):
                 context = {} if task is None else {"callback_ctx": task}
-                self._evaluate_batch(partial(evaluate_candidates, **context), batch)
-
-    def _evaluate_batch(self, evaluate: Any, batch: list[dict[str, Any]]) -> None:
-        """Evaluate candidates; mends scikit-learn's end where all of them fail."""
-        progress, start = self._progress, time.perf_counter()
-        row = progress.n_rows
-        progress.n_rows += len(batch)
-        try:
-            evaluate(batch)
-        except ValueError as error:
-            failures = read_failures(error)
-            if failures is None or self.error_score == "raise":
-                raise
-            seconds = time.perf_counter() - start
-            failed = FailedBatch(row, batch, *failures, seconds)
-            progress.failures.append(failed)
-            warn_of_failures(failed, self.error_score)
+                evaluate = partial(evaluate_candidates, **context)
+                self._progress.evaluate(evaluate, batch, self.error_score)
 
     def _format_results(self, *arguments: Any, **options: Any) -> dict[str, Any]:
         self._progress.format_arguments = (*arguments, *options.values())
