@@ -123,7 +123,7 @@ class TrainedModel:
             with suppress(NotCompilable):
                 network = StackedMLP.of(self._network)
                 weights = [tf.constant(w[np.newaxis]) for w in self._state.weights]
-                return lambda x: network(weights, tf.constant(x[np.newaxis]))[0][0]
+                return lambda x: network.predict(weights, tf.constant(x[np.newaxis]))[0]
         model = self.model
         if type(model).predict_step is not keras.Model.predict_step:
             return None

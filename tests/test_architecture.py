@@ -65,6 +65,7 @@ LAYERS = (
         "training.design",
         "training.keras_loop",
         "training.member_state",
+        "training.mlp_program",
         "training.model_program",
     },
     {"training.callback_replay", "training.program", "training.progress"},
@@ -77,6 +78,7 @@ LAYERS = (
         "training.stacked_mlp",
         "training.updates",
     },
+    {"training.layers"},
     {
         "averaging",
         "fingerprint",

@@ -33,6 +33,7 @@ from skkeras_tune.training.member_state import (
     unpack_state,
     unpack_weights,
 )
+from skkeras_tune.training.mlp_program import MLPProgram
 from skkeras_tune.training.pausing import pause_training
 from skkeras_tune.training.plan import (
     ModelState,
@@ -118,7 +119,7 @@ class Member:
 
     def build_program(self, design: Design) -> Program:
         """Return a new program of that design."""
-        return Program(design)
+        return MLPProgram(design)
 
     @property
     def kind(self) -> Hashable:

@@ -13,7 +13,7 @@ import tensorflow as tf
 from skkeras_tune._compat import add_member_axis, list_layers
 from skkeras_tune.training.model_key import list_variables
 from skkeras_tune.training.plan import NotCompilable
-from skkeras_tune.training.program import Design, Program, State
+from skkeras_tune.training.program import Design, Outcome, Program, State
 
 
 class ModelProgram(Program):
@@ -90,17 +90,43 @@ class ModelProgram(Program):
         _, *carried = tf.while_loop(lambda i, *_: i < n_steps, one, loop)
         return step(*take(n_steps, rest), *carried) if is_exact and rest else carried
 
-    def begin_pass(self, mask: Any, counters: Any, numbers: Any) -> Any:
-        """Return that this is training: the model has its own random generators."""
-        return True
+    def differentiate(
+        self, batch: State, places: Any, numbers: Any, moving: State
+    ) -> tuple[tuple[Any, ...], Outcome]:
+        """Return the gradients of the weights' rows, and what a batch came to."""
+        trained = self.packing.unpack(moving["weights"])
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(trained)
+            outcome = self._run(trained, batch, places, numbers, moving, training=True)
+        gradients = tape.gradient(
+            outcome.loss, trained, unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
+        return self.packing.pack(gradients), outcome
 
-    def run_network(
+    def test(self, batch: State, places: Any, numbers: Any, moving: State) -> Outcome:
+        """Return what a batch of held-out rows comes to."""
+        trained = self.packing.unpack(moving["weights"])
+        return self._run(trained, batch, places, numbers, moving, training=False)
+
+    def _run(
         self,
         trained: list[Any],
-        others: list[Any],
-        x: Any,
+        batch: State,
+        places: Any,
         numbers: Any,
-        training: Any = None,
+        moving: State,
+        *,
+        training: bool,
+    ) -> Outcome:
+        outputs, others, penalty = self._call(
+            trained, moving["others"], batch["x"], training=training
+        )
+        losses = self.find_losses(batch, outputs, numbers)
+        loss = tf.reduce_sum(losses * self.share_rows(batch, places), axis=1)
+        return Outcome(outputs, loss + penalty, others)
+
+    def _call(
+        self, trained: list[Any], others: list[Any], x: Any, *, training: bool
     ) -> tuple[Any, list[Any], Any]:
         """Return the outputs, the others as they are then, and the added losses."""
         model = self.model
@@ -116,7 +142,7 @@ class ModelProgram(Program):
             trained,
             [values[id(v)] for v in variables],
             x[0],
-            training=bool(training),
+            training=training,
             return_losses=True,
         )
         if getattr(outputs, "_keras_mask", None) is not None:

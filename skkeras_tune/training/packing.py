@@ -32,8 +32,8 @@ class Packing:
     def groups(self) -> list[list[int]]:
         """The places of the weights of each row."""
         places = range(len(self.shapes))
-        small = [i for i in places if _count(self.shapes[i]) < _LARGE]
-        large = [[i] for i in places if _count(self.shapes[i]) >= _LARGE]
+        small = [i for i in places if is_small(self.shapes[i])]
+        large = [[i] for i in places if not is_small(self.shapes[i])]
         return [small, *large] if small else large
 
     def pack(self, weights: Sequence[Any]) -> tuple[Any, ...]:
@@ -67,6 +67,11 @@ class Packing:
             ends = np.cumsum([_count(self.shapes[i]) for i in group])
             parts |= dict(zip(group, np.split(row, ends[:-1]), strict=True))
         return [parts[i].reshape(s).copy() for i, s in enumerate(self.shapes)]
+
+
+def is_small(shape: Shape) -> bool:
+    """Tell whether a weight shares a row with others."""
+    return _count(shape) < _LARGE
 
 
 def _count(shape: Shape) -> int:

@@ -17,7 +17,12 @@ def relu(x: Any) -> Any:
 
     A `tf.maximum` that has no gradient at zero loses NaN in TensorFlow 2.18.
     """
-    return tf.where(x <= 0, tf.zeros_like(x), x)
+    return tf.where(x <= 0, tf.constant(0, x.dtype), x)
+
+
+def relu_gradient(outputs: Any, slope: Any) -> Any:
+    """Return the gradient of what `relu` was given, for that of its outputs."""
+    return tf.where(outputs <= 0, tf.constant(0, slope.dtype), slope)
 
 
 def absolute(x: Any) -> Any:
@@ -48,6 +53,6 @@ def is_missing(x: Any) -> Any:
 def binary_crossentropy(targets: Any, logits: Any) -> Any:
     """Return the loss of each output, as exact for large logits as for small."""
     is_high = logits >= 0
-    high = tf.where(is_high, logits, tf.zeros_like(logits))
+    high = tf.where(is_high, logits, tf.constant(0, logits.dtype))
     low = tf.where(is_high, -logits, logits)
     return high - logits * targets + tf.nn.softplus(low)

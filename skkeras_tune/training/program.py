@@ -8,12 +8,12 @@ fit of a shape.
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from skkeras_tune._compat import quiet_retracing
-from skkeras_tune.randomness import hash_bits
 from skkeras_tune.training.callback_rules import (
     Moment,
     Plateau,
@@ -25,7 +25,6 @@ from skkeras_tune.training.objective import Judge, Objective, describe_values
 from skkeras_tune.training.packing import Packing
 from skkeras_tune.training.primitives import is_finite, is_missing
 from skkeras_tune.training.program_store import clear_program_store
-from skkeras_tune.training.stacked_mlp import TrainingPass
 from skkeras_tune.training.updates import (
     OptimizerRule,
     apply_gradients,
@@ -74,6 +73,23 @@ class Layout:
     epochs: int
     rest: int = 0
     held_rest: int = 0
+
+
+class Outcome(NamedTuple):
+    """What a batch comes to.
+
+    Attributes
+    ----------
+    outputs : tensor of shape (P, B, output_units)
+    loss : tensor of shape (P,)
+        Mean over the rows that count, with what the weights add.
+    others : list of tensors
+        The weights without gradients, as they are after it.
+    """
+
+    outputs: Any
+    loss: Any
+    others: Any
 
 
 @dataclass(frozen=True)
@@ -137,7 +153,6 @@ class Program:
         self.layout = design.layout
         self.keys = design.keys
         self.judge = Judge(*design.judged)
-        self.trainable = design.network.trainable
         self.packing = design.packing
         self._lock = threading.Lock()
         self._is_ready = False
@@ -255,15 +270,17 @@ class Program:
     ) -> Any:
         """Return the rows of one batch, and which and how many of them count."""
         start = i * size
-        rows = tf.slice(orders, [epoch, 0, start], [1, self.layout.members, size])[0]
+        n_members = self.layout.members
+        rows = tf.slice(orders, [epoch, 0, start], [1, n_members, size])
+        rows = tf.reshape(rows, [n_members, size])
         count = tf.clip_by_value(n_rows - start, 0, size)
-        mask = tf.cast(tf.range(size) < count[:, tf.newaxis], self.type)
+        mask = tf.cast(np.arange(size) < tf.expand_dims(count, 1), self.type)
         return rows, (mask, tf.cast(count, self.type))
 
     def gather(self, data: Any, run: Any, rows: Any) -> State:
         offsets = run["offsets"]
         return {
-            name: tf.gather(values, rows + offsets[name][:, tf.newaxis])
+            name: tf.gather(values, rows + tf.expand_dims(offsets[name], 1))
             for name, values in data.items()
         }
 
@@ -271,77 +288,46 @@ class Program:
         self, batch: State, places: Any, numbers: Any, moving: State, totals: Any
     ) -> Any:
         mask, count = places
-        counters = moving["counters"]
-        training = self.begin_pass(mask, counters, numbers)
-        trained, others = self.packing.unpack(moving["weights"]), moving["others"]
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(trained)
-            outputs, others, penalty = self.run_network(
-                trained, others, batch["x"], numbers, training
-            )
-            loss = self.mean_loss(batch, outputs, numbers, places) + penalty
-            total = tf.reduce_sum(loss)
-        rule = self.design.optimizer
-        gradients = tape.gradient(total, trained, unconnected_gradients="zero")
-        if self.design.padded:
-            real = self.packing.unpack(numbers["real"])
-            gradients = [g * r for g, r in zip(gradients, real, strict=True)]
-        gradients = clip_gradients(rule.clip, gradients, numbers)
-        settings = {n: v for n, v in numbers.items() if n not in ("rules", "real")}
+        counters, rule = moving["counters"], self.design.optimizer
+        gradients, outcome = self.differentiate(batch, places, numbers, moving)
+        if rule.clip is not None:
+            parts = self.packing.unpack(gradients)
+            gradients = self.packing.pack(clip_gradients(rule.clip, parts, numbers))
         updated = apply_gradients(
-            rule,
-            moving["weights"],
-            self.packing.pack(gradients),
-            moving["slots"],
-            counters,
-            settings,
+            rule, moving["weights"], gradients, moving["slots"], counters, numbers
         )
         new = dict(zip(("weights", "slots", "counters"), updated, strict=True))
         new["weights"] = self.constrain(new["weights"])
-        new["others"] = others
+        new["others"] = outcome.others
         if self.layout.members > 1:  # a fold may be a batch shorter than another
             new = choose(count > 0, new, moving)
-        return new, self.add_totals(totals, batch["y"], outputs, loss, mask, count)
+        return new, self.add_totals(totals, batch["y"], outcome, mask, count)
 
-    def begin_pass(self, mask: Any, counters: State, numbers: Any) -> Any:
-        """Return what the network needs of a step beside the rows."""
-        steps = tf.cast(counters["iteration"], tf.int32)
-        keys = hash_bits(tf.bitcast(numbers["dropout_key"] + steps, tf.uint32), 0)
-        return TrainingPass(mask, numbers["dropout"], tf.bitcast(keys, tf.int32))
+    # --- what depends on the network
 
-    def run_network(
-        self,
-        trained: list[Any],
-        others: list[Any],
-        x: Any,
-        numbers: Any,
-        training: Any = None,
-    ) -> tuple[Any, list[Any], Any]:
-        """Return the outputs, the others as they are then, and what adds to the loss.
+    def differentiate(
+        self, batch: State, places: Any, numbers: Any, moving: State
+    ) -> tuple[tuple[Any, ...], Outcome]:
+        """Return the gradients of the weights' rows, and what a batch came to."""
+        raise NotImplementedError
 
-        Without `training` the network predicts.
-        """
-        network = self.design.network
-        penalty = network.penalty(trained, numbers["l1"], numbers["l2"])
-        weights, raw = self.merge(trained, others), self.judge.takes_logits
-        return *network(weights, x, training, raw=raw), penalty
+    def test(self, batch: State, places: Any, numbers: Any, moving: State) -> Outcome:
+        """Return what a batch of held-out rows comes to."""
+        raise NotImplementedError
 
     def constrain(self, rows: Any) -> Any:
         """Bring the trained weights back to where they must be."""
         return rows
 
-    def merge(self, trained: list[Any], others: list[Any]) -> list[Any]:
-        """Put trained weights among those that have no gradients, in Keras's order."""
-        there, rest = iter(trained), iter(others)
-        return [next(there) if on else next(rest) for on in self.trainable]
-
-    def mean_loss(self, batch: State, outputs: Any, numbers: Any, places: Any) -> Any:
+    def share_rows(self, batch: State, places: Any) -> Any:
+        """Return how much each row's loss counts, of shape (P, B)."""
         mask, count = places
-        smoothing = numbers["label_smoothing"]
-        losses = self.judge.losses(batch["y"], outputs, smoothing) * mask
-        if self.design.weighted:
-            losses *= batch["weight"]
-        return tf.reduce_sum(losses, axis=1) / tf.maximum(count, 1)
+        share = mask / tf.expand_dims(tf.maximum(count, 1), 1)
+        return share * batch["weight"] if self.design.weighted else share
+
+    def find_losses(self, batch: State, outputs: Any, numbers: Any) -> Any:
+        """Return the loss of each row, of shape (P, B)."""
+        return self.judge.losses(batch["y"], outputs, numbers["label_smoothing"])
 
     # --- losses and metrics of an epoch
 
@@ -350,11 +336,11 @@ class Program:
         return zeros, self.judge.start(self.layout.members)
 
     def add_totals(
-        self, totals: Any, y: Any, outputs: Any, loss: Any, mask: Any, count: Any
+        self, totals: Any, y: Any, outcome: Outcome, mask: Any, count: Any
     ) -> Any:
         sums, metrics = totals
-        metrics = self.judge.update(metrics, y, outputs, mask)
-        return sums + loss * count, metrics
+        metrics = self.judge.update(metrics, y, outcome.outputs, mask)
+        return sums + outcome.loss * count, metrics
 
     def finish_totals(self, totals: Any, n_rows: Any) -> list[Any]:
         sums, metrics = totals
@@ -362,14 +348,10 @@ class Program:
         return [*values, sums / tf.cast(n_rows, self.type)]
 
     def evaluate(self, data: Any, run: Any, numbers: Any, moving: Any) -> list[Any]:
-        trained, others = self.packing.unpack(moving["weights"]), moving["others"]
-
         def step(rows: Any, places: Any, totals: Any) -> list[Any]:
-            mask, count = places
             batch = self.gather(data, run, rows)
-            outputs, _, penalty = self.run_network(trained, others, batch["x"], numbers)
-            loss = self.mean_loss(batch, outputs, numbers, places) + penalty
-            return [self.add_totals(totals, batch["y"], outputs, loss, mask, count)]
+            outcome = self.test(batch, places, numbers, moving)
+            return [self.add_totals(totals, batch["y"], outcome, *places)]
 
         held, n_held = run["held"][tf.newaxis], run["n_held"]
         sizes = self.layout.held_batch, self.layout.held_rest

@@ -9,20 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from skkeras_tune._compat import mark_logits
 from skkeras_tune.network import MLPArchitecture
-from skkeras_tune.randomness import hash_bits
+from skkeras_tune.training.layers import Back, Dense, Hidden, activate
+from skkeras_tune.training.packing import Shape, is_small
 from skkeras_tune.training.plan import NotCompilable
-from skkeras_tune.training.primitives import absolute, relu, rsqrt
-
-# Keras's defaults, which the built-in network keeps.
-_EPSILON, _MOMENTUM = 1e-3, 0.99
-# An odd number, so that no two rows of a batch begin at the same place.
-_ROW = 0x9E3779B1
-
+from skkeras_tune.training.primitives import absolute
 
 # Activations of each unit by itself.
 _ELEMENTWISE = frozenset(
@@ -34,25 +28,6 @@ _ELEMENTWISE = frozenset(
         "tanh_shrink", "threshold",
     }
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class TrainingPass:
-    """What a pass in training needs beside the rows.
-
-    Attributes
-    ----------
-    mask : tensor of shape (P, B)
-        One for each row that counts.
-    dropout : tensor of shape (P,)
-        Share of the hidden outputs to drop.
-    keys : tensor of int32 of shape (P,)
-        Decide which, a new one in each step.
-    """
-
-    mask: Any
-    dropout: Any
-    keys: Any
 
 
 @dataclass(frozen=True)
@@ -139,10 +114,10 @@ class StackedMLP:
         return self.architecture.output_units
 
     @property
-    def trained_shapes(self) -> list[tuple[int, ...]]:
+    def trained_shapes(self) -> list[Shape]:
         """Shape of each trained weight of one member."""
         shape, fan_in = self.architecture, self.architecture.n_inputs
-        shapes: list[tuple[int, ...]] = []
+        shapes: list[Shape] = []
         for units in shape.hidden_units:
             shapes += [(fan_in, units), (units,)]
             shapes += [(units,), (units,)] if shape.normalization else []
@@ -157,62 +132,93 @@ class StackedMLP:
         return sum(map(math.prod, self.trained_shapes))
 
     @property
-    def other_shapes(self) -> list[tuple[int, ...]]:
+    def other_shapes(self) -> list[Shape]:
         """Shape of each weight of one member that has no gradients."""
         if self.architecture.normalization != "batch":
             return []
         units = self.architecture.hidden_units
         return [(width,) for width in units for _ in range(2)]
 
-    def __call__(
-        self,
-        weights: list[Any],
-        x: Any,
-        training: TrainingPass | None = None,
-        *,
-        raw: bool = False,
-    ) -> tuple[Any, list[Any]]:
-        """Return the outputs and the weights that training moves without gradients.
+    @property
+    def joined_shapes(self) -> list[Shape]:
+        """Shape of each trained weight as a program takes it.
+
+        A small kernel has its bias as its last row.
+        """
+        shapes = iter(self.trained_shapes)
+        joined: list[Shape] = []
+        for shape in shapes:
+            bias = [next(shapes)] if len(shape) == 2 else []
+            rows = [(shape[0] + 1, shape[1])] if bias else []
+            joined += rows if rows and is_small(rows[0]) else [shape, *bias]
+        return joined
+
+    def forward(
+        self, trained: Sequence[Any], others: Sequence[Any], x: Any, training: Any
+    ) -> "Pass":
+        """Compute the outputs, apart from their activation.
 
         Parameters
         ----------
-        weights : list of tensors of shape (P, ...)
+        trained : sequence of tensors of shape (P, ...)
+            In the shapes of `trained_shapes` or of `joined_shapes`.
+        others : sequence of tensors of shape (P, ...)
         x : tensor of shape (P, B, ...)
-        training : TrainingPass, default=None
+        training : TrainingPass or None
             None predicts.
-        raw : bool, default=False
-            Whether probabilities may stay the logits that they are computed from,
-            which a crossentropy finds.
         """
         shape = self.architecture
-        taken, moved = iter(weights), []
-        flat = tf.reshape(x, [x.shape[0], -1, shape.n_inputs])
-        outputs = flat
-        for layer in range(len(shape.hidden_units)):
-            outputs = _dense(outputs, taken)
-            if shape.normalization == "batch":
-                outputs, moving = _normalize_batch(outputs, taken, training)
-                moved += moving
-            elif shape.normalization == "layer":
-                outputs = _normalize_layer(outputs, taken)
-            outputs = _activate(shape.activation, outputs)
-            if shape.dropout and training is not None:
-                outputs = _drop(outputs, training, layer)
+        weights, averages = iter(trained), iter(others)
+        layers: list[tuple[Dense, Back | None]] = []
+        moved: list[Any] = []
+        flat = outputs = tf.reshape(x, [x.shape[0], -1, shape.n_inputs])
+        for place in range(len(shape.hidden_units)):
+            dense = _call_dense(outputs, weights)
+            hidden = Hidden(
+                shape.activation, shape.normalization, bool(shape.dropout), place
+            )
+            outputs, new, back = hidden(dense.outputs, weights, averages, training)
+            layers.append((dense, back))
+            moved += new
+        n_skipped = 0
         if shape.wide and shape.hidden_units:
+            n_skipped = shape.n_inputs
             outputs = tf.concat([flat, outputs], axis=-1)
-        outputs = _dense(outputs, taken)
-        if raw and shape.output_activation in ("sigmoid", "softmax"):
-            return mark_logits(outputs), moved
-        return _activate(shape.output_activation, outputs), moved
+        last = _call_dense(outputs, weights)
+        return Pass(last.outputs, moved, [*layers, (last, None)], n_skipped)
+
+    def finish(self, outputs: Any, *, raw: bool = False) -> Any:
+        """Apply the activation of the outputs.
+
+        If `raw`, probabilities stay the logits that they are computed from, which a
+        crossentropy finds.
+        """
+        if raw and self.architecture.output_activation in ("sigmoid", "softmax"):
+            return mark_logits(outputs)
+        return activate(self.architecture.output_activation, outputs)
+
+    def predict(self, weights: Sequence[Any], x: Any) -> Any:
+        """Return the outputs, of all weights in Keras's order."""
+        flags = self.trainable
+        trained = [w for w, on in zip(weights, flags, strict=True) if on]
+        others = [w for w, on in zip(weights, flags, strict=True) if not on]
+        return self.finish(self.forward(trained, others, x, None).outputs)
+
+    @property
+    def is_penalized(self) -> bool:
+        """Whether the kernels may add to the loss."""
+        return bool(self.architecture.l1 or self.architecture.l2)
 
     def penalty(self, weights: list[Any], l1: Any, l2: Any) -> Any:
         """Return what the kernels add to the loss, of shape (P,), or zero."""
         shape = self.architecture
-        if not (shape.l1 or shape.l2):
+        if not self.is_penalized:
             return tf.zeros_like(l1)
-        kernels = [w for w in weights if len(w.shape) == 3]
+        sizes = [kernel[0] for kernel in self.trained_shapes if len(kernel) == 2]
+        kernels = [weight for weight in weights if len(weight.shape) == 3]
         total = tf.zeros_like(l1)
-        for kernel in kernels:
+        for weight, fan_in in zip(kernels, sizes, strict=True):
+            kernel = weight[:, :fan_in]
             if shape.l1:
                 total += l1 * tf.reduce_sum(absolute(kernel), axis=[1, 2])
             if shape.l2:
@@ -220,60 +226,51 @@ class StackedMLP:
         return total
 
 
+@dataclass(frozen=True)
+class Pass:
+    """A network as it was called on a batch.
+
+    Attributes
+    ----------
+    outputs : tensor of shape (P, B, output_units)
+        Before their activation.
+    moved : list of tensors
+        The weights that training moves without gradients, as they are now.
+    layers : list of tuples
+        Each dense layer, and the way back through what follows it.
+    n_skipped : int
+        How many of the last layer's inputs are the features.
+    """
+
+    outputs: Any
+    moved: list[Any]
+    layers: list[tuple[Dense, Back | None]]
+    n_skipped: int
+
+    def find_gradients(self, slope: Any) -> list[Any]:
+        """Return the gradients of the trained weights, for that of the outputs."""
+        gradients: list[Any] = []
+        for place in reversed(range(len(self.layers))):
+            dense, back = self.layers[place]
+            scales: list[Any] = []
+            if back is not None:
+                slope, scales = back(slope)
+            gradients = [*dense.find_gradients(slope), *scales, *gradients]
+            if place:
+                slope = dense.go_back(slope)
+            if back is None and self.n_skipped:
+                slope = slope[:, :, self.n_skipped :]
+        return gradients
+
+
+def _call_dense(x: Any, weights: Iterator[Any]) -> Dense:
+    """Call a dense layer, whose kernel has a row more than x if the bias is in it."""
+    kernel = next(weights)
+    is_joined = kernel.shape[1] > x.shape[2]
+    return Dense(x, (kernel,) if is_joined else (kernel, next(weights)))
+
+
 def _is_kerass(activation: Any) -> bool:
     if activation is None or isinstance(activation, str):
         return True
     return (getattr(activation, "__module__", None) or "").startswith("keras.")
-
-
-def _dense(x: Any, weights: Iterator[Any]) -> Any:
-    kernel, bias = next(weights), next(weights)
-    return tf.matmul(x, kernel) + bias[:, tf.newaxis]
-
-
-def _activate(activation: Any, x: Any) -> Any:
-    if activation == "relu":
-        return relu(x)
-    return keras.activations.get(activation or "linear")(x)
-
-
-def _normalize_batch(
-    x: Any, weights: Iterator[Any], training: TrainingPass | None
-) -> tuple[Any, list[Any]]:
-    scale, shift, mean, variance = (next(weights)[:, tf.newaxis] for _ in range(4))
-    moved = []
-    if training is not None:
-        share = training.mask / tf.reduce_sum(training.mask, axis=1, keepdims=True)
-        share = share[:, :, tf.newaxis]
-        here = tf.reduce_sum(x * share, axis=1, keepdims=True)
-        spread = tf.reduce_sum(tf.square(x - here) * share, axis=1, keepdims=True)
-        for moving, value in ((mean, here), (variance, spread)):
-            new = moving * _MOMENTUM + tf.stop_gradient(value) * (1 - _MOMENTUM)
-            moved.append(tf.squeeze(new, axis=1))
-        mean, variance = here, spread
-    inverse = rsqrt(variance + _EPSILON) * scale
-    return (x - mean) * inverse + shift, moved
-
-
-def _normalize_layer(x: Any, weights: Iterator[Any]) -> Any:
-    scale, shift = (next(weights)[:, tf.newaxis] for _ in range(2))
-    mean = tf.reduce_mean(x, axis=-1, keepdims=True)
-    variance = tf.reduce_mean(tf.square(x - mean), axis=-1, keepdims=True)
-    return (x - mean) * rsqrt(variance + _EPSILON) * scale + shift
-
-
-def _drop(x: Any, training: TrainingPass, layer: int) -> Any:
-    """Drop outputs: a hash of key, layer and place decides, the same in any group.
-
-    A place is the same in a wider layer.
-    """
-    n_members, n_rows, units = x.shape
-    rows = np.arange(n_rows, dtype=np.uint32) * np.uint32(_ROW)
-    places = rows[:, np.newaxis] + np.arange(units, dtype=np.uint32)
-    places = places[np.newaxis]
-    keys = hash_bits(tf.bitcast(training.keys, tf.uint32), layer + 1)
-    bits = hash_bits(tf.reshape(keys, [n_members, 1, 1]) ^ hash_bits(places, 0), 0)
-    uniform = tf.cast(tf.bitwise.right_shift(bits, tf.constant(8, tf.uint32)), x.dtype)
-    rate = tf.reshape(training.dropout, [-1, 1, 1])
-    kept = uniform * 2.0**-24 >= rate
-    return tf.where(kept, x / (1 - rate), tf.zeros_like(x))

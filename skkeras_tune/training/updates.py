@@ -227,7 +227,7 @@ def apply_gradients(
     if rule.kind == "Nadam":
         settings |= _nadam_momenta(settings, counters["variable"])
         counters = {**counters, "variable": settings["product"]}
-    settings = {name: value[:, tf.newaxis] for name, value in settings.items()}
+    settings = _Columns(settings)
     if "weight_decay" in rule.switches:
         shrink = settings["weight_decay"], settings["rate"]
         weights = tuple(row - row * shrink[0] * shrink[1] for row in weights)
@@ -238,6 +238,18 @@ def apply_gradients(
     weights = tuple(w + change for w, (change, _) in zip(weights, steps, strict=True))
     new = {name: tuple(kept[name] for _, kept in steps) for name in slots}
     return weights, new, {**counters, "iteration": counters["iteration"] + 1}
+
+
+class _Columns(dict[str, Any]):
+    """Numbers of members as columns, made of those alone that are asked for."""
+
+    def __init__(self, numbers: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._numbers = numbers
+
+    def __missing__(self, name: str) -> Any:
+        self[name] = column = tf.expand_dims(self._numbers[name], 1)
+        return column
 
 
 def _scheduled_rate(schedule: Any, iterations: Any, dtype: Any) -> Any:
