@@ -30,6 +30,7 @@ PAIRS = {
     "absolute": (primitives.absolute, tf.abs, NUMBERS),
     "sqrt": (primitives.sqrt, tf.sqrt, NOT_NEGATIVE),
     "rsqrt": (primitives.rsqrt, tf.math.rsqrt, NOT_NEGATIVE),
+    "sigmoid": (primitives.sigmoid, tf.sigmoid, FINITE),
     "crossentropy": (crossentropy, reference_crossentropy, FINITE),
 }
 

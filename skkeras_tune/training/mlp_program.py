@@ -1,5 +1,6 @@
 """The epoch loop of `Program` around the built-in network, for many members."""
 
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
@@ -26,11 +27,13 @@ class MLPProgram(Program):
         training = self._begin_pass(mask, moving["counters"], numbers)
         called = network.forward(trained, moving["others"], batch["x"], training)
         share = self.share_rows(batch, places)
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(called.outputs)
-            outputs = network.finish(called.outputs, raw=self.judge.takes_logits)
-            losses = self.find_losses(batch, outputs, numbers)
-        slope = tape.gradient(losses, called.outputs, output_gradients=share)
+        outputs, losses, slope = self.judge.differentiate(
+            partial(network.finish, raw=self.judge.takes_logits),
+            called.outputs,
+            batch["y"],
+            numbers["label_smoothing"],
+            share,
+        )
         penalty, slopes = self._penalize(trained, numbers)
         gradients = [
             gradient if add is None else gradient + add

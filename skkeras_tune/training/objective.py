@@ -4,6 +4,7 @@ Losses and metrics are Keras's own objects, called on rows of all members at onc
 (losses) or of one member after the other (metrics).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -17,7 +18,7 @@ from skkeras_tune.frozen import freeze, thaw
 from skkeras_tune.losses import find_loss_class, is_rowwise
 from skkeras_tune.training.members import map_members
 from skkeras_tune.training.plan import Compilation, NotCompilable
-from skkeras_tune.training.primitives import binary_crossentropy
+from skkeras_tune.training.primitives import binary_crossentropy, sigmoid
 
 MetricState = list[list[Any]]
 
@@ -138,14 +139,55 @@ class Judge:
 
     def losses(self, targets: Any, outputs: Any, smoothing: Any) -> Any:
         """Return the loss of each row, of shape (P, B); `smoothing` has shape (P,)."""
+        targets = self._adapt(targets, outputs, smoothing)
+        logits = self._find_binary_logits(targets, outputs)
+        if logits is None:
+            return self._loss.call(targets, outputs)
+        return tf.reduce_mean(binary_crossentropy(targets, logits), axis=-1)
+
+    def differentiate(
+        self,
+        finish: Callable[[Any], Any],
+        raw: Any,
+        targets: Any,
+        smoothing: Any,
+        share: Any,
+    ) -> tuple[Any, Any, Any]:
+        """Return outputs, the loss of each row, and the gradient of their sum.
+
+        Parameters
+        ----------
+        finish : callable
+            Makes outputs of `raw`.
+        raw : tensor of shape (P, B, n_outputs)
+            What the gradient is found for.
+        targets : tensor of shape (P, B, ...)
+        smoothing : tensor of shape (P,)
+        share : tensor of shape (P, B)
+            How much each row counts in the sum.
+        """
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(raw)
+            outputs = finish(raw)
+            losses = self.losses(targets, outputs, smoothing)
+        targets = self._adapt(targets, outputs, smoothing)
+        if self._find_binary_logits(targets, outputs) is raw:  # in fewer operations
+            evenly = tf.expand_dims(share / raw.shape[-1], 2)
+            return outputs, losses, (sigmoid(raw) - targets) * evenly
+        return outputs, losses, tape.gradient(losses, raw, output_gradients=share)
+
+    def _adapt(self, targets: Any, outputs: Any, smoothing: Any) -> Any:
         if self._smooths:
-            targets = self._smooth(tf.cast(targets, outputs.dtype), smoothing)
+            return self._smooth(tf.cast(targets, outputs.dtype), smoothing)
+        is_binary = type(self._loss) is keras.losses.BinaryCrossentropy
+        return tf.cast(targets, outputs.dtype) if is_binary else targets
+
+    def _find_binary_logits(self, targets: Any, outputs: Any) -> Any:
+        """Return the logits of a binary crossentropy that is computed here, or None."""
         logits = find_logits(outputs, self._loss)
         is_binary = type(self._loss) is keras.losses.BinaryCrossentropy
-        if not is_binary or logits is None or targets.shape != logits.shape:
-            return self._loss.call(targets, outputs)
-        targets = tf.cast(targets, logits.dtype)
-        return tf.reduce_mean(binary_crossentropy(targets, logits), axis=-1)
+        has_logits = logits is not None and targets.shape == logits.shape
+        return logits if is_binary and has_logits else None
 
     def _smooth(self, targets: Any, smoothing: Any) -> Any:
         """Move targets towards indifference, as Keras's losses do."""

@@ -40,6 +40,12 @@ def rsqrt(x: Any) -> Any:
     return x**-0.5
 
 
+def sigmoid(x: Any) -> Any:
+    """Return the logistic function, which is the gradient of softplus."""
+    ones = np.ones(x.shape, x.dtype.as_numpy_dtype)
+    return tf.raw_ops.SoftplusGrad(gradients=ones, features=x)
+
+
 def is_finite(x: Any) -> Any:
     """Tell which numbers are neither infinite nor missing."""
     return tf.logical_and(x < np.inf, x > -np.inf)

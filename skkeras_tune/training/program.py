@@ -143,9 +143,10 @@ class Program:
 
     `train` takes ``(data, run, numbers, state)``. `data` holds "x", "y" and, if
     weighted, "weight". `run` holds "orders" of shape (E, P, order), "n_rows" (P,),
-    "held" (P, held), "n_held" (P,), "n_epochs" (), "first_epoch" (P,) and, for each
-    array of `data`, "offsets" (P,): where the rows of each member begin. It returns the
-    state and the values of each epoch, of shape (E, P, number of keys).
+    "held" (P, held), "n_held" (P,), "n_epochs" (), "first_epoch" (P,), "history"
+    (E, P, number of keys) and, for each array of `data`, "offsets" (P,): where the rows
+    of each member begin. It returns the state, and the history with the values of each
+    epoch.
     """
 
     def __init__(self, design: Design) -> None:
@@ -186,8 +187,8 @@ class Program:
             self._is_ready = True
 
     def _train(self, data: Any, run: Any, numbers: Any, state: State) -> Any:
-        n_keys = len(self.keys)
-        history = tf.zeros([self.layout.epochs, self.layout.members, n_keys], self.type)
+        run = dict(run)
+        history = run.pop("history")
 
         def is_on(epoch: Any, state: State, history: Any) -> Any:
             waiting = tf.equal(state["status"], RUNNING)
@@ -220,12 +221,13 @@ class Program:
 
         def step(rows: Any, places: Any, moving: State, totals: Any) -> Any:
             batch = self.gather(data, run, rows)
-            return self.train_step(batch, places, numbers, moving, totals)
+            moving, outcome = self.train_step(batch, places, numbers, moving)
+            return moving, self.add_totals(totals, batch["y"], outcome, places, n_rows)
 
         sizes = self.layout.batch, self.layout.rest
         start = [moving, self.start_totals()]
         moving, totals = self.visit(run["orders"], epoch, n_rows, sizes, step, start)
-        values = self.finish_totals(totals, n_rows)
+        values = self.finish_totals(totals)
         if self.layout.held:
             values += self.evaluate(data, run, numbers, moving)
         return self.end_epoch(epoch, run, numbers, state, moving, values), values
@@ -285,9 +287,9 @@ class Program:
         }
 
     def train_step(
-        self, batch: State, places: Any, numbers: Any, moving: State, totals: Any
-    ) -> Any:
-        mask, count = places
+        self, batch: State, places: Any, numbers: Any, moving: State
+    ) -> tuple[State, Outcome]:
+        _, count = places
         counters, rule = moving["counters"], self.design.optimizer
         gradients, outcome = self.differentiate(batch, places, numbers, moving)
         if rule.clip is not None:
@@ -301,7 +303,7 @@ class Program:
         new["others"] = outcome.others
         if self.layout.members > 1:  # a fold may be a batch shorter than another
             new = choose(count > 0, new, moving)
-        return new, self.add_totals(totals, batch["y"], outcome, mask, count)
+        return new, outcome
 
     # --- what depends on the network
 
@@ -336,28 +338,29 @@ class Program:
         return zeros, self.judge.start(self.layout.members)
 
     def add_totals(
-        self, totals: Any, y: Any, outcome: Outcome, mask: Any, count: Any
+        self, totals: Any, y: Any, outcome: Outcome, places: Any, n_rows: Any
     ) -> Any:
-        sums, metrics = totals
+        """Add a batch to the mean loss over so many rows, and to the metrics."""
+        (mask, count), (mean, metrics) = places, totals
         metrics = self.judge.update(metrics, y, outcome.outputs, mask)
-        return sums + outcome.loss * count, metrics
+        share = count / tf.cast(tf.maximum(n_rows, 1), self.type)
+        return mean + outcome.loss * share, metrics
 
-    def finish_totals(self, totals: Any, n_rows: Any) -> list[Any]:
-        sums, metrics = totals
-        values = self.judge.results(metrics, self.type)
-        return [*values, sums / tf.cast(n_rows, self.type)]
+    def finish_totals(self, totals: Any) -> list[Any]:
+        mean, metrics = totals
+        return [*self.judge.results(metrics, self.type), mean]
 
     def evaluate(self, data: Any, run: Any, numbers: Any, moving: Any) -> list[Any]:
         def step(rows: Any, places: Any, totals: Any) -> list[Any]:
             batch = self.gather(data, run, rows)
             outcome = self.test(batch, places, numbers, moving)
-            return [self.add_totals(totals, batch["y"], outcome, *places)]
+            return [self.add_totals(totals, batch["y"], outcome, places, n_held)]
 
         held, n_held = run["held"][tf.newaxis], run["n_held"]
         sizes = self.layout.held_batch, self.layout.held_rest
         start = [self.start_totals()]
         (totals,) = self.visit(held, 0, n_held, sizes, step, start)
-        return self.finish_totals(totals, n_held)
+        return self.finish_totals(totals)
 
     # --- stopping
 

@@ -210,6 +210,8 @@ class Slots:
             for name, offset in self._group.find_offsets(index).items():
                 offsets[name][place] = offset
         fixed = {"held": held, "n_held": n_held, "n_rows": n_rows, "offsets": offsets}
+        shape = design.layout.epochs, size, len(design.keys)
+        fixed["history"] = np.zeros(shape, design.dtype)
         self._fixed = tf.nest.map_structure(tf.constant, fixed)
 
     # --- training
