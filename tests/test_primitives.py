@@ -82,3 +82,14 @@ def test_what_is_not_finite_is_told_apart(compiled):
     finite, missing = tell(tf.constant(x))
     assert_array_equal(finite, np.isfinite(x))
     assert_array_equal(missing, np.isnan(x))
+
+
+def test_the_way_back_through_relu():
+    """Outputs alone tell which inputs had a slope, at zero and at infinity too."""
+    slope = tf.constant(np.linspace(-1, 1, len(NUMBERS), dtype="f"))
+    x = tf.constant(NUMBERS)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        outputs = tf.nn.relu(x)
+    expected = tape.gradient(outputs, x, output_gradients=slope)
+    assert_array_equal(primitives.relu_gradient(outputs, slope), expected)

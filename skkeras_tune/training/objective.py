@@ -170,11 +170,24 @@ class Judge:
             tape.watch(raw)
             outputs = finish(raw)
             losses = self.losses(targets, outputs, smoothing)
-        targets = self._adapt(targets, outputs, smoothing)
-        if self._find_binary_logits(targets, outputs) is raw:  # in fewer operations
-            evenly = tf.expand_dims(share / raw.shape[-1], 2)
-            return outputs, losses, (sigmoid(raw) - targets) * evenly
-        return outputs, losses, tape.gradient(losses, raw, output_gradients=share)
+        slope = self._find_slope(self._adapt(targets, outputs, smoothing), outputs, raw)
+        if slope is None:
+            slope = tape.gradient(losses, raw, output_gradients=share)
+        else:
+            slope *= tf.expand_dims(share / raw.shape[-1], 2)
+        return outputs, losses, slope
+
+    def _find_slope(self, targets: Any, outputs: Any, raw: Any) -> Any:
+        """Return how each output's loss grows with `raw`, or None to ask TensorFlow.
+
+        For the two losses that are used most, which takes fewer operations.
+        """
+        if self._find_binary_logits(targets, outputs) is raw:
+            return sigmoid(raw) - targets
+        is_squared = type(self._loss) is keras.losses.MeanSquaredError
+        if is_squared and outputs is raw and targets.shape == raw.shape:
+            return 2 * (raw - tf.cast(targets, raw.dtype))
+        return None
 
     def _adapt(self, targets: Any, outputs: Any, smoothing: Any) -> Any:
         if self._smooths:

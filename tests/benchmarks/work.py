@@ -254,6 +254,9 @@ WORK: dict[str, Work] = {
     "Fashion-MNIST, 784-100-10, 4 rates x 3 folds, fused": Work(
         searches.search_pictures, 5, 5, share=0.2
     ),
+    "the same, against all twelve in one loop": Work(
+        searches.search_pictures, 5, 1, searches.BY_HAND
+    ),
     "10-fold cross-validation, 569 x 30": Work(cross_validate_small, 20, 2),
     "fits and predictions, 200 x 64, 20 widths": Work(repeat_fits, 60, 5),
 }
