@@ -23,7 +23,7 @@ from skkeras_tune.training.plan import TrainingResult
 from skkeras_tune.training.program import RUNNING, STOPPED, Design
 from skkeras_tune.training.program_cache import ProgramCache
 
-Outcome = TrainingResult | Exception
+Outcome = TrainingResult | BaseException
 #: Called before each call of a program; an exception it raises ends the training.
 Pulse = Callable[["Slots"], None]
 
