@@ -68,7 +68,7 @@ def share_time(n_trainings: int) -> Iterator[None]:
         How many there are in turn, this one included.
     """
     deadline = _current.get()
-    if deadline is not None:
+    if deadline is not None and n_trainings > 1:
         others = deadline.seconds_left * (1 - 1 / n_trainings)
         deadline = Deadline(deadline.at - others)
     with train_until(deadline):

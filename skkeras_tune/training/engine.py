@@ -117,11 +117,18 @@ def _train_left(trainings: Sequence[Training], engine: Engine) -> list[TrainingR
 def _train_in_turn(
     trainings: Sequence[Training], train_one: Callable[[Training], TrainingResult]
 ) -> list[TrainingResult]:
-    """Train one after the other, each for an equal share of the time left."""
+    """Train one after the other, each for an equal share of the time left.
+
+    If one fails, the models that all of them go on in are as they were.
+    """
     results = []
-    for n_before, training in enumerate(trainings):
-        with share_time(len(trainings) - n_before):
-            results.append(train_one(training))
+    try:
+        for n_before, training in enumerate(trainings):
+            with share_time(len(trainings) - n_before):
+                results.append(train_one(training))
+    except BaseException:
+        keras_loop.restore_models(training.start for training in trainings)
+        raise
     return results
 
 

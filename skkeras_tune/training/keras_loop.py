@@ -4,7 +4,7 @@ import gc
 import itertools
 import json
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -170,6 +170,13 @@ def restore_state(
     for variable, value in zip(variables, state.optimizer_state, strict=True):
         if with_rate or variable.name != "learning_rate":
             variable.assign(value)
+
+
+def restore_models(states: Iterable[ModelState | None]) -> None:
+    """Put states back into the models that they came from, if these are alive."""
+    for state in states:
+        if state is not None and state.model is not None:
+            restore_state(state.model, state)
 
 
 def _train_pooled(
