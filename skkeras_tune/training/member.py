@@ -33,7 +33,7 @@ from skkeras_tune.training.member_state import (
     unpack_state,
     unpack_weights,
 )
-from skkeras_tune.training.pausing import pause_training
+from skkeras_tune.training.pausing import pause_training, refuse_other_engine
 from skkeras_tune.training.plan import (
     ModelState,
     PausedTraining,
@@ -105,6 +105,7 @@ class Member:
         #: Whether the deadline has ended its training.
         self.is_cut = False
         self.compiled = self._compile()
+        refuse_other_engine(paused, "compiled")
         self.design = self.compiled.design
         self.n_rows, self.n_held = len(data.train_rows), len(data.validation_rows)
         self.done = paused.n_epochs if paused else 0
@@ -332,6 +333,7 @@ class Member:
                 result,
                 unpack_state(state, room, network.trained_shapes, network.other_shapes),
                 is_over=self._was_stopped(state),
+                earlier=self._paused,
             )
         return result
 
