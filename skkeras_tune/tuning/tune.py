@@ -24,6 +24,7 @@ from skkeras_tune._compat import (
 from skkeras_tune.ensemble.estimators import EnsembleClassifier, EnsembleRegressor
 from skkeras_tune.fusion import fused
 from skkeras_tune.fusion.backend import FusedBackend
+from skkeras_tune.nesting import list_networks
 from skkeras_tune.preprocessing.table import TablePreprocessor
 from skkeras_tune.search.budget import Budget, spend
 from skkeras_tune.tuning.assembly import (
@@ -33,7 +34,6 @@ from skkeras_tune.tuning.assembly import (
     check_features,
     drop_stopping,
     find_prefix,
-    list_networks,
 )
 from skkeras_tune.tuning.folds import Folds
 from skkeras_tune.tuning.searches import (
@@ -403,8 +403,7 @@ def _list_final_params(model: Any, refit_full: bool | float) -> dict[str, Any]:
     """Return the parameters by which networks train again on all rows."""
     if not refit_full:
         return {}
-    names = [f"{name}__" if name else "" for name in list_networks(model)]
-    return {f"{name}refit_full": refit_full for name in names}
+    return {f"{prefix}refit_full": refit_full for prefix in list_networks(model)}
 
 
 def _keep_winner(search: Any, model: Any) -> None:
