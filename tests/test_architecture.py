@@ -83,6 +83,7 @@ LAYERS = (
         "nesting",
         "network",
         "search.brackets",
+        "search.winner",
         "training.batches",
         "training.callbacks",
         "training.costs",
