@@ -26,7 +26,7 @@ LAYERS = (
         "search.bayes",
         "search.hyperband",
     },
-    {"display.history", "display.search", "fusion.context"},
+    {"display.history", "display.search", "ensemble.base", "fusion.context"},
     {"fusion.backend"},
     {"fusion.coordinator"},
     {"fusion.sender"},
