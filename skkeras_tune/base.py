@@ -74,6 +74,7 @@ from skkeras_tune.training import (
     TrainingPlan,
     TrainingResult,
     prepare_targets,
+    restore_models,
     train_remembered,
 )
 from skkeras_tune.training.callbacks import detach
@@ -324,19 +325,30 @@ class KerasEstimator(BaseWrapper):
             results = self._train(trainings)
             if self._stages is not None:
                 self._stages.pause(results)
-            again: list[TrainingResult | None] = [None] * len(results)
+            again: Sequence[TrainingResult | None] = [None] * len(results)
             refits = self.refit_full and leaves_time_for(time.monotonic() - began)
             if refits and stops_early(plan, settings.options["callbacks"]):
-                everything = assign_roles(rows, None, None)
-                factor = float(self.refit_full)
-                second = self._train(
-                    list_refits(trainings, results, everything, callbacks, factor)
-                )
-                # One that a deadline has ended is worse than the first training.
-                if not any(result.is_cut for result in second):
-                    again[:] = second
+                again = self._train_again(trainings, results, rows, callbacks)
             self._keep(list(map(FittedMember.read, trainings, results, again)))
         return self
+
+    def _train_again(
+        self,
+        trainings: Sequence[Training],
+        results: Sequence[TrainingResult],
+        rows: Rows,
+        callbacks: Sequence[Sequence[keras.callbacks.Callback]],
+    ) -> Sequence[TrainingResult | None]:
+        """Train each member on all rows; None if a deadline ends that for one."""
+        everything, factor = assign_roles(rows, None, None), float(self.refit_full)
+        second = self._train(
+            list_refits(trainings, results, everything, callbacks, factor)
+        )
+        if not any(result.is_cut for result in second):
+            return second
+        # It would be worse than the first training, to which live models go back.
+        restore_models(result.state for result in results)
+        return [None] * len(results)
 
     def _fit_one_epoch(self, X: Any, y: Any, sample_weight: Any) -> Self:
         """Train one epoch more on all rows given, as `partial_fit` does."""

@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter1d, median_filter
 from sklearn.base import clone
 
 from skkeras_tune.base import KerasEstimator
+from skkeras_tune.nesting import list_networks
 from skkeras_tune.optional import import_optional
 
 Array = NDArray[np.float64]
@@ -197,7 +198,7 @@ def _validate_range(min_rate: float, max_rate: float, n_steps: int) -> None:
 
 def _prepare(estimator: Any, ramp: "RateRamp") -> Any:
     """Set an estimator's network to train under the ramp, and nothing else."""
-    prefix, network = _find_network(estimator)
+    network = _find_network(estimator)
     for name in list(vars(network)):
         if name.startswith(_ROUTES_LEFT_OUT):
             delattr(network, name)
@@ -216,15 +217,12 @@ def _prepare(estimator: Any, ramp: "RateRamp") -> Any:
     if is_instance or not isinstance(network.learning_rate, Real):
         settings["learning_rate"] = float(ramp.rates[0])  # in place of a schedule
     network.set_params(**settings)
-    return estimator if not prefix else estimator.set_params(**{prefix: network})
+    return estimator
 
 
-def _find_network(estimator: Any) -> tuple[str, KerasEstimator]:
-    """Return the network that an estimator is or holds, and its parameter's name."""
-    if isinstance(estimator, KerasEstimator):
-        return "", estimator
-    params = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}
-    found = {n: v for n, v in params.items() if isinstance(v, KerasEstimator)}
+def _find_network(estimator: Any) -> KerasEstimator:
+    """Return the network that an estimator is or holds."""
+    found = list_networks(estimator)
     if not found:
         message = (
             "find_learning_rate needs a KerasClassifier or KerasRegressor, or an "
@@ -234,10 +232,11 @@ def _find_network(estimator: Any) -> tuple[str, KerasEstimator]:
     if len(found) > 1:
         message = (
             "find_learning_rate takes an estimator with one network. Got those of "
-            f"{sorted(found)!r}."
+            f"{sorted(prefix.removesuffix('__') for prefix in found)!r}."
         )
         raise ValueError(message)
-    return next(iter(found.items()))
+    (network,) = found.values()
+    return network  # type: ignore[no-any-return]
 
 
 class RateRamp(keras.callbacks.Callback):

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skkeras_tune import KerasClassifier, KerasRegressor
+from skkeras_tune import KerasClassifier, KerasRegressor, base
+from skkeras_tune.training.deadline import Deadline, train_until
 
 PLAIN = {"early_stopping": False, "random_state": 0}
 
@@ -146,3 +147,75 @@ def test_refit_full_goes_on_too(iris):
     model = KerasClassifier(warm_start=True, refit_full=True, epochs=2, random_state=0)
     losses = [model.fit(*iris).refit_history_["loss"][-1] for _ in range(4)]
     assert losses == sorted(losses, reverse=True)
+
+
+# --- a live model of one's own goes on as a whole or not at all
+
+
+def build_live(**params):
+    """Return a regressor that goes on in the model that it has built."""
+
+    def build():
+        return keras.Sequential([keras.layers.Dense(1)])
+
+    options = {"loss": "mse", "epochs": 4, "learning_rate": 0.01, "random_state": 0}
+    return KerasRegressor(build, warm_start=True, **{**options, **params})
+
+
+class Switch(Deadline):
+    """A deadline that passes when it is told to."""
+
+    @property
+    def seconds_left(self):
+        """Much, or nothing."""
+        return self.at
+
+
+@pytest.mark.parametrize("engine", ["auto", "keras"])
+def test_a_cut_refit_leaves_what_the_fit_gave(diabetes, engine, monkeypatch):
+    """A second training that is dropped leaves nothing in the live model."""
+    deadline, list_refits = Switch(600.0), base.list_refits
+
+    def run_out(*arguments):
+        deadline.at = -1.0
+        return list_refits(*arguments)
+
+    monkeypatch.setattr(base, "list_refits", run_out)
+    expected = build_live(engine=engine).fit(*diabetes).fit(*diabetes)
+    model = build_live(engine=engine).fit(*diabetes).set_params(refit_full=True)
+    with train_until(deadline):
+        model.fit(*diabetes)
+    assert deadline.at < 0
+    assert not hasattr(model, "refit_history_")
+    for weight, other in zip(model.weights_, expected.weights_, strict=True):
+        assert_allclose(weight, other, rtol=1e-4, atol=1e-6)
+
+
+BEGUN = []
+
+
+class FailAt(keras.callbacks.Callback):
+    """Fails at the beginning of one of several trainings."""
+
+    def __init__(self, number):
+        super().__init__()
+        self.number = number
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Fail at the end of the first epoch of that training."""
+        BEGUN.extend([1] * (epoch % 4 == 0))
+        if len(BEGUN) == self.number:
+            raise RuntimeError("no more")
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_a_member_that_fails_undoes_the_others(diabetes, number):
+    """Whichever training fails, all live models are as before the fit."""
+    model = build_live(n_members=2, refit_full=True).fit(*diabetes)
+    before = model.predict(diabetes[0])
+    BEGUN.clear()
+    model.set_params(callbacks=[FailAt(number)])
+    with pytest.raises(RuntimeError, match="no more"):
+        model.fit(*diabetes)
+    assert len(BEGUN) == number
+    assert_allclose(model.predict(diabetes[0]), before, rtol=1e-6)

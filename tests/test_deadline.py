@@ -3,6 +3,7 @@
 import time
 import warnings
 
+import keras
 import numpy as np
 import pytest
 from sklearn.model_selection import cross_validate
@@ -11,6 +12,7 @@ from skkeras_tune import KerasClassifier, KerasRegressor, fused
 from skkeras_tune.training.deadline import (
     Deadline,
     current_deadline,
+    share_time,
     train_until,
 )
 
@@ -113,3 +115,46 @@ def test_no_warning_comes_of_it(iris, now):
     with warnings.catch_warnings(), train_until(now):
         warnings.simplefilter("error")
         KerasClassifier(epochs=3, random_state=0).fit(*iris)
+
+
+def test_shares_of_the_time_left():
+    """The first of several has its part of it, the last all that is left then."""
+    with train_until(Deadline(time.monotonic() + 900)):
+        with share_time(3):
+            assert current_deadline().seconds_left == pytest.approx(300, abs=60)
+        with share_time(1):
+            assert current_deadline().seconds_left == pytest.approx(900, abs=60)
+    with share_time(3):
+        assert current_deadline() is None
+
+
+SEEN = []
+
+
+class NoteDeadline(keras.callbacks.Callback):
+    """Notes when each training has to end."""
+
+    def on_train_begin(self, logs=None):
+        """Note it."""
+        SEEN.append(current_deadline().at)
+
+
+def build_line(meta):
+    """A model function of a single layer."""
+    return keras.Sequential([keras.layers.Dense(meta["n_outputs_"])])
+
+
+@pytest.mark.parametrize(
+    "params", [{"engine": "keras"}, {"model": build_line, "loss": "mse"}]
+)
+def test_members_that_train_in_turn_share_the_time(params, diabetes):
+    """Each has an equal part of what those before it have left."""
+    SEEN.clear()
+    network = KerasRegressor(
+        epochs=1, n_members=3, callbacks=[NoteDeadline()], random_state=0, **params
+    )
+    start = time.monotonic()
+    with train_until(Deadline(start + 9000)):
+        network.fit(*diabetes)
+    parts = [at - start for at in SEEN]
+    assert parts == pytest.approx([3000, 4500, 9000], abs=600)

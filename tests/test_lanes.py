@@ -1,16 +1,25 @@
 """Requests become jobs: who trains with whom, and in how many slots."""
 
+import threading
+from concurrent.futures import CancelledError
 from dataclasses import replace
 
+import keras
+import numpy as np
 import pytest
 import tensorflow as tf
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from skkeras_tune import KerasClassifier, fused
-from skkeras_tune.fusion.lanes import Batch, plan_jobs, split_by_size
+from skkeras_tune.fusion import coordinator
+from skkeras_tune.fusion.coordinator import Coordinator
+from skkeras_tune.fusion.lanes import Batch, Job, plan_jobs, split_by_size
 from skkeras_tune.fusion.request import Call, Request, Task
+from skkeras_tune.training.group import Group
 from skkeras_tune.training.member import Member
+from skkeras_tune.training.plan import TrainingResult
 from skkeras_tune.training.program import Program
+from skkeras_tune.training.rescue import train_group
 from tests.test_keras_loop import ARCHITECTURE, DATA, PLAN
 
 
@@ -83,8 +92,9 @@ def test_memory_bounds_the_slots():
     assert [job.n_slots for job in plan_jobs([batch], 1, 1)] == [1]
 
 
-def test_what_fails_for_a_whole_program_is_tried_alone(iris, monkeypatch):
-    """A group that does not fit into memory, say, does not fail its members."""
+@pytest.fixture
+def no_memory(monkeypatch):
+    """Let programs of several members find no memory."""
     train = Program.train
 
     def run_out(self, *arguments):
@@ -92,10 +102,146 @@ def test_what_fails_for_a_whole_program_is_tried_alone(iris, monkeypatch):
             raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
         return train(self, *arguments)
 
+    return lambda: monkeypatch.setattr(Program, "train", run_out)
+
+
+def test_what_fails_for_a_whole_program_is_tried_alone(iris, no_memory):
+    """A group that does not fit into memory, say, does not fail its members."""
     model = KerasClassifier(epochs=2, units=5, random_state=0)
     expected = cross_val_score(model, *iris, cv=4)
-    monkeypatch.setattr(Program, "train", run_out)
+    no_memory()
     with fused() as fusion:
         scores = cross_val_score(model, *iris, cv=4, error_score="raise")
     assert scores == pytest.approx(expected)
     assert fusion.report().groups[0].n_failed == 0
+
+
+def test_what_is_tried_alone_can_be_cancelled(no_memory, monkeypatch):
+    """A member that trains again ends when nobody wants its result any more."""
+    no_memory()
+    members = [request(seed=seed, epochs=10_000).member for seed in range(2)]
+    train = Program.train
+
+    def cancel(self, *arguments):
+        if self.layout.members == 1:
+            for member in members:
+                member.is_cancelled = True
+        return train(self, *arguments)
+
+    monkeypatch.setattr(Program, "train", cancel)
+    outcomes = train_group(Group(members), 2, lambda slots: None, lambda slots: None)
+    assert all(isinstance(outcome, CancelledError) for _, outcome in outcomes)
+
+
+def test_a_program_that_has_failed_has_no_slots(no_memory):
+    """While its members train alone, nobody waits to join them."""
+    no_memory()
+    batch = Batch([request(seed=seed) for seed in range(3)])
+    job = Job(batch, 8)
+    free = []
+
+    def offer(job, n_free):
+        job.n_free = n_free
+        free.append(n_free)
+
+    assert [job.n_free for _ in job.run(offer)] == [0, 0, 0]
+    assert free == [5]
+
+
+# --- what fails outside of training
+
+
+def finish(function):
+    """Return what a function gives, in a thread that is not waited for in vain."""
+    found = []
+
+    def run():
+        try:
+            found.append(function())
+        except BaseException as error:
+            found.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(120)
+    assert found, "it waits for ever"
+    names = [thread.name for thread in threading.enumerate()]
+    assert not [name for name in names if name.startswith("skkeras_tune")]
+    return found[0]
+
+
+def fail(*arguments, **options):
+    """Stand for a fault of no fit's own."""
+    raise RuntimeError("out of order")
+
+
+def score_fused(**params):
+    """Return the scores of two settings in two folds, trained together."""
+    model = KerasClassifier(epochs=2, units=5, random_state=0, **params)
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    rates = {"learning_rate": [0.01, 0.1]}
+    search = GridSearchCV(model, rates, cv=2, refit=False, error_score=-1.0)
+    with fused():
+        return search.fit(X, X[:, 0] > 0).cv_results_["mean_test_score"].tolist()
+
+
+PLACES = {
+    "the slots": (Group, "join"),
+    "the queue": (Group, "take"),
+    "the rows": (Group, "__init__"),
+    "the lanes": (coordinator, "plan_jobs"),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_fault_reaches_every_fit(place, monkeypatch):
+    """What breaks around the training fails the fits, and leaves no thread."""
+    monkeypatch.setattr(*PLACES[place], fail)
+    error = str(finish(score_fused))
+    assert "All the 4 fits failed" in error
+    assert "out of order" in error
+
+
+def test_a_fault_of_one_lane_is_no_fault_of_others(monkeypatch):
+    """Members that a lane has taken with it fail; others are trained."""
+    take, n_calls = Group.take, []
+
+    def fail_later(self, n_members):
+        n_calls.append(n_members)
+        if len(n_calls) == 2:
+            fail()
+        return take(self, n_members)
+
+    monkeypatch.setattr(Group, "take", fail_later)
+    batch = Batch([request(seed=seed) for seed in range(4)])
+    job = Job(batch, 1)
+    with pytest.raises(RuntimeError, match="out of order"):
+        dict(job.run(lambda job, n_free: None))
+    assert len(batch) == 3
+    outcomes = [outcome for _, outcome in job.run(lambda job, n_free: None)]
+    assert all(isinstance(outcome, TrainingResult) for outcome in outcomes)
+
+
+def test_what_leaves_the_program_leaves_it_from_a_lane(monkeypatch):
+    """An exit in a user's function ends the search, as it does outside of `fused`."""
+
+    def leave(epoch, rate):
+        raise SystemExit("enough")
+
+    schedule = keras.callbacks.LearningRateScheduler(leave)
+    error = finish(lambda: score_fused(callbacks=[schedule]))
+    assert isinstance(error, SystemExit)
+
+
+def test_who_cannot_join_a_group_trains_apart(monkeypatch):
+    """A fault in joining a group in training fails neither the group nor the fit."""
+    monkeypatch.setattr(Group, "add", fail)
+    late = request(seed=1)
+    late.wait.resumes.set()
+    trainer = Coordinator(1, 4, 10**9)
+    trainer._waiting.append(late)
+    job = Job(Batch([request()]), 2)
+    trainer._offer(job, 1)
+    trainer.join()
+    assert (len(job.batch), job.n_free) == (1, 1)
+    assert isinstance(late.outcome, TrainingResult)

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
 from skkeras_tune import KerasClassifier, KerasRegressor, fused
-from skkeras_tune.training import Stages, recall
+from skkeras_tune.training import Stages, pausing, recall
 
 SEEDED = {"learning_rate": 0.01, "random_state": 0}
 FAST = {"learning_rate": 0.1, "random_state": 0}  # overfits, so that it stops early
@@ -308,6 +308,35 @@ def test_other_rows_are_refused(iris, change):
     model = KerasClassifier(**SEEDED, epochs=2).set_stages(stages)
     with pytest.raises(ValueError, match=r"cannot go on: the rows .* random_state"):
         model.fit(other_x, other_y)
+
+
+@pytest.mark.parametrize("params", [{}, CUSTOM], ids=["built in", "function"])
+@pytest.mark.parametrize("engines", [("compiled", "keras"), ("keras", "compiled")])
+def test_another_engine_is_refused(iris, engines, params):
+    """What one loop has left the other cannot read, and the error names both."""
+    stages, (first, second) = Stages(), engines
+    model = KerasClassifier(**SEEDED, **params, epochs=1, engine=first)
+    clone(model).set_stages(stages).fit(*iris)
+    model.set_params(epochs=2, engine=second).set_stages(stages)
+    message = f"in the '{second}' engine: it was paused in the '{first}' one"
+    with pytest.raises(ValueError, match=message):
+        model.fit(*iris)
+
+
+def test_rows_are_summed_once_in_each_stage(iris, monkeypatch):
+    """What tells the rows from others takes a pass over them, and no more."""
+    summed, sum_rows = [], pausing._sum_rows
+
+    def count(data):
+        summed.append(data)
+        return sum_rows(data)
+
+    monkeypatch.setattr(pausing, "_sum_rows", count)
+    for engine in ("compiled", "keras"):
+        summed.clear()
+        model = KerasClassifier(**SEEDED, engine=engine)
+        train_in_stages(model, iris, (1, 2, 3))
+        assert len(summed) == 3
 
 
 @pytest.mark.parametrize("n_epochs", [1, 2])

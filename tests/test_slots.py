@@ -1,6 +1,8 @@
 """Members of one program: each ends as it does alone."""
 
+import itertools
 from dataclasses import replace
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -364,6 +366,18 @@ def test_what_the_pulse_raises_ends_all():
     with pytest.raises(KeyboardInterrupt):
         list(Slots(Group([Member(plan, DATA, None, [callback])]), 1, pulse).run())
     assert callback.model is None
+
+
+def test_an_epoch_takes_its_part_of_those_trained(monkeypatch):
+    """A call that ends since all have stopped has trained fewer epochs than asked."""
+    ticks = itertools.count()
+    clock = SimpleNamespace(perf_counter=lambda: next(ticks))
+    monkeypatch.setattr(slots, "time", clock)
+    rule = StoppingRule("val_loss", 1, 1e3, False)  # which nothing improves
+    group = Slots(Group([Member(replace(PLAN, epochs=9, stopping=rule), DATA)]), 1)
+    ((_, result),) = group.run()
+    assert len(result.history["loss"]) == 2
+    assert group._epoch_seconds == 1 / 2
 
 
 def test_a_group_of_the_same_sizes_traces_nothing_again():

@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from skkeras_tune.fusion.lanes import Batch, Job, plan_jobs, split_by_size
@@ -228,57 +228,74 @@ class Coordinator:
         n_idle = self._n_trainers - self._n_busy
         if n_idle <= 0:
             return
-        batches = [Batch(requests) for requests in self._take_batches()]
-        self.report.groups += [batch.record for batch in batches]
-        jobs = plan_jobs(batches, self._n_trainers, self.max_bytes)
+        taken = self._take_waiting()
+        try:
+            jobs = self._plan_jobs(taken)
+        except BaseException as error:  # of no fit's own: it reaches them all
+            for request in taken:
+                self._deliver(request, error)
+            self._advance()
+            if isinstance(error, Exception):
+                return
+            raise  # such as an interruption of the thread that submits
         self._jobs.extend(jobs)
         for _ in range(min(n_idle, len(jobs))):
             self._n_busy += 1
             self._start(self._work)
 
-    def _take_batches(self) -> list[list[Request]]:
+    def _plan_jobs(self, requests: Sequence[Request]) -> list[Job]:
+        kinds: dict[Hashable, list[Request]] = {}
+        for request in requests:
+            kinds.setdefault(request.member.kind, []).append(request)
+        parts = [part for same in kinds.values() for part in split_by_size(same)]
+        batches = [Batch(part) for part in parts]
+        jobs = plan_jobs(batches, self._n_trainers, self.max_bytes)
+        self.report.groups += [batch.record for batch in batches]
+        return jobs
+
+    def _take_waiting(self) -> list[Request]:
+        """Return what waits, but for what a group in training will be offered."""
         n_free: dict[Hashable, int] = {}
         for job in self._at_work:
             n_free[job.batch.kind] = n_free.get(job.batch.kind, 0) + job.n_free
-        kinds: dict[Hashable, list[Request]] = {}
-        left = []
+        taken, left = [], []
         for request in self._waiting:
             kind = request.member.kind
             if n_free.get(kind, 0) > 0 and not request.was_refused:
                 n_free[kind] -= 1
                 left.append(request)
             else:
-                kinds.setdefault(kind, []).append(request)
-                self._training.add(request)
+                taken.append(request)
         self._waiting = left
-        return [part for same in kinds.values() for part in split_by_size(same)]
+        self._training.update(taken)
+        return taken
 
-    def _offer(
-        self, kind: Hashable, n_free: int, take: Callable[[Request], bool]
-    ) -> int:
-        """Offer what waits to a group in training; return how many it took."""
+    def _offer(self, job: Job, n_free: int) -> None:
+        """Offer what waits to a group in training that has so many slots free."""
         with self._lock:
-            fitting = [r for r in self._waiting if r.member.kind == kind]
+            fitting = [r for r in self._waiting if r.member.kind == job.batch.kind]
             offered = [r for r in fitting if not r.was_refused][:n_free]
             for request in offered:
                 self._waiting.remove(request)
                 self._training.add(request)
-        n_taken = 0
+            job.n_free = n_free - len(offered)
         for request in offered:
-            if take(request):
-                n_taken += 1
-                continue
+            with suppress(Exception):  # it fails, if it does, in a group of its own
+                if job.batch.add(request):
+                    continue
             with self._lock:
                 request.was_refused = True
                 self._training.discard(request)
                 self._waiting.append(request)
-        return n_taken
+                job.n_free += 1
+        with self._lock:
+            self._advance()  # an idle lane may take what is left
 
     def _deliver(self, request: Request, outcome: Outcome) -> None:
         self._training.discard(request)
         request.outcome = outcome
         request.wait.n_open -= 1
-        if isinstance(outcome, Exception):  # the fit fails, whatever the others give
+        if not isinstance(outcome, TrainingResult):  # the fit fails, whatever others do
             request.wait.cancel()
         if not request.wait.n_open:
             self._ready.append(request.wait.resumes)
@@ -309,20 +326,34 @@ class Coordinator:
 
     def _work(self) -> None:
         """Train one job after the other."""
-        while True:
+        while (job := self._begin_job()) is not None:
+            try:
+                for request, outcome in self._train_job(job):
+                    with self._lock:
+                        self._deliver(request, outcome)
+                        self._advance()
+            except BaseException as error:  # the fits' to raise, not the lane's
+                job.batch.error = error
             with self._lock:
-                if not self._jobs:
-                    self._n_busy -= 1
-                    self._advance()
-                    return
-                job = self._jobs.popleft()
-                self._at_work.append(job)
-            for request, outcome in self._train_job(job):
-                with self._lock:
-                    self._deliver(request, outcome)
-                    self._advance()
-            with self._lock:
-                self._at_work.remove(job)
+                self._end_job(job)
+                self._advance()
+
+    def _begin_job(self) -> Job | None:
+        """Return the next job of a lane; with none left the lane ends."""
+        with self._lock:
+            if self._jobs:
+                self._at_work.append(self._jobs.popleft())
+                return self._at_work[-1]
+            self._n_busy -= 1
+            self._advance()
+        return None
+
+    def _end_job(self, job: Job) -> None:
+        """Let nobody wait for a group that no lane trains any more."""
+        self._at_work.remove(job)
+        if all(other.batch is not job.batch for other in (*self._at_work, *self._jobs)):
+            for request, error in job.batch.give_up():
+                self._deliver(request, error)
 
     def _train_job(self, job: Job) -> Iterator[tuple[Request, Outcome]]:
         if self._sender is not None:
@@ -335,6 +366,6 @@ def _read_results(outcomes: Sequence[Outcome | None]) -> list[TrainingResult]:
     results = [o for o in outcomes if isinstance(o, TrainingResult)]
     if len(results) == len(outcomes):
         return results
-    errors = [o for o in outcomes if isinstance(o, Exception)]
+    errors = [o for o in outcomes if isinstance(o, BaseException)]
     causes = [e for e in errors if not isinstance(e, CancelledError)]
     raise (causes or errors)[0]

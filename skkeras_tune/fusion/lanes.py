@@ -1,7 +1,7 @@
 """Requests in, jobs for lanes out: who trains with whom, and in how many slots."""
 
 import math
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from skkeras_tune.fusion.report import FusedGroup, describe_member
@@ -16,9 +16,9 @@ from skkeras_tune.training.member import Member
 from skkeras_tune.training.rescue import train_group
 from skkeras_tune.training.slots import Outcome, Slots, bound_slots
 
-#: Offers up to so many requests of a kind that have come to wait meanwhile, and
-#: returns how many were taken.
-Offer = Callable[[Hashable, int, Callable[[Request], bool]], int]
+#: Offers a job up to so many requests that have come to wait meanwhile, and sets how
+#: many slots are free then.
+Offer = Callable[["Job", int], None]
 
 # A batch longer than this part of a lane's share is trained by all lanes.
 _LONG = 1.2
@@ -68,6 +68,8 @@ class Batch:
         self.record = FusedGroup(describe_member(requests[0].member))
         self._requests = {request.member: request for request in requests}
         self.group = Group(list(self._requests))
+        #: What has ended a lane and is the failure of no member.
+        self.error: BaseException | None = None
 
     def __len__(self) -> int:
         return len(self._requests)
@@ -86,15 +88,23 @@ class Batch:
     def add(self, request: Request) -> bool:
         """Take in a request that has come later, if its rows are here."""
         self._requests[request.member] = request  # before another lane takes it
-        if self.group.add(request.member):
-            return True
-        del self._requests[request.member]
-        return False
+        is_added = False
+        try:
+            is_added = self.group.add(request.member)
+        finally:
+            if not is_added:
+                del self._requests[request.member]
+        return is_added
 
     def finish(self, member: Member, outcome: Outcome) -> tuple[Request, Outcome]:
         """Return the request of a member that has ended."""
         self.record.count(outcome)
         return self._requests.pop(member), outcome
+
+    def give_up(self) -> list[tuple[Request, Outcome]]:
+        """Return the requests that no lane has ended, and why."""
+        error = self.error or RuntimeError("Its group has ended without this network.")
+        return [self.finish(member, error) for member in list(self._requests)]
 
 
 class Job:
@@ -120,11 +130,7 @@ class Job:
 
     def _take_in(self, offer: Offer, slots: Slots) -> None:
         """Let requests that have come to wait meanwhile take free slots."""
-        batch = self.batch
-        n_free = slots.n_free - batch.group.n_waiting
-        if n_free > 0:
-            n_free -= offer(batch.kind, n_free, batch.add)
-        self.n_free = max(n_free, 0)
+        offer(self, max(slots.n_free - self.batch.group.n_waiting, 0))
 
 
 def plan_jobs(batches: Sequence[Batch], n_lanes: int, max_bytes: int) -> list[Job]:

@@ -36,7 +36,7 @@ class FusedGroup:
     def count(self, outcome: Outcome) -> None:
         """Count a member that has ended."""
         self.n_fits += 1
-        self.n_failed += isinstance(outcome, Exception)
+        self.n_failed += isinstance(outcome, BaseException)
 
     def add_run(
         self, n_slots: int, compile_seconds: float, train_seconds: float

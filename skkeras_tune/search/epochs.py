@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from skkeras_tune.nesting import find_fitted
+from skkeras_tune.nesting import find_fitted, list_networks
 
 #: The name under which best epochs are scored; it ranks no settings.
 BEST_EPOCH = "best_epoch"
@@ -112,15 +112,12 @@ def fix_epochs(
 
 
 def _find_prefix(estimator: Any) -> str:
-    """Return what stands before the parameters of the network in an estimator."""
-    names = estimator.get_params(deep=True)
-    ending = "early_stopping"
-    heads: list[str] = [n.removesuffix(ending) for n in names if n.endswith(ending)]
-    found = [head for head in heads if f"{head}epochs" in names]
+    """Return what comes before the parameters of the network in an estimator."""
+    found = list_networks(estimator)
     if len(found) != 1:
         message = (
             "refit_full needs an estimator with one network, whose epochs it sets. Got "
             f"{len(found)} in {estimator!r}."
         )
         raise ValueError(message)
-    return found[0]
+    return next(iter(found))

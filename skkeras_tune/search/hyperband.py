@@ -4,13 +4,12 @@ Candidates train side by side; after some epochs the worse leave, and the others
 where they are.
 """
 
-import time
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import clone, is_classifier
+from sklearn.base import is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state, indexable
 from sklearn.utils.parallel import Parallel
@@ -34,6 +33,7 @@ from skkeras_tune.search.tasks import (
     open_task,
     propagate,
 )
+from skkeras_tune.search.winner import build_winner, fit_winner
 
 _AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")
 
@@ -388,21 +388,14 @@ class HyperbandSearchCV(BaseSearchCV):
         self, X: Any, y: Any, fit_params: dict[str, Any], weight: Any, parent: Any
     ) -> None:
         """Train the best candidate on all rows."""
-        best = clone(self.best_params_, safe=False)
-        self.best_estimator_ = clone(self.estimator).set_params(**best)
-        arguments = (X,) if y is None else (X, y)
-        facts = describe_rows(X, y, weight)
+        winner, facts = build_winner(self), describe_rows(X, y, weight)
         with (
             open_task(
                 parent, self, facts=facts, task_name="refit-with-best-params"
             ) as task,
-            propagate(task, self.best_estimator_),
+            propagate(task, winner),
         ):
-            start = time.time()
-            self.best_estimator_.fit(*arguments, **fit_params)
-            self.refit_time_ = time.time() - start
-        if hasattr(self.best_estimator_, "feature_names_in_"):
-            self.feature_names_in_ = self.best_estimator_.feature_names_in_
+            fit_winner(self, winner, X, y, fit_params)
 
 
 def _refuse_epochs(params: dict[str, Any]) -> None:

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone, is_classifier
-from sklearn.compose import TransformedTargetRegressor
 from sklearn.model_selection import KFold, StratifiedKFold
-from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import TargetEncoder
 
 from skkeras_tune._compat import fit_and_score
+from skkeras_tune.nesting import find_last
 from skkeras_tune.training.pausing import Stages
 from skkeras_tune.training.plan import Paused
 
@@ -35,22 +34,16 @@ def find_network(estimator: Any) -> tuple[str, Any]:
     ValueError
         If there is none.
     """
-    prefix, inner = "", estimator
-    while not hasattr(inner, "set_stages"):
-        if isinstance(inner, Pipeline):
-            name, inner = inner.steps[-1]
-        elif isinstance(inner, TransformedTargetRegressor):
-            name, inner = "regressor", inner.regressor
-        else:
-            message = (
-                "HyperbandSearchCV needs an estimator that trains in epochs and can go "
-                "on: a KerasClassifier or KerasRegressor, alone, as the last step of a "
-                "Pipeline or as the regressor of a TransformedTargetRegressor. Got "
-                f"{estimator!r} instead."
-            )
-            raise ValueError(message)
-        prefix = f"{prefix}{name}__"
-    return prefix, inner
+    found = find_last(estimator)
+    if found is None:
+        message = (
+            "HyperbandSearchCV needs an estimator that trains in epochs and can go "
+            "on: a KerasClassifier or KerasRegressor, alone, as the last step of a "
+            "Pipeline or as the regressor of a TransformedTargetRegressor. Got "
+            f"{estimator!r} instead."
+        )
+        raise ValueError(message)
+    return found
 
 
 def resolve_resource(resource: str, estimator: Any) -> str:

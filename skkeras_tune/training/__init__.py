@@ -1,7 +1,7 @@
 """Training as a pure function: `train(plan, data)` gives a `TrainingResult`."""
 
 from skkeras_tune.training.engine import train, train_all
-from skkeras_tune.training.keras_loop import prepare_targets
+from skkeras_tune.training.keras_loop import prepare_targets, restore_models
 from skkeras_tune.training.pausing import Stages
 from skkeras_tune.training.plan import (
     Compilation,
@@ -24,6 +24,7 @@ __all__ = [
     "TrainingPlan",
     "TrainingResult",
     "prepare_targets",
+    "restore_models",
     "train",
     "train_all",
     "train_remembered",

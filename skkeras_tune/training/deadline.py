@@ -58,6 +58,23 @@ def train_until(deadline: Deadline | None) -> Iterator[None]:
         _current.reset(token)
 
 
+@contextmanager
+def share_time(n_trainings: int) -> Iterator[None]:
+    """Give what trains in the context its share of the time left for several.
+
+    Parameters
+    ----------
+    n_trainings : int
+        How many there are in turn, this one included.
+    """
+    deadline = _current.get()
+    if deadline is not None and n_trainings > 1:
+        others = deadline.seconds_left * (1 - 1 / n_trainings)
+        deadline = Deadline(deadline.at - others)
+    with train_until(deadline):
+        yield
+
+
 class DeadlineStop(keras.callbacks.Callback):
     """Ends Keras's own loop after the epoch in which a deadline passes.
 

@@ -1,6 +1,6 @@
 """Which loop trains: a compiled program where it can express the plan, or Keras's."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal
 
@@ -8,7 +8,7 @@ import keras
 
 from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.training import keras_loop
-from skkeras_tune.training.deadline import leaves_time_for
+from skkeras_tune.training.deadline import leaves_time_for, share_time
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.model_member import ModelMember
 from skkeras_tune.training.pausing import refuse_other_training, repeat_result
@@ -104,14 +104,32 @@ def _find_ended(training: Training) -> TrainingResult | None:
 def _train_left(trainings: Sequence[Training], engine: Engine) -> list[TrainingResult]:
     is_own = all(isinstance(t.plan.network, MLPArchitecture) for t in trainings)
     if not is_own:
-        return [_train_model(training, engine) for training in trainings]
+        return _train_in_turn(trainings, partial(_train_model, engine=engine))
     reason = "engine='keras'"
     if engine != "keras":
         try:
             return current_trainer().train(_list_members(trainings, engine))
         except NotCompilable as error:
             reason = _read_reason(error, engine)
-    return [_train_in_keras(training, reason) for training in trainings]
+    return _train_in_turn(trainings, partial(_train_in_keras, reason=reason))
+
+
+def _train_in_turn(
+    trainings: Sequence[Training], train_one: Callable[[Training], TrainingResult]
+) -> list[TrainingResult]:
+    """Train one after the other, each for an equal share of the time left.
+
+    If one fails, the models that all of them go on in are as they were.
+    """
+    results = []
+    try:
+        for n_before, training in enumerate(trainings):
+            with share_time(len(trainings) - n_before):
+                results.append(train_one(training))
+    except BaseException:
+        keras_loop.restore_models(training.start for training in trainings)
+        raise
+    return results
 
 
 def _list_members(trainings: Sequence[Training], engine: Engine) -> list[Member]:

@@ -4,7 +4,7 @@ import gc
 import itertools
 import json
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -38,7 +38,7 @@ from skkeras_tune.training.callbacks import (
 from skkeras_tune.training.deadline import list_clocks
 from skkeras_tune.training.model_key import list_variables
 from skkeras_tune.training.model_pool import ModelPool
-from skkeras_tune.training.pausing import pause_training
+from skkeras_tune.training.pausing import pause_training, refuse_other_engine
 from skkeras_tune.training.plan import (
     Compilation,
     ModelState,
@@ -88,6 +88,7 @@ def train(
     ValueError
         If the loss is not finite, or the model does not fit the targets.
     """
+    refuse_other_engine(paused, "keras")
     own = plan.network if isinstance(plan.network, MLPArchitecture) else None
     if own is not None and not callbacks:
         return _train_pooled(plan, own, data, start, paused, pauses=pauses)
@@ -170,6 +171,13 @@ def restore_state(
     for variable, value in zip(variables, state.optimizer_state, strict=True):
         if with_rate or variable.name != "learning_rate":
             variable.assign(value)
+
+
+def restore_models(states: Iterable[ModelState | None]) -> None:
+    """Put states back into the models that they came from, if these are alive."""
+    for state in states:
+        if state is not None and state.model is not None:
+            restore_state(state.model, state)
 
 
 def _train_pooled(
@@ -290,7 +298,9 @@ def _fit(
         }
         is_cut = any(clock.has_stopped for clock in clocks)
         is_over = bool(model.stop_training) and not is_cut
-        result.paused = pause_training(plan, data, result, state, is_over=is_over)
+        result.paused = pause_training(
+            plan, data, result, state, is_over=is_over, earlier=paused
+        )
     return result
 
 

@@ -34,7 +34,7 @@ from skkeras_tune.training.member_state import (
     unpack_weights,
 )
 from skkeras_tune.training.mlp_program import MLPProgram
-from skkeras_tune.training.pausing import pause_training
+from skkeras_tune.training.pausing import pause_training, refuse_other_engine
 from skkeras_tune.training.plan import (
     ModelState,
     PausedTraining,
@@ -106,6 +106,7 @@ class Member:
         #: Whether the deadline has ended its training.
         self.is_cut = False
         self.compiled = self._compile()
+        refuse_other_engine(paused, "compiled")
         self.design = self.compiled.design
         self.n_rows, self.n_held = len(data.train_rows), len(data.validation_rows)
         self.done = paused.n_epochs if paused else 0
@@ -333,6 +334,7 @@ class Member:
                 result,
                 unpack_state(state, room, network.trained_shapes, network.other_shapes),
                 is_over=self._was_stopped(state),
+                earlier=self._paused,
             )
         return result
 

@@ -64,6 +64,7 @@ def pause_training(
     state: Any,
     *,
     is_over: bool,
+    earlier: PausedTraining | None = None,
 ) -> PausedTraining:
     """Return from where a training may go on.
 
@@ -77,13 +78,15 @@ def pause_training(
         What its loop goes on from.
     is_over : bool
         Whether a rule has stopped it, so that it will not.
+    earlier : PausedTraining, default=None
+        Where it went on from, on the same rows.
     """
     paused = PausedTraining(
         seed=plan.seed,
         n_epochs=len(result.history["loss"]),
         history=result.history,
         callbacks=[read_for_another(callback) for callback in result.callbacks],
-        rows=_sum_rows(data),
+        rows=earlier.rows if earlier else _sum_rows(data),
         engine=result.engine,
     )
     if is_over:
@@ -117,6 +120,22 @@ def refuse_other_training(
         message = (
             f"Training cannot go on until epoch {plan.epochs}: it has trained "
             f"{paused.n_epochs} epochs."
+        )
+        raise ValueError(message)
+
+
+def refuse_other_engine(paused: PausedTraining | None, engine: str) -> None:
+    """Refuse to go on in a loop that cannot read what the other has left.
+
+    Raises
+    ------
+    ValueError
+        If another engine than "compiled" or "keras", whichever is given, has paused.
+    """
+    if paused is not None and paused.engine != engine:
+        message = (
+            f"Training cannot go on in the {engine!r} engine: it was paused in the "
+            f"{paused.engine!r} one. Set engine={paused.engine!r}."
         )
         raise ValueError(message)
 

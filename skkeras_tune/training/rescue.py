@@ -1,10 +1,11 @@
 """A group in, each member's outcome out, though a program should fail as a whole."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 
 from skkeras_tune.training.group import Group
 from skkeras_tune.training.member import Member
-from skkeras_tune.training.slots import Outcome, Pulse, Slots, train_members
+from skkeras_tune.training.slots import Outcome, Pulse, Slots
 
 
 def train_group(
@@ -22,21 +23,36 @@ def train_group(
         How many are trained side by side.
     pulse, ended : callable
         Called every few epochs, and when the slots have ended.
+
+    Raises
+    ------
+    Exception
+        What fails before any member has begun.
     """
     while group.n_waiting:
         slots = Slots(group, n_slots, pulse)
+        left: Sequence[Member] = ()
         try:
             yield from slots.run()
         except Exception as error:
-            for member in slots.members:
-                yield member, error if n_slots == 1 else _train_alone(member)
+            left, failure = slots.members, error
+            if not left:
+                raise
         finally:
             ended(slots)
+        for member in left:
+            yield member, failure if n_slots == 1 else _train_alone(member)
 
 
 def _train_alone(member: Member) -> Outcome:
+    """Train a member from the beginning, until it ends or is cancelled."""
+
+    def end_if_cancelled(_: Slots) -> None:
+        if member.is_cancelled:
+            raise CancelledError
+
     try:
-        ((_, outcome),) = train_members([member.renew()])
+        ((_, outcome),) = Slots(Group([member.renew()]), 1, end_if_cancelled).run()
     except Exception as error:
         return error
     return outcome

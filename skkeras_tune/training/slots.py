@@ -23,7 +23,7 @@ from skkeras_tune.training.plan import TrainingResult
 from skkeras_tune.training.program import RUNNING, STOPPED, Design
 from skkeras_tune.training.program_cache import ProgramCache
 
-Outcome = TrainingResult | Exception
+Outcome = TrainingResult | BaseException
 #: Called before each call of a program; an exception it raises ends the training.
 Pulse = Callable[["Slots"], None]
 
@@ -231,7 +231,7 @@ class Slots:
             "n_epochs": tf.constant(n_epochs),
             "first_epoch": tf.constant(self._list_epochs()),
         }
-        yield from self._take_ended(self._call(run, n_epochs))
+        yield from self._take_ended(self._call(run))
         self._n_epochs = 2 * n_epochs
 
     def _count_epochs_in_time(self) -> int:
@@ -243,8 +243,8 @@ class Slots:
         # Of the first epoch nobody knows how long it takes.
         return max(1, int(seconds / (self._epoch_seconds or np.inf)))
 
-    def _call(self, run: dict[str, Any], n_epochs: int) -> NDArray[Any]:
-        """Train so many epochs, and return their values."""
+    def _call(self, run: dict[str, Any]) -> NDArray[Any]:
+        """Train some epochs, and return their values."""
         arguments = (self._arrays, run, self._numbers, self._state)
         start = time.perf_counter()
         self._program.prepare(*arguments)
@@ -256,8 +256,14 @@ class Slots:
         if compiled - start > _FOUND_SECONDS:
             self._compile_cost = compiled - start
         self.train_seconds += seconds
-        self._epoch_seconds = seconds / n_epochs
+        self._epoch_seconds = seconds / self._count_new_epochs()
         return values
+
+    def _count_new_epochs(self) -> int:
+        """Return how many epochs the last call has trained: no more when all stop."""
+        counts: list[int] = self._state["epochs"].numpy().tolist()
+        pairs = zip(self._slots, counts, strict=True)
+        return max(count - slot[1].done for slot, count in pairs if slot is not None)
 
     def _begin_epoch(self) -> Iterator[tuple[Member, Outcome]]:
         """Ask for the rates that the host decides; yield those whose asking fails."""

@@ -39,7 +39,7 @@ def _train_same(
     results = {}
     with closing(train_members(members, n_slots)) as outcomes:
         for member, outcome in outcomes:
-            if isinstance(outcome, Exception):
+            if isinstance(outcome, BaseException):
                 raise outcome
             results[member] = outcome
     return results

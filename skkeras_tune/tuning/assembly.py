@@ -10,6 +10,7 @@ from sklearn.preprocessing import MaxAbsScaler
 
 from skkeras_tune.base import KerasEstimator
 from skkeras_tune.estimators import KerasClassifier
+from skkeras_tune.nesting import list_networks
 from skkeras_tune.preprocessing.columns import is_frame, read_columns
 from skkeras_tune.preprocessing.table import TablePreprocessor, build_number_steps
 from skkeras_tune.search.spaces import choose_batch_size
@@ -147,9 +148,9 @@ def find_prefix(estimator: Any) -> str:
         If there is no built-in network in the estimator, or several.
     """
     found = list_networks(estimator)
-    networks = [name for name, network in found.items() if network.model is None]
+    networks = [prefix for prefix, network in found.items() if network.model is None]
     if len(networks) == 1:
-        return f"{networks[0]}__" if networks[0] else ""
+        return networks[0]
     what = f"{len(networks)} of them" if networks else "none"
     if found and not networks:
         what = "a model of its own"
@@ -159,22 +160,3 @@ def find_prefix(estimator: Any) -> str:
         f"{type(estimator).__name__}: pass a dict as 'space'."
     )
     raise ValueError(message)
-
-
-def _list_parts(estimator: Any) -> dict[str, Any]:
-    if not hasattr(estimator, "get_params"):
-        message = (
-            "The 'estimator' parameter of tune must be a scikit-learn estimator. "
-            f"Got {estimator!r} instead."
-        )
-        raise TypeError(message)
-    params = estimator.get_params(deep=True)
-    return {name: part for name, part in params.items() if hasattr(part, "fit")}
-
-
-def list_networks(estimator: Any) -> dict[str, KerasEstimator]:
-    """Return the Keras networks in an estimator by their names; its own is empty."""
-    parts = {"": estimator, **_list_parts(estimator)}
-    return {
-        name: part for name, part in parts.items() if isinstance(part, KerasEstimator)
-    }

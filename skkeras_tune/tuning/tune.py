@@ -24,8 +24,10 @@ from skkeras_tune._compat import (
 from skkeras_tune.ensemble.estimators import EnsembleClassifier, EnsembleRegressor
 from skkeras_tune.fusion import fused
 from skkeras_tune.fusion.backend import FusedBackend
+from skkeras_tune.nesting import list_networks
 from skkeras_tune.preprocessing.table import TablePreprocessor
 from skkeras_tune.search.budget import Budget, spend
+from skkeras_tune.search.winner import build_winner, fit_winner, keep_winner
 from skkeras_tune.tuning.assembly import (
     NETWORK,
     PREPARE,
@@ -33,7 +35,6 @@ from skkeras_tune.tuning.assembly import (
     check_features,
     drop_stopping,
     find_prefix,
-    list_networks,
 )
 from skkeras_tune.tuning.folds import Folds
 from skkeras_tune.tuning.searches import (
@@ -391,26 +392,18 @@ def _fit_search(search: Any, rows: _Rows, refit_full: bool | float) -> Any:
 
 
 def _refit(search: Any, rows: _Rows, refit_full: bool | float) -> None:
-    """Fit the winner, as scikit-learn's searches do with ``refit=True``."""
-    start = time.time()
-    model = clone(search.estimator).set_params(**clone(search.best_params_, safe=False))
-    model.set_params(**_list_final_params(model, refit_full))
-    _keep_winner(search, model.fit(rows.X, rows.target.y, **rows.fit_params))
-    search.refit_time_ = time.time() - start
+    """Fit the winner of a search that has not done so, with its networks' epochs."""
+    winner = build_winner(search)
+    winner.set_params(**_list_final_params(winner, refit_full))
+    fit_winner(search, winner, rows.X, rows.target.y, rows.fit_params)
+    search.refit = True
 
 
 def _list_final_params(model: Any, refit_full: bool | float) -> dict[str, Any]:
     """Return the parameters by which networks train again on all rows."""
     if not refit_full:
         return {}
-    names = [f"{name}__" if name else "" for name in list_networks(model)]
-    return {f"{name}refit_full": refit_full for name in names}
-
-
-def _keep_winner(search: Any, model: Any) -> None:
-    search.best_estimator_, search.refit = model, True
-    if hasattr(model, "feature_names_in_"):
-        search.feature_names_in_ = model.feature_names_in_
+    return {f"{prefix}refit_full": refit_full for prefix in list_networks(model)}
 
 
 def _report_columns(search: Any) -> None:
@@ -443,7 +436,8 @@ def _fit_ensemble(
     if fitted.get_params(deep=False).get("refit") is False:
         name = f"candidate_{fitted.best_index_}"
         if name in ensemble.named_estimators_:
-            _keep_winner(fitted, ensemble.named_estimators_[name])
+            keep_winner(fitted, ensemble.named_estimators_[name])
+            fitted.refit = True
         else:
             _refit(fitted, rows, refit_full)
     _report_columns(fitted)
