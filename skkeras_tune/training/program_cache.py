@@ -5,6 +5,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
+from skkeras_tune.training.costs import PROGRAM_SECONDS
+
 _CAPACITY = 64
 
 
@@ -22,12 +24,14 @@ class ProgramCache:
         self._programs: OrderedDict[Hashable, Any] = OrderedDict()
         self._lock = threading.RLock()
         self.n_built = 0
+        #: What another program takes to trace and compile, about.
+        self.build_seconds = PROGRAM_SECONDS
 
     def __contains__(self, key: Hashable) -> bool:
         with self._lock:
             return key in self._programs
 
-    def __iter__(self) -> Iterator[Hashable]:
+    def __iter__(self) -> Iterator[Any]:
         with self._lock:
             return iter(list(self._programs))
 
