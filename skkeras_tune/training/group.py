@@ -10,7 +10,7 @@ from skkeras_tune.training.member import Member
 from skkeras_tune.training.pooling import pool_arrays
 from skkeras_tune.training.program import Design
 from skkeras_tune.training.program_cache import ProgramCache
-from skkeras_tune.training.room import choose_room
+from skkeras_tune.training.room import choose_design, find_room
 
 
 class Group:
@@ -20,9 +20,12 @@ class Group:
     ----------
     members : sequence of Member
         All of the same `Member.kind`.
+    shares : bool, default=True
+        Whether a program may train them that was built for others.
     """
 
-    def __init__(self, members: Sequence[Member]) -> None:
+    def __init__(self, members: Sequence[Member], *, shares: bool = True) -> None:
+        self._shares = shares
         self._lock = threading.RLock()
         self._pool = pool_arrays(members)
         self._designs = [member.design for member in members]
@@ -67,9 +70,10 @@ class Group:
         with self._lock:
             if self._room is None:
                 lengths = [member.n_steps for _, member in self._waiting]
-                self._room = choose_room(
-                    self.join, lengths, self.n_lanes, most_slots, programs
-                )
+                own = choose_design(self.join, lengths, self.n_lanes, most_slots)
+                self._room = own
+                if self._shares:
+                    self._room = find_room(own, lengths, self.n_lanes, programs)
             return self._room
 
     def load(self, design: Design) -> dict[str, Any]:

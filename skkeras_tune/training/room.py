@@ -27,14 +27,19 @@ def list_rooms(programs: Iterable[Design], design: Design) -> list[Design]:
     return [room for room in programs if _covers(room, design, kind)]
 
 
-def choose_room(
+def estimate_room(room: Design) -> float:
+    """Return about how many seconds a step takes."""
+    layout = room.layout
+    return estimate_step(layout.members, room.network.n_weights, layout.batch)
+
+
+def choose_design(
     join: Callable[[int], Design],
     lengths: Sequence[int],
     n_lanes: int,
     most_slots: int,
-    programs: ProgramCache,
 ) -> Design:
-    """Return the design of the program in which members are trained the soonest.
+    """Return the design in which members are trained the soonest, or nearly so.
 
     Parameters
     ----------
@@ -45,39 +50,35 @@ def choose_room(
     n_lanes : int
         How many such programs train them at a time.
     most_slots : int
-        How many slots a new program may have.
-    programs : ProgramCache
     """
-
-    def estimate(n_slots: int, design: Design) -> float:
-        n_weights, batch = design.network.n_weights, design.layout.batch
-        n_steps = count_steps(lengths, n_lanes * n_slots)
-        return n_steps * estimate_step(n_slots, n_weights, batch)
-
-    one = join(1)
-    if len(lengths) == 1:
-        return one  # its own, so that it ends alike whatever was trained before
     most_slots = min(most_slots, math.ceil(len(lengths) / n_lanes))
     sizes = {pad_members(size) for size in range(1, most_slots + 1)}
-    seconds = {size: estimate(size, one) for size in sorted(sizes)}
-    size = _choose_size(seconds)
-    own = join(size)
+    designs = [join(size) for size in sorted(sizes)]
+    seconds = [_estimate(design, lengths, n_lanes) for design in designs]
+    best = min(range(len(designs)), key=seconds.__getitem__)
+    enough = min(designs[best].layout.members, _MANY_SLOTS)
+    most = (1 + _SMALL_PART) * seconds[best]
+    pairs = zip(designs, seconds, strict=True)
+    return next(d for d, s in pairs if d.layout.members >= enough and s <= most)
+
+
+def find_room(
+    own: Design, lengths: Sequence[int], n_lanes: int, programs: ProgramCache
+) -> Design:
+    """Return the design of a program that there is, if that pays, or their own."""
     known = {
-        room: estimate(room.layout.members, room)
+        room: _estimate(room, lengths, n_lanes)
         for room in list_rooms(programs, own)
         if _holds(room.layout.rows, own.layout.rows)
     }
     best = min(known, key=known.__getitem__, default=own)
-    pays = known.get(best, math.inf) <= seconds[size] + programs.build_seconds
-    return best if pays else own
+    new = programs.build_seconds + _estimate(own, lengths, n_lanes)
+    return best if known.get(best, math.inf) <= new else own
 
 
-def _choose_size(seconds: dict[int, float]) -> int:
-    """Return the fewest slots of those that are about as good as the best."""
-    best = min(seconds, key=seconds.__getitem__)
-    enough = min(best, _MANY_SLOTS)
-    most = (1 + _SMALL_PART) * seconds[best]
-    return min(size for size, s in seconds.items() if size >= enough and s <= most)
+def _estimate(room: Design, lengths: Sequence[int], n_lanes: int) -> float:
+    n_steps = count_steps(lengths, n_lanes * room.layout.members)
+    return n_steps * estimate_room(room)
 
 
 def choose_smaller_room(

@@ -21,7 +21,7 @@ from skkeras_tune.training.member import Member
 from skkeras_tune.training.plan import TrainingResult
 from skkeras_tune.training.program import RUNNING, STOPPED, Design
 from skkeras_tune.training.program_cache import ProgramCache
-from skkeras_tune.training.room import choose_smaller_room
+from skkeras_tune.training.room import choose_smaller_room, estimate_room
 
 Outcome = TrainingResult | Exception
 #: Called before each call of a program; an exception it raises ends the training.
@@ -54,7 +54,9 @@ def train_members(
     outcome : TrainingResult or Exception
         What it gives, or why it failed; the others go on.
     """
-    yield from Slots(Group(members), n_slots).run()
+    # One alone ends alike, to the last bit, whatever was trained before.
+    group = Group(members, shares=len(members) > 1)
+    yield from Slots(group, n_slots).run()
 
 
 def bound_slots(members: Iterable[Member], max_bytes: int) -> int:
@@ -93,10 +95,11 @@ class Slots:
         try:
             while True:
                 yield from self._fill()
-                if not self._running:
+                if self._running:
+                    self._pulse(self)
+                    yield from self._train()
+                elif not self._group.n_waiting:
                     return
-                self._pulse(self)
-                yield from self._train()
         finally:
             for member in self.members:
                 member.close()
@@ -217,8 +220,9 @@ class Slots:
         seconds = time.perf_counter() - compiled
         self.compile_seconds += compiled - start
         if compiled - start > _FOUND_SECONDS:
-            mean = (programs.build_seconds + compiled - start) / 2
-            programs.build_seconds = mean
+            programs.record_build(compiled - start)
+        n_steps = n_epochs * max(member.n_batches for member in self.members)
+        programs.record_training(seconds, n_steps * estimate_room(self._design))
         self.train_seconds += seconds
         self._epoch_seconds = seconds / n_epochs
         return values
