@@ -235,10 +235,9 @@ def test_slots_are_filled_again():
 
 def test_members_move_to_a_smaller_program(monkeypatch):
     """When most have stopped, the others go on in fewer slots, as if alone."""
-    monkeypatch.setattr(slots, "_COMPILE_SECONDS", 0.0)
-    monkeypatch.setattr(slots, "_FOUND_SECONDS", np.inf)
     monkeypatch.setattr(slots, "programs", ProgramCache())
-    plans = [replace(PLAN, epochs=epochs) for epochs in (2, 2, 2, 40)]
+    monkeypatch.setattr(ProgramCache, "build_seconds", 0.0)
+    plans = [replace(PLAN, epochs=epochs) for epochs in (28, 28, 28, 40)]
     ended = train_group([Member(plan, DATA) for plan in plans])
     assert [design.layout.members for design in slots.programs] == [4, 1]
     for here, plan in zip(ended, plans, strict=True):
@@ -254,7 +253,7 @@ def test_a_smaller_group_begins_in_a_program_that_there_is(monkeypatch):
     assert [design.layout.members for design in slots.programs] == [4]
     for here, plan in zip(ended, plans, strict=False):
         assert_same(here, train_alone(plan, DATA))
-    monkeypatch.setattr(slots, "WEIGHT_ROW_SECONDS", 1.0)
+    monkeypatch.setattr(ProgramCache, "build_seconds", 0.0)
     train_group([Member(plan, DATA) for plan in plans[:2]])
     assert 2 in [design.layout.members for design in slots.programs]
 
@@ -349,6 +348,14 @@ def test_a_member_that_cannot_begin_fails_alone():
     state = train_alone(vary_network(hidden_units=(5,)), DATA).state
     failed, fine = train_group([Member(PLAN, DATA, state), Member(PLAN, DATA)])
     assert "Training cannot go on" in str(failed)
+    assert_same(fine, train_alone(PLAN, DATA))
+
+
+def test_those_that_wait_begin_though_none_before_could():
+    """A slot whose member cannot begin is the next one's."""
+    state = train_alone(vary_network(hidden_units=(5,)), DATA).state
+    members = [Member(PLAN, DATA, state), Member(PLAN, DATA, state), Member(PLAN, DATA)]
+    *_, fine = train_group(members, n_slots=1)
     assert_same(fine, train_alone(PLAN, DATA))
 
 

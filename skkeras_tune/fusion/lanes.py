@@ -6,15 +6,14 @@ from functools import partial
 
 from skkeras_tune.fusion.report import FusedGroup, describe_member
 from skkeras_tune.fusion.request import Request
-from skkeras_tune.training.costs import (
-    PROGRAM_SECONDS,
-    STEP_SECONDS,
-    WEIGHT_ROW_SECONDS,
-)
+from skkeras_tune.training.costs import STEP_SECONDS, estimate_member
+from skkeras_tune.training.design import join_designs
 from skkeras_tune.training.group import Group
 from skkeras_tune.training.member import Member
+from skkeras_tune.training.program import Design
 from skkeras_tune.training.rescue import train_group
-from skkeras_tune.training.slots import Outcome, Slots, bound_slots
+from skkeras_tune.training.room import list_rooms
+from skkeras_tune.training.slots import Outcome, Slots, bound_slots, programs
 
 #: Offers a job up to so many requests that have come to wait meanwhile, and sets how
 #: many slots are free then.
@@ -30,15 +29,20 @@ def split_by_size(requests: Sequence[Request]) -> list[list[Request]]:
     A program has room for the widest network and the longest epoch; a member that
     needs less computes the rest in vain, which may cost more than another program.
     """
-    classes: list[list[Request]] = []
+    sizes: dict[Hashable, list[Request]] = {}
     for request in sorted(requests, key=_count_products, reverse=True):
-        for members in classes:
-            if _waste([*members, request]) <= PROGRAM_SECONDS:
-                members.append(request)
+        member = request.member
+        size = member.design.network, member.n_batches
+        sizes.setdefault(size, []).append(request)
+    classes: list[list[Request]] = []
+    for same in sizes.values():
+        for others in classes:
+            if _estimate([*others, *same]) <= _estimate(others) + _estimate(same):
+                others += same
                 break
         else:
-            classes.append([request])
-    return classes
+            classes.append(same)
+    return [sorted(c, key=_count_products, reverse=True) for c in classes]
 
 
 def _count_products(request: Request) -> float:
@@ -46,18 +50,18 @@ def _count_products(request: Request) -> float:
     return float(member.n_steps * member.n_weights * member.design.layout.batch)
 
 
-def _waste(requests: Sequence[Request]) -> float:
-    """Return the most seconds that one of them computes in vain, about."""
+def _estimate(requests: Sequence[Request]) -> float:
+    """Return the seconds that one lane trains them, and finds a program to do so."""
     members = [request.member for request in requests]
-    networks = [member.design.network for member in members]
-    n_weights: int = networks[0].join(networks).n_weights
+    design = join_designs([member.design for member in members], 2, ())
     n_batches = max(member.n_batches for member in members)
-    batch = members[0].design.layout.batch
-    in_vain = max(
-        member.epochs_left * n_batches * n_weights - member.n_steps * member.n_weights
-        for member in members
-    )
-    return WEIGHT_ROW_SECONDS * batch * in_vain
+    n_steps = n_batches * sum(member.epochs_left for member in members)
+
+    def estimate(design: Design) -> float:
+        return n_steps * estimate_member(design.network.n_weights, design.layout.batch)
+
+    new = programs.build_seconds + estimate(design)
+    return min([new, *map(estimate, list_rooms(programs, design))])
 
 
 class Batch:
@@ -78,8 +82,8 @@ class Batch:
         """Return about how long one lane trains them."""
         members = self._requests
         n_steps = max(member.n_steps for member in members)
-        product = sum(m.n_weights * m.design.layout.batch for m in members)
-        return n_steps * (STEP_SECONDS + WEIGHT_ROW_SECONDS * product)
+        seconds = (estimate_member(m.n_weights, m.design.layout.batch) for m in members)
+        return n_steps * (STEP_SECONDS + sum(seconds))
 
     def bound_slots(self, max_bytes: int) -> int:
         """Return how many members' states this memory holds."""
@@ -147,5 +151,6 @@ def plan_jobs(batches: Sequence[Batch], n_lanes: int, max_bytes: int) -> list[Jo
         n_parts = min(n_lanes, len(batch)) if is_long else 1
         most = batch.bound_slots(max_bytes // n_lanes)
         n_slots = min(math.ceil(len(batch) / n_parts), most)
+        batch.group.n_lanes = n_parts
         jobs += [Job(batch, n_slots) for _ in range(n_parts)]
     return jobs

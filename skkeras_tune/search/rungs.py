@@ -65,7 +65,9 @@ class RungTrainer:
         """
         n_splits = len(self.splits)
         params = [{**c.settings, self.resource: c.epochs} for c in contenders]
-        places = [(c, fold) for c in range(len(contenders)) for fold in range(n_splits)]
+        # The longest begin first, and short ones fill the gaps that they leave.
+        order = sorted(range(len(contenders)), key=lambda c: -contenders[c].epochs)
+        places = [(c, fold) for c in order for fold in range(n_splits)]
         done = self.parallel(
             delayed(train_stage)(
                 self.estimator,
@@ -79,11 +81,12 @@ class RungTrainer:
                 split_progress=(fold, n_splits),
                 candidate_progress=(c, len(contenders)),
                 **self.options,
-                **evaluation,
+                **evaluations[c * n_splits + fold],
             )
-            for (c, fold), evaluation in zip(places, evaluations, strict=True)
+            for c, fold in places
         )
-        folds = [done[i : i + n_splits] for i in range(0, len(done), n_splits)]
+        starts = dict(zip(order, range(0, len(done), n_splits), strict=True))
+        folds = [done[starts[c] : starts[c] + n_splits] for c in range(len(contenders))]
         rows = [
             Row(contender.place, settings, [record for record, _ in parts])
             for contender, settings, parts in zip(

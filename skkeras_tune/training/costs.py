@@ -1,8 +1,20 @@
 """What training takes, about: measured on two cores, for choosing between programs."""
 
 #: Seconds of a step, whatever it computes.
-STEP_SECONDS = 20e-6
+STEP_SECONDS = 10e-6
+#: Seconds of a step for each member, whatever its network.
+MEMBER_SECONDS = 2e-6
 #: Seconds of a step for each weight and row of the batch, forwards and back.
-WEIGHT_ROW_SECONDS = 2e-10
-#: Seconds that another program takes to trace and compile, at least.
-PROGRAM_SECONDS = 0.3
+WEIGHT_ROW_SECONDS = 1e-10
+#: Seconds that another program takes to trace and compile, until one has been measured.
+PROGRAM_SECONDS = 0.8
+
+
+def estimate_member(n_weights: int, batch: int) -> float:
+    """Return about how many seconds a member adds to a step."""
+    return MEMBER_SECONDS + WEIGHT_ROW_SECONDS * n_weights * batch
+
+
+def estimate_step(n_members: int, n_weights: int, batch: int) -> float:
+    """Return about how many seconds a step takes."""
+    return STEP_SECONDS + n_members * estimate_member(n_weights, batch)

@@ -182,6 +182,7 @@ def describe_kind(design: Design) -> Design:
     """Return what members of one group must have in common: no sizes, no switches."""
     layout = replace(
         design.layout,
+        members=0,
         rows=(),
         order=0,
         held=min(design.layout.held, 1),
@@ -190,7 +191,9 @@ def describe_kind(design: Design) -> Design:
     )
     objective = replace(design.objective, smooths=False)
     network = design.network.kind
-    return replace(design, layout=layout, network=network, objective=objective)
+    return replace(
+        design, layout=layout, network=network, objective=objective, padded=False
+    )
 
 
 def join_designs(

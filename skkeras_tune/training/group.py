@@ -9,6 +9,8 @@ from skkeras_tune.training.design import join_designs, pad_members
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.pooling import pool_arrays
 from skkeras_tune.training.program import Design
+from skkeras_tune.training.program_cache import ProgramCache
+from skkeras_tune.training.room import choose_design, find_room
 
 
 class Group:
@@ -18,14 +20,20 @@ class Group:
     ----------
     members : sequence of Member
         All of the same `Member.kind`.
+    shares : bool, default=True
+        Whether a program may train them that was built for others.
     """
 
-    def __init__(self, members: Sequence[Member]) -> None:
+    def __init__(self, members: Sequence[Member], *, shares: bool = True) -> None:
+        self._shares = shares
         self._lock = threading.RLock()
         self._pool = pool_arrays(members)
         self._designs = [member.design for member in members]
         self._waiting = deque(enumerate(members))
-        self._arrays: dict[str, Any] | None = None
+        self._arrays: dict[tuple[int, ...], dict[str, Any]] = {}
+        self._room: Design | None = None
+        #: How many threads train its members.
+        self.n_lanes = 1
 
     @property
     def n_waiting(self) -> int:
@@ -54,12 +62,27 @@ class Group:
         with self._lock:
             return join_designs(self._designs, pad_members(n_slots), self._pool.rows)
 
+    def choose_room(self, most_slots: int, programs: ProgramCache) -> Design:
+        """Return the design of the program that trains members, the same for all lanes.
+
+        It has as many slots if it is new.
+        """
+        with self._lock:
+            if self._room is None:
+                lengths = [member.n_steps for _, member in self._waiting]
+                own = choose_design(self.join, lengths, self.n_lanes, most_slots)
+                self._room = own
+                if self._shares:
+                    self._room = find_room(own, lengths, self.n_lanes, programs)
+            return self._room
+
     def load(self, design: Design) -> dict[str, Any]:
         """Return the joined arrays on the device, loaded once."""
         with self._lock:
-            if self._arrays is None:
-                self._arrays = self._pool.load(design.layout.rows)
-            return self._arrays
+            rows = design.layout.rows
+            if rows not in self._arrays:
+                self._arrays[rows] = self._pool.load(rows)
+            return self._arrays[rows]
 
     def find_offsets(self, index: int) -> dict[str, int]:
         """Return where the rows of a member begin in each array."""

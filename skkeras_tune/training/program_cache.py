@@ -5,7 +5,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
+from skkeras_tune.training.costs import PROGRAM_SECONDS
+
 _CAPACITY = 64
+# A call that should take less tells how long calls take, not steps.
+_SHORT_SECONDS = 0.05
 
 
 class ProgramCache:
@@ -22,12 +26,31 @@ class ProgramCache:
         self._programs: OrderedDict[Hashable, Any] = OrderedDict()
         self._lock = threading.RLock()
         self.n_built = 0
+        self._build_seconds, self._pace = PROGRAM_SECONDS, 1.0
+
+    @property
+    def build_seconds(self) -> float:
+        """What another program takes to trace and compile.
+
+        On a machine that is slow or busy, training takes longer than estimated, and so
+        does this: it is to be compared with estimates.
+        """
+        return self._build_seconds / self._pace
+
+    def record_build(self, seconds: float) -> None:
+        """Take note of what a program took to trace and compile."""
+        self._build_seconds = (self._build_seconds + seconds) / 2
+
+    def record_training(self, seconds: float, estimate: float) -> None:
+        """Take note of what a call took, and of what was expected."""
+        if estimate > _SHORT_SECONDS:
+            self._pace = (self._pace + seconds / estimate) / 2
 
     def __contains__(self, key: Hashable) -> bool:
         with self._lock:
             return key in self._programs
 
-    def __iter__(self) -> Iterator[Hashable]:
+    def __iter__(self) -> Iterator[Any]:
         with self._lock:
             return iter(list(self._programs))
 

@@ -15,13 +15,13 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from skkeras_tune.randomness import epoch_order
-from skkeras_tune.training.costs import PROGRAM_SECONDS, WEIGHT_ROW_SECONDS
 from skkeras_tune.training.design import pad_members
 from skkeras_tune.training.group import Group
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.plan import TrainingResult
 from skkeras_tune.training.program import RUNNING, STOPPED, Design
 from skkeras_tune.training.program_cache import ProgramCache
+from skkeras_tune.training.room import choose_smaller_room, estimate_room
 
 Outcome = TrainingResult | BaseException
 #: Called before each call of a program; an exception it raises ends the training.
@@ -31,8 +31,6 @@ _FIRST_EPOCHS = 4
 _MAX_SLOTS = 64
 # The weights, their gradients, the best ones, and what optimizers keep.
 _COPIES = 6
-# What a smaller program takes to compile, until one of this size has been compiled.
-_COMPILE_SECONDS = 0.5
 # Less than this is no compiling, but finding a program that there is.
 _FOUND_SECONDS = 0.1
 
@@ -56,7 +54,9 @@ def train_members(
     outcome : TrainingResult or Exception
         What it gives, or why it failed; the others go on.
     """
-    yield from Slots(Group(members), n_slots).run()
+    # One alone ends alike, to the last bit, whatever was trained before.
+    group = Group(members, shares=len(members) > 1)
+    yield from Slots(group, n_slots).run()
 
 
 def bound_slots(members: Iterable[Member], max_bytes: int) -> int:
@@ -87,7 +87,6 @@ class Slots:
         self._slots: list[tuple[int, Member] | None] = []
         self._draw = lru_cache(maxsize=8 * n_slots)(epoch_order)
         self._n_epochs, self._epoch_seconds = 1, 0.0
-        self._compile_cost = _COMPILE_SECONDS
         self._design: Design
         self._state: dict[str, Any] = {}
 
@@ -96,10 +95,11 @@ class Slots:
         try:
             while True:
                 yield from self._fill()
-                if not self._running:
+                if self._running:
+                    self._pulse(self)
+                    yield from self._train()
+                elif not self._group.n_waiting:
                     return
-                self._pulse(self)
-                yield from self._train()
         finally:
             for member in self.members:
                 member.close()
@@ -123,60 +123,28 @@ class Slots:
     def _fill(self) -> Iterator[tuple[Member, Outcome]]:
         """Let those that wait take free slots; yield those that cannot begin."""
         new: list[Any] = []
-        room = self._group.join(self.n_slots)
-        for index, member in self._group.take(self.n_free):
+        room = self._choose_room()
+        n_free = room.layout.members - len(self._running)
+        for index, member in self._group.take(n_free):
             try:
                 _refuse_cancelled(member)
-                new.append(
-                    (
-                        (index, member),
-                        member.initial_state(room),
-                    )
-                )
+                new.append(((index, member), member.initial_state(room)))
             except Exception as error:
                 yield member, error
-        n_members = len(self._running) + len(new)
-        size = max(self.n_slots, len(self._slots))
-        if not self._group.n_waiting:
-            size = self._shrink(n_members)
-        if new and not self._running:
-            size = self._find_size(size, [member for (_, member), _ in new])
-        if new or (n_members and size < len(self._slots)):
-            self._seat(new, size)
+        if new or (self._running and room != self._design):
+            self._seat(new, room)
 
-    def _find_size(self, size: int, members: Sequence[Member]) -> int:
-        """Return how many slots to begin with: of a program that there is, if it pays.
-
-        In slots that stand empty it computes in vain, which may cost less than
-        compiling.
-        """
-        if size == 1:
-            return size  # whose program may be simpler
-        steps = max(member.n_steps for member in members)
-        weights = self._group.join(size).network.n_weights
-        batch = members[0].design.layout.batch
-        slot_seconds = WEIGHT_ROW_SECONDS * steps * weights * batch
-        for larger in range(size, _MAX_SLOTS + 1):
-            if slot_seconds * (larger - size) > PROGRAM_SECONDS:
-                break
-            if pad_members(larger) == larger and self._group.join(larger) in programs:
-                return larger
-        return size
-
-    def _shrink(self, n_members: int) -> int:
-        """Return how many slots to go on with, now that nobody waits."""
-        size = pad_members(max(n_members, 1))
-        if not self._running:
-            return size
-        if size > len(self._slots) // 2:
-            return max(size, len(self._slots))
+    def _choose_room(self) -> Design:
+        """Return the design to go on with: a smaller one when nobody waits."""
+        if self._group.n_waiting or not self._running:
+            return self._group.choose_room(self.n_slots, programs)
         left = max(member.epochs_left for member in self.members)
-        saved = left * self._epoch_seconds * (1 - size / len(self._slots))
-        cost = 0.0 if self._group.join(size) in programs else self._compile_cost
-        return size if saved > 2 * cost else len(self._slots)
+        seconds = left * self._epoch_seconds
+        return choose_smaller_room(self._design, len(self._running), seconds, programs)
 
-    def _seat(self, new: list[Any], size: int) -> None:
+    def _seat(self, new: list[Any], room: Design) -> None:
         """Give slots to those that go on and to new members."""
+        size = room.layout.members
         kept = self._read_states([p for p, s in enumerate(self._slots) if s])
         seated = list(zip(self._running, kept, strict=True)) + new
         self._slots = [slot for slot, _ in seated]  # whatever fails from here on
@@ -188,16 +156,16 @@ class Slots:
             nobody = {**states[0], "status": np.int32(STOPPED)}
             states += [nobody] * (size - len(seated))
         self._state = _stack(states)
-        room = self._group.join(size)
         numbers = [member.list_numbers(room) for member in self.members]
         self._numbers = _stack(numbers + numbers[:1] * (size - len(seated)))
         if new:
             self._n_epochs = _FIRST_EPOCHS
-        self._prepare(size)
+            self.n_slots = size
+        self._prepare(room)
 
-    def _prepare(self, size: int) -> None:
-        """Find the program of so many slots, and what stays the same between calls."""
-        self._design = design = self._group.join(size)
+    def _prepare(self, design: Design) -> None:
+        """Find the program of a design, and what stays the same between calls."""
+        self._design, size = design, design.layout.members
         _, member = self._running[0]
         self._program = programs.find(design, lambda: member.build_program(design))
         self._arrays = self._group.load(design)
@@ -254,7 +222,9 @@ class Slots:
         seconds = time.perf_counter() - compiled
         self.compile_seconds += compiled - start
         if compiled - start > _FOUND_SECONDS:
-            self._compile_cost = compiled - start
+            programs.record_build(compiled - start)
+        n_steps = n_epochs * max(member.n_batches for member in self.members)
+        programs.record_training(seconds, n_steps * estimate_room(self._design))
         self.train_seconds += seconds
         self._epoch_seconds = seconds / self._count_new_epochs()
         return values

@@ -1,0 +1,150 @@
+"""Members of one kind in; out comes the design of the program that is to train them.
+
+A program that there is may have more room than they need. What it computes in vain may
+cost less than compiling another.
+"""
+
+import heapq
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from skkeras_tune.training.costs import estimate_step
+from skkeras_tune.training.design import describe_kind, pad_members, resolve_epochs
+from skkeras_tune.training.program import Design
+from skkeras_tune.training.program_cache import ProgramCache
+from skkeras_tune.training.stacked_mlp import StackedMLP
+
+# More slots than these are not worth a part of the time that they save.
+_MANY_SLOTS, _SMALL_PART = 8, 0.1
+# Arrays of so many times the rows that are needed are left to others.
+_MOST_ROWS = 2
+
+
+def list_rooms(programs: Iterable[Design], design: Design) -> list[Design]:
+    """Return which of these can train what `design` can, joined rows apart."""
+    kind = describe_kind(design)
+    return [room for room in programs if _covers(room, design, kind)]
+
+
+def estimate_room(room: Design) -> float:
+    """Return about how many seconds a step takes."""
+    layout = room.layout
+    return estimate_step(layout.members, room.network.n_weights, layout.batch)
+
+
+def choose_design(
+    join: Callable[[int], Design],
+    lengths: Sequence[int],
+    n_lanes: int,
+    most_slots: int,
+) -> Design:
+    """Return the design in which members are trained the soonest, or nearly so.
+
+    Parameters
+    ----------
+    join : callable
+        Returns the design that just holds the members, with so many slots.
+    lengths : sequence of int
+        Steps that each member trains at most.
+    n_lanes : int
+        How many such programs train them at a time.
+    most_slots : int
+    """
+    most_slots = min(most_slots, math.ceil(len(lengths) / n_lanes))
+    sizes = {pad_members(size) for size in range(1, most_slots + 1)}
+    designs = [join(size) for size in sorted(sizes)]
+    seconds = [_estimate(design, lengths, n_lanes) for design in designs]
+    best = min(range(len(designs)), key=seconds.__getitem__)
+    enough = min(designs[best].layout.members, _MANY_SLOTS)
+    most = (1 + _SMALL_PART) * seconds[best]
+    pairs = zip(designs, seconds, strict=True)
+    return next(d for d, s in pairs if d.layout.members >= enough and s <= most)
+
+
+def find_room(
+    own: Design, lengths: Sequence[int], n_lanes: int, programs: ProgramCache
+) -> Design:
+    """Return the design of a program that there is, if that pays, or their own."""
+    known = {
+        room: _estimate(room, lengths, n_lanes)
+        for room in list_rooms(programs, own)
+        if _holds(room.layout.rows, own.layout.rows)
+    }
+    best = min(known, key=known.__getitem__, default=own)
+    new = programs.build_seconds + _estimate(own, lengths, n_lanes)
+    return best if known.get(best, math.inf) <= new else own
+
+
+def _estimate(room: Design, lengths: Sequence[int], n_lanes: int) -> float:
+    n_steps = count_steps(lengths, n_lanes * room.layout.members)
+    return n_steps * estimate_room(room)
+
+
+def choose_smaller_room(
+    room: Design, n_members: int, seconds: float, programs: ProgramCache
+) -> Design:
+    """Return the design in which a few members that are left go on, if it pays.
+
+    Parameters
+    ----------
+    room : Design
+        In which they are now.
+    n_members : int
+    seconds : float
+        That they still take there at most.
+    programs : ProgramCache
+    """
+    n_slots = room.layout.members
+    own = resize(room, n_members)
+    if own.layout.members > n_slots // 2:
+        return room
+    known = [
+        other
+        for other in list_rooms(programs, own)
+        if other.layout.rows == room.layout.rows
+        and (other.network, other.padded) == (room.network, room.padded)
+        and n_members <= other.layout.members <= n_slots // 2
+    ]
+    best = min(known, key=lambda other: other.layout.members, default=None)
+    for other, cost in ((best, 0.0), (own, programs.build_seconds)):
+        if other is not None:
+            saved = seconds * (1 - other.layout.members / n_slots)
+            if saved > 2 * cost:  # some may stop before
+                return other
+    return room
+
+
+def resize(room: Design, n_members: int) -> Design:
+    """Return the same room with another number of slots."""
+    layout, n_slots = room.layout, pad_members(n_members)
+    n_inputs = room.network.architecture.n_inputs
+    n_epochs = resolve_epochs(layout.order * n_slots, n_inputs)
+    return replace(room, layout=replace(layout, members=n_slots, epochs=n_epochs))
+
+
+def count_steps(lengths: Iterable[int], n_slots: int) -> int:
+    """Return how many steps so many slots take, the longest member first."""
+    slots = [0] * n_slots
+    for length in sorted(lengths, reverse=True):
+        heapq.heapreplace(slots, slots[0] + length)
+    return max(slots)
+
+
+def _covers(room: Design, design: Design, kind: Design) -> bool:
+    if not isinstance(room.network, StackedMLP) or describe_kind(room) != kind:
+        return False
+    here, there = room.layout, design.layout
+    is_large = _holds((here.order, here.held), (there.order, there.held))
+    # With dropout, penalties or smoothing a program also trains who has none.
+    is_wide = room.network == room.network.join([room.network, design.network])
+    shapes = room.network.trained_shapes, design.network.trained_shapes
+    is_exact = shapes[0] == shapes[1] and not design.padded
+    smooths = room.objective.smooths >= design.objective.smooths
+    return is_large and is_wide and (room.padded or is_exact) and smooths
+
+
+def _holds(sizes: Sequence[int], needed: Sequence[int]) -> bool:
+    """Tell whether arrays of these sizes have room, but not far too much."""
+    pairs = zip(sizes, needed, strict=True)
+    return all(need <= size <= _MOST_ROWS * need for size, need in pairs)

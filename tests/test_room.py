@@ -1,0 +1,206 @@
+"""Which program trains a group: its own, or one that there is and has room."""
+
+from dataclasses import replace
+
+import pytest
+from scipy.stats import loguniform
+from sklearn.model_selection import GridSearchCV, KFold
+
+from skkeras_tune import HyperbandSearchCV, KerasRegressor, fused
+from skkeras_tune.training import slots
+from skkeras_tune.training.design import join_designs
+from skkeras_tune.training.group import Group
+from skkeras_tune.training.member import Member
+from skkeras_tune.training.program_cache import ProgramCache
+from skkeras_tune.training.room import choose_design, count_steps, list_rooms
+from tests.test_keras_loop import DATA, DROPPING, PLAN
+from tests.test_slots import assert_same, train_alone, train_group, vary_network
+
+
+@pytest.fixture
+def programs(monkeypatch):
+    """No programs, and none of other tests."""
+    cache = ProgramCache()
+    monkeypatch.setattr(slots, "programs", cache)
+    monkeypatch.setattr("skkeras_tune.fusion.lanes.programs", cache)
+    return cache
+
+
+def widen(*units, **changes):
+    """Return a plan of these hidden units."""
+    return vary_network(hidden_units=units, **changes)
+
+
+def list_widths(programs):
+    """Return the hidden units of each program."""
+    return [design.network.architecture.hidden_units for design in programs]
+
+
+def train_pair(plan):
+    """Train two members of a plan; each must end as it does alone."""
+    plans = [replace(plan, seed=seed) for seed in range(2)]
+    ended = train_group([Member(plan, DATA) for plan in plans])
+    for here, plan in zip(ended, plans, strict=True):
+        assert_same(here, train_alone(plan, DATA))
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        widen(3),
+        widen(3, l2=0.0),
+        replace(widen(5), seed=9, epochs=2),
+    ],
+    ids=["narrower", "without penalty", "fewer epochs"],
+)
+def test_a_group_begins_in_a_program_that_has_room(plan, programs):
+    """A wider network with penalties trains one that needs less, with its result."""
+    wider = [widen(4, l2=0.1), widen(7, l2=0.1)]
+    train_group([Member(plan, DATA) for plan in wider])
+    n_built = programs.n_built
+    train_pair(plan)
+    alone = [d for d in programs if d.layout.members == 1]
+    assert programs.n_built == n_built + len(alone)
+
+
+def test_dropout_is_switched_off_by_its_rate(programs):
+    """A program with dropout trains members that have none."""
+    plans = [
+        replace(DROPPING, network=replace(DROPPING.network, dropout=rate))
+        for rate in (0.5, 0.0)
+    ]
+    dropping, plain = (join_designs([Member(p, DATA).design], 2, ()) for p in plans)
+    assert list_rooms([dropping, plain], plain) == [dropping, plain]
+    assert list_rooms([dropping, plain], dropping) == [dropping]
+
+
+def test_what_a_program_lacks():
+    """Too few units or places, another kind, or units that no mask covers."""
+
+    def join(*plans, data=DATA):
+        return join_designs([Member(plan, data).design for plan in plans], 2, ())
+
+    design = join(widen(5))
+    assert list_rooms([design], design) == [design]
+    assert not list_rooms([join(widen(4))], design)
+    assert not list_rooms([join(widen(6))], design)
+    assert list_rooms([join(widen(6), widen(4))], design)
+    assert not list_rooms([join(widen(5))], join(widen(5), widen(4)))
+    assert not list_rooms([join(widen(5, 5))], design)
+    many = replace(design, layout=replace(design.layout, order=10**6))
+    assert not list_rooms([many], design)
+    assert not list_rooms([design], many)
+
+
+def test_another_program_pays_where_much_would_be_in_vain(programs, monkeypatch):
+    """Where compiling is cheap, a narrow group has a program of its own."""
+    train_group([Member(widen(units), DATA) for units in (30, 200)])
+    monkeypatch.setattr(ProgramCache, "build_seconds", 0.0)
+    train_group([Member(widen(3), DATA) for _ in range(2)])
+    assert list_widths(programs) == [(208,), (3,)]
+
+
+def test_a_member_alone_has_its_own_program(programs):
+    """It ends alike to the last bit, whatever was trained before."""
+    train_group([Member(widen(units), DATA) for units in (4, 7)])
+    train_group([Member(widen(4), DATA)])
+    assert list_widths(programs) == [(8,), (4,)]
+
+
+def test_the_lanes_of_a_group_share_a_program(programs):
+    """Whichever begins first has chosen for all, and for those that come later."""
+    members = [Member(replace(PLAN, seed=seed), DATA) for seed in range(4)]
+    shared = Group(members)
+    shared.n_lanes = 2
+    first = shared.choose_room(2, programs)
+    assert first.layout.members == 2
+    shared.take(2)
+    assert shared.choose_room(2, programs) is first
+
+
+@pytest.mark.parametrize(
+    ("lengths", "n_slots", "n_steps"),
+    [([5], 3, 5), ([1, 1, 4], 2, 4), ([3, 3, 3], 2, 6), ([2, 2, 2, 9], 1, 15)],
+)
+def test_the_longest_begins_first(lengths, n_slots, n_steps):
+    """Members take the slot that is free first, the longest before the others."""
+    assert count_steps(lengths, n_slots) == n_steps
+
+
+def choose(lengths, units=4, n_lanes=1):
+    """Return the slots of a new program for members of so many steps."""
+    design = Member(widen(units), DATA).design
+
+    def join(n_slots):
+        return join_designs([design], n_slots, design.layout.rows)
+
+    return choose_design(join, lengths, n_lanes, 64).layout.members
+
+
+def test_as_many_slots_as_are_busy_for_as_long_as_the_longest_takes():
+    """Slots that would stand empty meanwhile compute in vain."""
+    assert choose([100] * 6) == 6
+    assert choose([100] * 6, n_lanes=2) == 3
+    assert choose([81, *[9] * 9]) == 2
+    assert choose([1000, 1, 1]) == 1
+
+
+def test_more_slots_than_gain_anything_are_not_taken():
+    """Steps of many wide networks take as long as more steps of fewer."""
+    assert choose([100] * 64, units=5000) == 8
+    assert choose([100] * 6, units=5000) == 6
+    assert choose([100] * 64) > 16
+
+
+def test_a_slow_machine_takes_longer_for_both(programs):
+    """What compiling took is put beside estimates, which know no other load."""
+    before = programs.build_seconds
+    programs.record_training(4.0, 1.0)
+    assert programs.build_seconds < before / 2
+    for _ in range(9):
+        programs.record_training(1.0, 1.0)
+        programs.record_build(0.3)
+    assert programs.build_seconds == pytest.approx(0.3, abs=0.01)
+
+
+def test_a_short_call_says_nothing_of_steps(programs):
+    """It takes longer than its steps, whatever the machine does."""
+    before = programs.build_seconds
+    programs.record_training(1.0, 1e-4)
+    assert programs.build_seconds == before
+
+
+# --- searches
+
+
+def search_widths(data, widths):
+    """Search widths, as a random search would draw them."""
+    model = KerasRegressor(epochs=20, random_state=0)
+    grid = {"units": widths, "n_hidden": [1, 2]}
+    with fused():
+        return GridSearchCV(model, grid, cv=KFold(3), refit=False).fit(*data)
+
+
+def test_a_search_over_widths_builds_a_program_a_depth(diabetes, programs):
+    """Small networks of any width share it; other widths find it again."""
+    search_widths(diabetes, [3, 17, 40, 61])
+    assert sorted(map(len, list_widths(programs))) == [1, 2]
+    search_widths(diabetes, [5, 20, 33])
+    assert programs.n_built == 2
+
+
+def test_the_rungs_of_hyperband_share_programs(diabetes, programs):
+    """Fewer and fewer train longer and longer, in the programs of the first rung."""
+    search = HyperbandSearchCV(
+        KerasRegressor(random_state=0),
+        {"units": [4, 8, 16], "learning_rate": loguniform(1e-3, 1e-1)},
+        max_epochs=27,
+        cv=3,
+        random_state=0,
+        refit=False,
+    )
+    with fused():
+        search.fit(*diabetes)
+    compiled = [design for design in programs if not design.interpreted]
+    assert len(compiled) <= 2
+    assert len(list(programs)) <= 3
