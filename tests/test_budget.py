@@ -12,6 +12,7 @@ from sklearn.exceptions import FitFailedWarning
 from skkeras_tune import BayesSearchCV
 from skkeras_tune.search.budget import Budget, current_budget, spend
 from skkeras_tune.search.timed import GridSearchCV, RandomizedSearchCV
+from skkeras_tune.training.deadline import current_deadline
 
 
 class Slow(ClassifierMixin, BaseEstimator):
@@ -158,10 +159,30 @@ def test_time_is_kept_for_the_last_fit():
     before = budget.search_end.seconds_left
     assert before == pytest.approx(70, abs=1)
     budget.costs = [50.0, 10.0]
-    assert budget.search_end.seconds_left == pytest.approx(100 - 1 - 20, abs=1)
+    assert budget.search_end.seconds_left == pytest.approx(100 - 2 - 20, abs=1)
     budget.costs = [50.0]
     assert budget.search_end.seconds_left == pytest.approx(40, abs=1)
     assert budget.choose_size(8) == 0
+
+
+def test_time_is_kept_for_the_last_programs():
+    """What programs took to compile in a batch is kept for those of the last fit."""
+    budget = Budget(100.0, n_final=0.0, n_programs=3.0)
+    with budget.evaluate(1):
+        deadline = current_deadline()
+        deadline.note_program(5.0)
+        deadline.note_program(4.0)
+    assert budget.search_end.seconds_left == pytest.approx(100 - 3 * 5, abs=1)
+
+
+def test_what_happens_between_batches_is_counted():
+    """A search that thinks about its next candidates spends time, too."""
+    budget = Budget(100.0)
+    for _ in range(2):
+        time.sleep(0.2)
+        with budget.evaluate(1):
+            pass
+    assert min(budget.costs) >= 0.2
 
 
 def test_a_budget_belongs_to_its_context():

@@ -15,8 +15,8 @@ from skkeras_tune.training.deadline import Deadline, train_until
 # Of the budget, at most this share is kept for the last fit, and so much before
 # anything is known of its time.
 _MOST_RESERVED, _FIRST_RESERVED = 0.6, 0.3
-# Before it trains, a program of another shape is traced and compiled, which nothing can
-# end early.
+# Until one has been seen, a program is thought to take so many seconds to trace and to
+# compile, which nothing can end early.
 _PROGRAM_SECONDS = 1.0
 
 
@@ -28,14 +28,20 @@ class Budget:
     seconds : float
         From now on.
     n_final : float, default=2.0
-        The time of the last fit, in times of a candidate's evaluation.
+        The training of the last fit, in times of a candidate's evaluation.
+    n_programs : float, default=2.0
+        The programs that the last fit may have to compile, one after the other.
     """
 
-    def __init__(self, seconds: float, n_final: float = 2.0) -> None:
-        self.seconds, self._n_final = seconds, n_final
+    def __init__(
+        self, seconds: float, n_final: float = 2.0, n_programs: float = 2.0
+    ) -> None:
+        self.seconds, self._n_final, self._n_programs = seconds, n_final, n_programs
         self._start = self._mark = time.monotonic()
         #: Seconds for one candidate, of each batch so far.
         self.costs: list[float] = []
+        #: The longest that a program took to compile.
+        self.program_seconds = 0.0
         #: Whether not even one candidate was trained to its end.
         self.is_too_short = False
 
@@ -49,7 +55,8 @@ class Budget:
         """When the last fit has to begin."""
         reserved = _FIRST_RESERVED * self.seconds
         if self.costs:
-            expected = _PROGRAM_SECONDS + self._n_final * self._cost
+            program = self.program_seconds or _PROGRAM_SECONDS
+            expected = self._n_programs * program + self._n_final * self._cost
             reserved = min(expected, _MOST_RESERVED * self.seconds)
         return Deadline(self._start + self.seconds - reserved)
 
@@ -63,20 +70,25 @@ class Budget:
 
         The first batch is a single one, from whose time the rest is reckoned.
         """
-        self._mark = time.monotonic()
         if not self.costs:
             return 1
         return min(most, int(self.search_end.seconds_left / self._cost))
 
     @contextmanager
     def evaluate(self, n_candidates: int) -> Iterator[None]:
-        """Train until the search has to end, and note the time since `choose_size`."""
+        """Train until the search has to end, and note the time since the last batch.
+
+        Choosing the candidates is part of it, which takes a Bayesian search seconds.
+        """
         deadline = self.search_end
         with train_until(deadline):
             yield
         if not self.costs:
             self.is_too_short = deadline.has_passed
-        self.costs.append((time.monotonic() - self._mark) / n_candidates)
+        now = time.monotonic()
+        self.costs.append((now - self._mark) / n_candidates)
+        self._mark = now
+        self.program_seconds = max(self.program_seconds, deadline.program_seconds)
 
 
 _current: ContextVar[Budget | None] = ContextVar("budget", default=None)

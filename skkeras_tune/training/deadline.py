@@ -22,6 +22,9 @@ class Deadline:
 
     def __init__(self, at: float) -> None:
         self.at = at
+        #: The longest that a program of a training under it took to compile, which it
+        #: cannot cut short.
+        self.program_seconds = 0.0
 
     @property
     def seconds_left(self) -> float:
@@ -32,6 +35,10 @@ class Deadline:
     def has_passed(self) -> bool:
         """Whether it is over."""
         return self.seconds_left <= 0
+
+    def note_program(self, seconds: float) -> None:
+        """Note how long a program took to compile."""
+        self.program_seconds = max(self.program_seconds, seconds)
 
 
 _current: ContextVar[Deadline | None] = ContextVar("deadline", default=None)

@@ -238,8 +238,9 @@ class Slots:
         if not deadlines:
             return self._n_epochs
         seconds = min(deadline.seconds_left for deadline in deadlines)
-        # Of the first epoch nobody knows how long it takes.
-        return max(1, int(seconds / (self._epoch_seconds or np.inf)))
+        # Of the first epoch nobody knows how long it takes, and those to come may be
+        # slower: by halves the end is met more closely.
+        return max(1, int(seconds / 2 / (self._epoch_seconds or np.inf)))
 
     def _call(self, run: dict[str, Any], n_epochs: int) -> NDArray[Any]:
         """Train so many epochs, and return their values."""
@@ -253,6 +254,9 @@ class Slots:
         self.compile_seconds += compiled - start
         if compiled - start > _FOUND_SECONDS:
             self._compile_cost = compiled - start
+        for member in self.members:
+            if member.deadline is not None:
+                member.deadline.note_program(compiled - start)
         self.train_seconds += seconds
         self._epoch_seconds = seconds / n_epochs
         return values

@@ -67,6 +67,10 @@ _CONSTRAINTS: dict[str, list[Any]] = {
 }
 
 
+# A model that trains by itself takes as long as two candidates that train with others.
+_LONE_FIT = 2.0
+
+
 @dataclass(frozen=True, eq=False)
 class _Rows:
     """The checked data, and what goes with it to every `fit`."""
@@ -222,7 +226,8 @@ def tune(
     _refuse_budget(time_budget, chosen)
     fit_params = _list_fit_params(chosen.estimator, prefix, groups)
     rows = _Rows(X, target, groups, fit_params)
-    budget = _build_budget(time_budget, started, ensemble)
+    n_folds = folds.get_n_splits(X, target.y, groups)
+    budget = _build_budget(time_budget, started, int(ensemble or 1), n_folds)
     with _fuse(n_jobs), spend(budget):
         if ensemble is None:
             result = _fit_search(chosen, rows, refit_full)
@@ -364,12 +369,23 @@ def _list_fit_params(estimator: Any, prefix: str | None, groups: Any) -> dict[st
 
 
 def _build_budget(
-    seconds: float | None, started: float, ensemble: int | None
+    seconds: float | None, started: float, n_models: int, n_folds: int
 ) -> Budget | None:
+    """Return what is left of the time, of which the last fit is to have its part.
+
+    It trains each model twice, once with rows held out and once on all rows. Each of
+    the two takes a program of its own, and ensembles compile two at a time.
+    """
     if seconds is None:
         return None
     left = float(seconds) - (time.monotonic() - started)
-    return Budget(left, n_final=3.0 if ensemble else 2.0)
+    # A candidate trains on all rows as often as there are folds, less one.
+    n_final = 2 * n_models / max(n_folds - 1, 1)
+    return Budget(
+        left,
+        n_final=max(n_final, _LONE_FIT),
+        n_programs=2 if n_models == 1 else n_models,
+    )
 
 
 def _fuse(n_jobs: int | None) -> AbstractContextManager[Any]:
