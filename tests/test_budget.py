@@ -143,13 +143,13 @@ def test_without_a_budget_they_are_scikit_learns(kind, iris):
     assert clone(searches[0]).get_params().keys() == searches[1].get_params().keys()
 
 
-def test_the_first_batch_is_one_candidate():
+def test_batches_grow_from_one_candidate():
     """Nothing is known of the time before one has been evaluated."""
     budget = Budget(100.0)
-    assert budget.choose_size(8) == 1
-    with budget.evaluate(1):
-        pass
-    assert budget.choose_size(8) == 8
+    for size in (1, 2, 4, 8, 8):
+        assert budget.choose_size(8) == size
+        with budget.evaluate(size):
+            pass
     assert not budget.is_too_short
 
 
@@ -158,20 +158,22 @@ def test_time_is_kept_for_the_last_fit():
     budget = Budget(100.0, n_final=2.0)
     before = budget.search_end.seconds_left
     assert before == pytest.approx(70, abs=1)
-    budget.costs = [50.0, 10.0]
-    assert budget.search_end.seconds_left == pytest.approx(100 - 2 - 20, abs=1)
-    budget.costs = [50.0]
+    budget.costs, budget.program_costs = [50.0, 10.0], [0.0, 0.0]
+    assert budget.search_end.seconds_left == pytest.approx(100 - 20, abs=1)
+    budget.costs, budget.program_costs = [80.0], [0.0]
     assert budget.search_end.seconds_left == pytest.approx(40, abs=1)
     assert budget.choose_size(8) == 0
 
 
 def test_time_is_kept_for_the_last_programs():
-    """What programs took to compile in a batch is kept for those of the last fit."""
+    """What programs took to compile is kept for those of the last fit.
+
+    Those of the first batch do not count once there are others.
+    """
     budget = Budget(100.0, n_final=0.0, n_programs=3.0)
-    with budget.evaluate(1):
-        deadline = current_deadline()
-        deadline.note_program(5.0)
-        deadline.note_program(4.0)
+    for seconds in (20.0, 5.0, 4.0):
+        with budget.evaluate(1):
+            current_deadline().note_program(seconds)
     assert budget.search_end.seconds_left == pytest.approx(100 - 3 * 5, abs=1)
 
 

@@ -6,7 +6,7 @@ when that time comes ends with the epoch it is in.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -15,9 +15,10 @@ from skkeras_tune.training.deadline import Deadline, train_until
 # Of the budget, at most this share is kept for the last fit, and so much before
 # anything is known of its time.
 _MOST_RESERVED, _FIRST_RESERVED = 0.6, 0.3
-# Until one has been seen, a program is thought to take so many seconds to trace and to
-# compile, which nothing can end early.
-_PROGRAM_SECONDS = 1.0
+# The first batch warms up the process, which may be half of its time.
+_WARM_SHARE = 0.5
+# A batch holds at most so many times the candidates of the last one.
+_GROWTH = 2
 
 
 class Budget:
@@ -38,10 +39,11 @@ class Budget:
     ) -> None:
         self.seconds, self._n_final, self._n_programs = seconds, n_final, n_programs
         self._start = self._mark = time.monotonic()
-        #: Seconds for one candidate, of each batch so far.
+        self._last_size = 0
+        #: Of each batch so far, seconds for one candidate, and the longest that a
+        #: program took to compile, which nothing can end early.
         self.costs: list[float] = []
-        #: The longest that a program took to compile.
-        self.program_seconds = 0.0
+        self.program_costs: list[float] = []
         #: Whether not even one candidate was trained to its end.
         self.is_too_short = False
 
@@ -55,24 +57,21 @@ class Budget:
         """When the last fit has to begin."""
         reserved = _FIRST_RESERVED * self.seconds
         if self.costs:
-            program = self.program_seconds or _PROGRAM_SECONDS
-            expected = self._n_programs * program + self._n_final * self._cost
+            expected = self._n_programs * _expect(self.program_costs)
+            expected += self._n_final * _expect(self.costs)
             reserved = min(expected, _MOST_RESERVED * self.seconds)
         return Deadline(self._start + self.seconds - reserved)
-
-    @property
-    def _cost(self) -> float:
-        """Seconds that a candidate takes, at worst; the first may have to warm up."""
-        return max(self.costs[1:], default=self.costs[0])
 
     def choose_size(self, most: int) -> int:
         """Return how many candidates to evaluate next, up to a number; 0 ends it.
 
-        The first batch is a single one, from whose time the rest is reckoned.
+        The first batch is a single one, from whose time the rest is reckoned; those
+        that follow grow as more is known.
         """
         if not self.costs:
             return 1
-        return min(most, int(self.search_end.seconds_left / self._cost))
+        n_in_time = int(self.search_end.seconds_left / _expect(self.costs))
+        return min(most, _GROWTH * self._last_size, n_in_time)
 
     @contextmanager
     def evaluate(self, n_candidates: int) -> Iterator[None]:
@@ -87,8 +86,13 @@ class Budget:
             self.is_too_short = deadline.has_passed
         now = time.monotonic()
         self.costs.append((now - self._mark) / n_candidates)
-        self._mark = now
-        self.program_seconds = max(self.program_seconds, deadline.program_seconds)
+        self.program_costs.append(deadline.program_seconds)
+        self._mark, self._last_size = now, n_candidates
+
+
+def _expect(costs: Sequence[float]) -> float:
+    """Return what to expect of a cost that each batch had: the worst so far."""
+    return max(costs[1:], default=_WARM_SHARE * costs[0])
 
 
 _current: ContextVar[Budget | None] = ContextVar("budget", default=None)
