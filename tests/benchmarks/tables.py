@@ -235,13 +235,15 @@ def estimate_gain(
     return float(np.mean(means)), float(error)
 
 
-def print_table(only: str = "", **options: Any) -> None:
+def print_table(only: str = "", most: int | None = None, **options: Any) -> None:
     """Print a line for each table, in Markdown.
 
     Parameters
     ----------
     only : str, default=""
         Tables whose name holds this.
+    most : int, default=None
+        At most so many splits of each.
     **options
         Arguments of `tune`. With `ensemble`, the search's winner stands beside it.
     """
@@ -255,7 +257,9 @@ def print_table(only: str = "", **options: Any) -> None:
     print("|---" * len(cells) + "|")
     for name, work in WORK.items():
         if only in name:
-            print(format_line(name, work, options), flush=True)
+            n_splits = min(work.n_splits, most or work.n_splits)
+            line = format_line(name, work._replace(n_splits=n_splits), options)
+            print(line, flush=True)
 
 
 def format_line(name: str, work: Work, options: dict[str, Any]) -> str:
@@ -280,6 +284,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="tables whose name holds this")
+    parser.add_argument("--splits", type=int, help="of each table, at most")
     parser.add_argument("--seconds", type=float, help="budget of each call")
     parser.add_argument("--space", default=OPTIONS["space"], help="level of the space")
     parser.add_argument("--n-iter", type=int, default=N_ITER, help="candidates")
@@ -292,7 +297,8 @@ def main() -> None:
         "time_budget": given.seconds,
         "ensemble": OPTIONS["ensemble"],
     }
-    print_table(given.only, **{n: v for n, v in options.items() if v is not None})
+    given_options = {n: v for n, v in options.items() if v is not None}
+    print_table(given.only, given.splits, **given_options)
 
 
 if __name__ == "__main__":
