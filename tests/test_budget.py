@@ -153,28 +153,42 @@ def test_batches_grow_from_one_candidate():
     assert not budget.is_too_short
 
 
+def measure_reserve(budget, n_candidates=100):
+    """Return the seconds that a budget keeps for the last fit."""
+    return budget.end.at - budget.end_search(n_candidates).at
+
+
 def test_time_is_kept_for_the_last_fit():
     """What a candidate takes is kept for the fit of the winner."""
-    budget = Budget(100.0, n_final=2.0)
-    before = budget.search_end.seconds_left
-    assert before == pytest.approx(70, abs=1)
+    budget = Budget(100.0)
+    assert measure_reserve(budget) == pytest.approx(30)
     budget.costs, budget.program_costs = [50.0, 10.0], [0.0, 0.0]
-    assert budget.search_end.seconds_left == pytest.approx(100 - 20, abs=1)
+    assert measure_reserve(budget) == pytest.approx(20)
     budget.costs, budget.program_costs = [80.0], [0.0]
-    assert budget.search_end.seconds_left == pytest.approx(40, abs=1)
+    assert measure_reserve(budget) == pytest.approx(60)
     assert budget.choose_size(8) == 0
 
 
 def test_time_is_kept_for_the_last_programs():
-    """What programs took to compile is kept for those of the last fit.
+    """What programs took to compile in a batch is kept for those of the last fit.
 
     Those of the first batch do not count once there are others.
     """
-    budget = Budget(100.0, n_final=0.0, n_programs=3.0)
+    budget = Budget(100.0)
     for seconds in (20.0, 5.0, 4.0):
         with budget.evaluate(1):
             current_deadline().note_program(seconds)
-    assert budget.search_end.seconds_left == pytest.approx(100 - 3 * 5, abs=1)
+    assert measure_reserve(budget) == pytest.approx(2 * 5, abs=0.1)
+
+
+def test_time_is_kept_for_the_members_of_an_ensemble():
+    """Of few folds they cost more candidates, and no more models than there are."""
+    reserves = []
+    for n_folds, n_candidates in ((5, 100), (3, 100), (3, 1)):
+        budget = Budget(100.0, n_models=8, n_folds=n_folds)
+        budget.costs, budget.program_costs = [9.0, 2.0], [9.0, 1.0]
+        reserves.append(measure_reserve(budget, n_candidates))
+    assert reserves == pytest.approx([8 + 2 * 4, 8 + 2 * 8, 2 + 2 * 2])
 
 
 def test_what_happens_between_batches_is_counted():

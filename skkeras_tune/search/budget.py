@@ -17,6 +17,8 @@ from skkeras_tune.training.deadline import Deadline, train_until
 _MOST_RESERVED, _FIRST_RESERVED = 0.6, 0.3
 # The first batch warms up the process, which may be half of its time.
 _WARM_SHARE = 0.5
+# A model that trains by itself takes as long as two candidates that train with others.
+_LONE_FIT = 2.0
 # A batch holds at most so many times the candidates of the last one.
 _GROWTH = 2
 
@@ -28,18 +30,16 @@ class Budget:
     ----------
     seconds : float
         From now on.
-    n_final : float, default=2.0
-        The training of the last fit, in times of a candidate's evaluation.
-    n_programs : float, default=2.0
-        The programs that the last fit may have to compile, one after the other.
+    n_models : int, default=1
+        How many of the candidates the last fit trains again.
+    n_folds : int, default=5
+        How often each candidate is trained.
     """
 
-    def __init__(
-        self, seconds: float, n_final: float = 2.0, n_programs: float = 2.0
-    ) -> None:
-        self.seconds, self._n_final, self._n_programs = seconds, n_final, n_programs
+    def __init__(self, seconds: float, n_models: int = 1, n_folds: int = 5) -> None:
+        self.seconds, self._n_models, self._n_folds = seconds, n_models, n_folds
         self._start = self._mark = time.monotonic()
-        self._last_size = 0
+        self._last_size = self._n_candidates = 0
         #: Of each batch so far, seconds for one candidate, and the longest that a
         #: program took to compile, which nothing can end early.
         self.costs: list[float] = []
@@ -52,13 +52,19 @@ class Budget:
         """When all of it is spent."""
         return Deadline(self._start + self.seconds)
 
-    @property
-    def search_end(self) -> Deadline:
-        """When the last fit has to begin."""
+    def end_search(self, n_candidates: int) -> Deadline:
+        """Return when the last fit has to begin, with so many candidates to choose of.
+
+        It trains each model twice, once with rows held out and once on all rows. Each
+        of the two takes a program of its own, and several are compiled two at a time.
+        """
         reserved = _FIRST_RESERVED * self.seconds
         if self.costs:
-            expected = self._n_programs * _expect(self.program_costs)
-            expected += self._n_final * _expect(self.costs)
+            n_models = min(self._n_models, n_candidates)
+            # A candidate trains on all rows as often as there are folds, less one.
+            n_trained = max(2 * n_models / max(self._n_folds - 1, 1), _LONE_FIT)
+            expected = max(n_models, 2) * _expect(self.program_costs)
+            expected += n_trained * _expect(self.costs)
             reserved = min(expected, _MOST_RESERVED * self.seconds)
         return Deadline(self._start + self.seconds - reserved)
 
@@ -70,7 +76,8 @@ class Budget:
         """
         if not self.costs:
             return 1
-        n_in_time = int(self.search_end.seconds_left / _expect(self.costs))
+        end = self.end_search(self._n_candidates + 1)
+        n_in_time = int(end.seconds_left / _expect(self.costs))
         return min(most, _GROWTH * self._last_size, n_in_time)
 
     @contextmanager
@@ -79,7 +86,8 @@ class Budget:
 
         Choosing the candidates is part of it, which takes a Bayesian search seconds.
         """
-        deadline = self.search_end
+        self._n_candidates += n_candidates
+        deadline = self.end_search(self._n_candidates)
         with train_until(deadline):
             yield
         if not self.costs:

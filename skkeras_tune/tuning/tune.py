@@ -67,10 +67,6 @@ _CONSTRAINTS: dict[str, list[Any]] = {
 }
 
 
-# A model that trains by itself takes as long as two candidates that train with others.
-_LONE_FIT = 2.0
-
-
 @dataclass(frozen=True, eq=False)
 class _Rows:
     """The checked data, and what goes with it to every `fit`."""
@@ -371,21 +367,10 @@ def _list_fit_params(estimator: Any, prefix: str | None, groups: Any) -> dict[st
 def _build_budget(
     seconds: float | None, started: float, n_models: int, n_folds: int
 ) -> Budget | None:
-    """Return what is left of the time, of which the last fit is to have its part.
-
-    It trains each model twice, once with rows held out and once on all rows. Each of
-    the two takes a program of its own, and ensembles compile two at a time.
-    """
     if seconds is None:
         return None
     left = float(seconds) - (time.monotonic() - started)
-    # A candidate trains on all rows as often as there are folds, less one.
-    n_final = 2 * n_models / max(n_folds - 1, 1)
-    return Budget(
-        left,
-        n_final=max(n_final, _LONE_FIT),
-        n_programs=2 if n_models == 1 else n_models,
-    )
+    return Budget(left, n_models, n_folds)
 
 
 def _fuse(n_jobs: int | None) -> AbstractContextManager[Any]:
