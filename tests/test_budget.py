@@ -153,6 +153,12 @@ def test_batches_grow_from_one_candidate():
     assert not budget.is_too_short
 
 
+def set_costs(budget, training, programs):
+    """Let batches have taken so long."""
+    budget.costs = budget.training_costs = training
+    budget.program_costs = programs
+
+
 def measure_reserve(budget, n_candidates=100):
     """Return the seconds that a budget keeps for the last fit."""
     return budget.end.at - budget.end_search(n_candidates).at
@@ -162,9 +168,9 @@ def test_time_is_kept_for_the_last_fit():
     """What a candidate takes is kept for the fit of the winner."""
     budget = Budget(100.0)
     assert measure_reserve(budget) == pytest.approx(30)
-    budget.costs, budget.program_costs = [50.0, 10.0], [0.0, 0.0]
+    set_costs(budget, [50.0, 10.0], [0.0, 0.0])
     assert measure_reserve(budget) == pytest.approx(20)
-    budget.costs, budget.program_costs = [80.0], [0.0]
+    set_costs(budget, [80.0], [0.0])
     assert measure_reserve(budget) == pytest.approx(60)
     assert budget.choose_size(8) == 0
 
@@ -181,12 +187,23 @@ def test_time_is_kept_for_the_last_programs():
     assert measure_reserve(budget) == pytest.approx(2 * 5, abs=0.1)
 
 
+def test_no_program_is_counted_twice():
+    """The time without the programs is what training takes."""
+    budget = Budget(100.0)
+    for _ in range(2):
+        time.sleep(0.2)
+        with budget.evaluate(1):
+            current_deadline().note_program(0.19)
+    assert budget.costs[1] >= 0.2
+    assert budget.training_costs[1] == pytest.approx(budget.costs[1] - 0.19)
+
+
 def test_time_is_kept_for_the_members_of_an_ensemble():
     """Of few folds they cost more candidates, and no more models than there are."""
     reserves = []
     for n_folds, n_candidates in ((5, 100), (3, 100), (3, 1)):
         budget = Budget(100.0, n_models=8, n_folds=n_folds)
-        budget.costs, budget.program_costs = [9.0, 2.0], [9.0, 1.0]
+        set_costs(budget, [9.0, 2.0], [9.0, 1.0])
         reserves.append(measure_reserve(budget, n_candidates))
     assert reserves == pytest.approx([8 + 2 * 4, 8 + 2 * 8, 2 + 2 * 2])
 

@@ -40,10 +40,11 @@ class Budget:
         self.seconds, self._n_models, self._n_folds = seconds, n_models, n_folds
         self._start = self._mark = time.monotonic()
         self._last_size = self._n_candidates = 0
-        #: Of each batch so far, seconds for one candidate, and the longest that a
-        #: program took to compile, which nothing can end early.
+        #: Of each batch so far, seconds for one candidate, the longest that a program
+        #: took to compile, which nothing can end early, and seconds without it.
         self.costs: list[float] = []
         self.program_costs: list[float] = []
+        self.training_costs: list[float] = []
         #: Whether not even one candidate was trained to its end.
         self.is_too_short = False
 
@@ -64,7 +65,7 @@ class Budget:
             # A candidate trains on all rows as often as there are folds, less one.
             n_trained = max(2 * n_models / max(self._n_folds - 1, 1), _LONE_FIT)
             expected = max(n_models, 2) * _expect(self.program_costs)
-            expected += n_trained * _expect(self.costs)
+            expected += n_trained * _expect(self.training_costs)
             reserved = min(expected, _MOST_RESERVED * self.seconds)
         return Deadline(self._start + self.seconds - reserved)
 
@@ -93,8 +94,10 @@ class Budget:
         if not self.costs:
             self.is_too_short = deadline.has_passed
         now = time.monotonic()
-        self.costs.append((now - self._mark) / n_candidates)
-        self.program_costs.append(deadline.program_seconds)
+        seconds, program_seconds = now - self._mark, deadline.program_seconds
+        self.costs.append(seconds / n_candidates)
+        self.program_costs.append(program_seconds)
+        self.training_costs.append(max(seconds - program_seconds, 0.0) / n_candidates)
         self._mark, self._last_size = now, n_candidates
 
 
