@@ -12,6 +12,7 @@ from sklearn.exceptions import FitFailedWarning
 from skkeras_tune import BayesSearchCV
 from skkeras_tune.search.budget import Budget, current_budget, spend
 from skkeras_tune.search.timed import GridSearchCV, RandomizedSearchCV
+from skkeras_tune.training.deadline import current_deadline
 
 
 class Slow(ClassifierMixin, BaseEstimator):
@@ -142,26 +143,79 @@ def test_without_a_budget_they_are_scikit_learns(kind, iris):
     assert clone(searches[0]).get_params().keys() == searches[1].get_params().keys()
 
 
-def test_the_first_batch_is_one_candidate():
+def test_batches_grow_from_one_candidate():
     """Nothing is known of the time before one has been evaluated."""
     budget = Budget(100.0)
-    assert budget.choose_size(8) == 1
-    with budget.evaluate(1):
-        pass
-    assert budget.choose_size(8) == 8
+    for size in (1, 2, 4, 8, 8):
+        assert budget.choose_size(8) == size
+        with budget.evaluate(size):
+            pass
     assert not budget.is_too_short
+
+
+def set_costs(budget, training, programs):
+    """Let batches have taken so long."""
+    budget.costs = budget.training_costs = training
+    budget.program_costs = programs
+
+
+def measure_reserve(budget, n_candidates=100):
+    """Return the seconds that a budget keeps for the last fit."""
+    return budget.end.at - budget.end_search(n_candidates).at
 
 
 def test_time_is_kept_for_the_last_fit():
     """What a candidate takes is kept for the fit of the winner."""
-    budget = Budget(100.0, n_final=2.0)
-    before = budget.search_end.seconds_left
-    assert before == pytest.approx(70, abs=1)
-    budget.costs = [50.0, 10.0]
-    assert budget.search_end.seconds_left == pytest.approx(100 - 1 - 20, abs=1)
-    budget.costs = [50.0]
-    assert budget.search_end.seconds_left == pytest.approx(40, abs=1)
+    budget = Budget(100.0)
+    assert measure_reserve(budget) == pytest.approx(30)
+    set_costs(budget, [50.0, 10.0], [0.0, 0.0])
+    assert measure_reserve(budget) == pytest.approx(20)
+    set_costs(budget, [80.0], [0.0])
+    assert measure_reserve(budget) == pytest.approx(60)
     assert budget.choose_size(8) == 0
+
+
+def test_time_is_kept_for_the_last_programs():
+    """What programs took to compile in a batch is kept for those of the last fit.
+
+    Those of the first batch do not count once there are others.
+    """
+    budget = Budget(100.0)
+    for seconds in (20.0, 5.0, 4.0):
+        with budget.evaluate(1):
+            current_deadline().note_program(seconds)
+    assert measure_reserve(budget) == pytest.approx(2 * 5, abs=0.1)
+
+
+def test_no_program_is_counted_twice():
+    """The time without the programs is what training takes."""
+    budget = Budget(100.0)
+    for _ in range(2):
+        time.sleep(0.2)
+        with budget.evaluate(1):
+            current_deadline().note_program(0.19)
+    assert budget.costs[1] >= 0.2
+    assert budget.training_costs[1] == pytest.approx(budget.costs[1] - 0.19)
+
+
+def test_time_is_kept_for_the_members_of_an_ensemble():
+    """Of few folds they cost more candidates, and no more models than there are."""
+    reserves = []
+    for n_folds, n_candidates in ((5, 100), (3, 100), (3, 1)):
+        budget = Budget(100.0, n_models=8, n_folds=n_folds)
+        set_costs(budget, [9.0, 2.0], [9.0, 1.0])
+        reserves.append(measure_reserve(budget, n_candidates))
+    assert reserves == pytest.approx([8 + 2 * 4, 8 + 2 * 8, 2 + 2 * 2])
+
+
+def test_what_happens_between_batches_is_counted():
+    """A search that thinks about its next candidates spends time, too."""
+    budget = Budget(100.0)
+    for _ in range(2):
+        time.sleep(0.2)
+        with budget.evaluate(1):
+            pass
+    assert min(budget.costs) >= 0.2
 
 
 def test_a_budget_belongs_to_its_context():

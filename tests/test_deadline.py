@@ -98,6 +98,17 @@ def test_a_cut_training_is_not_remembered(diabetes, now, tmp_path):
     assert network.fit(*diabetes).n_epochs_ == 5
 
 
+def test_a_deadline_hears_of_programs(iris):
+    """What took to compile under it is noted, and no later training shortens it."""
+    deadline = Deadline(time.monotonic() + 600)
+    with train_until(deadline):
+        network = KerasClassifier(units=7, epochs=3, random_state=0, engine="compiled")
+        network.fit(*iris)
+        longest = deadline.program_seconds
+        network.fit(*iris)
+    assert deadline.program_seconds == longest > 0
+
+
 def test_deadlines_nest():
     """The innermost context decides, and none is none."""
     outer, inner = Deadline(1.0), Deadline(2.0)

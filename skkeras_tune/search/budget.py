@@ -6,7 +6,7 @@ when that time comes ends with the epoch it is in.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -15,9 +15,12 @@ from skkeras_tune.training.deadline import Deadline, train_until
 # Of the budget, at most this share is kept for the last fit, and so much before
 # anything is known of its time.
 _MOST_RESERVED, _FIRST_RESERVED = 0.6, 0.3
-# Before it trains, a program of another shape is traced and compiled, which nothing can
-# end early.
-_PROGRAM_SECONDS = 1.0
+# The first batch warms up the process, which may be half of its time.
+_WARM_SHARE = 0.5
+# A model that trains by itself takes as long as two candidates that train with others.
+_LONE_FIT = 2.0
+# A batch holds at most so many times the candidates of the last one.
+_GROWTH = 2
 
 
 class Budget:
@@ -27,15 +30,21 @@ class Budget:
     ----------
     seconds : float
         From now on.
-    n_final : float, default=2.0
-        The time of the last fit, in times of a candidate's evaluation.
+    n_models : int, default=1
+        How many of the candidates the last fit trains again.
+    n_folds : int, default=5
+        How often each candidate is trained.
     """
 
-    def __init__(self, seconds: float, n_final: float = 2.0) -> None:
-        self.seconds, self._n_final = seconds, n_final
+    def __init__(self, seconds: float, n_models: int = 1, n_folds: int = 5) -> None:
+        self.seconds, self._n_models, self._n_folds = seconds, n_models, n_folds
         self._start = self._mark = time.monotonic()
-        #: Seconds for one candidate, of each batch so far.
+        self._last_size = self._n_candidates = 0
+        #: Of each batch so far, seconds for one candidate, the longest that a program
+        #: took to compile, which nothing can end early, and seconds without it.
         self.costs: list[float] = []
+        self.program_costs: list[float] = []
+        self.training_costs: list[float] = []
         #: Whether not even one candidate was trained to its end.
         self.is_too_short = False
 
@@ -44,39 +53,57 @@ class Budget:
         """When all of it is spent."""
         return Deadline(self._start + self.seconds)
 
-    @property
-    def search_end(self) -> Deadline:
-        """When the last fit has to begin."""
+    def end_search(self, n_candidates: int) -> Deadline:
+        """Return when the last fit has to begin, with so many candidates to choose of.
+
+        It trains each model twice, once with rows held out and once on all rows. Each
+        of the two takes a program of its own, and several are compiled two at a time.
+        """
         reserved = _FIRST_RESERVED * self.seconds
         if self.costs:
-            expected = _PROGRAM_SECONDS + self._n_final * self._cost
+            n_models = min(self._n_models, n_candidates)
+            # A candidate trains on all rows as often as there are folds, less one.
+            n_trained = max(2 * n_models / max(self._n_folds - 1, 1), _LONE_FIT)
+            expected = max(n_models, 2) * _expect(self.program_costs)
+            expected += n_trained * _expect(self.training_costs)
             reserved = min(expected, _MOST_RESERVED * self.seconds)
         return Deadline(self._start + self.seconds - reserved)
-
-    @property
-    def _cost(self) -> float:
-        """Seconds that a candidate takes, at worst; the first may have to warm up."""
-        return max(self.costs[1:], default=self.costs[0])
 
     def choose_size(self, most: int) -> int:
         """Return how many candidates to evaluate next, up to a number; 0 ends it.
 
-        The first batch is a single one, from whose time the rest is reckoned.
+        The first batch is a single one, from whose time the rest is reckoned; those
+        that follow grow as more is known.
         """
-        self._mark = time.monotonic()
         if not self.costs:
             return 1
-        return min(most, int(self.search_end.seconds_left / self._cost))
+        end = self.end_search(self._n_candidates + 1)
+        n_in_time = int(end.seconds_left / _expect(self.costs))
+        return min(most, _GROWTH * self._last_size, n_in_time)
 
     @contextmanager
     def evaluate(self, n_candidates: int) -> Iterator[None]:
-        """Train until the search has to end, and note the time since `choose_size`."""
-        deadline = self.search_end
+        """Train until the search has to end, and note the time since the last batch.
+
+        Choosing the candidates is part of it, which takes a Bayesian search seconds.
+        """
+        self._n_candidates += n_candidates
+        deadline = self.end_search(self._n_candidates)
         with train_until(deadline):
             yield
         if not self.costs:
             self.is_too_short = deadline.has_passed
-        self.costs.append((time.monotonic() - self._mark) / n_candidates)
+        now = time.monotonic()
+        seconds, program_seconds = now - self._mark, deadline.program_seconds
+        self.costs.append(seconds / n_candidates)
+        self.program_costs.append(program_seconds)
+        self.training_costs.append(max(seconds - program_seconds, 0.0) / n_candidates)
+        self._mark, self._last_size = now, n_candidates
+
+
+def _expect(costs: Sequence[float]) -> float:
+    """Return what to expect of a cost that each batch had: the worst so far."""
+    return max(costs[1:], default=_WARM_SHARE * costs[0])
 
 
 _current: ContextVar[Budget | None] = ContextVar("budget", default=None)

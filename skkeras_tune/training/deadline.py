@@ -22,6 +22,9 @@ class Deadline:
 
     def __init__(self, at: float) -> None:
         self.at = at
+        #: The longest that a program of a training under it took to compile, which it
+        #: cannot cut short.
+        self.program_seconds = 0.0
 
     @property
     def seconds_left(self) -> float:
@@ -32,6 +35,10 @@ class Deadline:
     def has_passed(self) -> bool:
         """Whether it is over."""
         return self.seconds_left <= 0
+
+    def note_program(self, seconds: float) -> None:
+        """Note how long a program took to compile."""
+        self.program_seconds = max(self.program_seconds, seconds)
 
 
 _current: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
@@ -68,11 +75,16 @@ def share_time(n_trainings: int) -> Iterator[None]:
         How many there are in turn, this one included.
     """
     deadline = _current.get()
-    if deadline is not None and n_trainings > 1:
-        others = deadline.seconds_left * (1 - 1 / n_trainings)
-        deadline = Deadline(deadline.at - others)
-    with train_until(deadline):
+    if deadline is None or n_trainings == 1:
         yield
+        return
+    others = deadline.seconds_left * (1 - 1 / n_trainings)
+    own = Deadline(deadline.at - others)
+    try:
+        with train_until(own):
+            yield
+    finally:
+        deadline.note_program(own.program_seconds)
 
 
 class DeadlineStop(keras.callbacks.Callback):

@@ -208,8 +208,9 @@ class Slots:
         if not deadlines:
             return self._n_epochs
         seconds = min(deadline.seconds_left for deadline in deadlines)
-        # Of the first epoch nobody knows how long it takes.
-        return max(1, int(seconds / (self._epoch_seconds or np.inf)))
+        # Of the first epoch nobody knows how long it takes, and those to come may be
+        # slower: by halves the end is met more closely.
+        return max(1, int(seconds / 2 / (self._epoch_seconds or np.inf)))
 
     def _call(self, run: dict[str, Any]) -> NDArray[Any]:
         """Train some epochs, and return their values."""
@@ -223,10 +224,14 @@ class Slots:
         self.compile_seconds += compiled - start
         if compiled - start > _FOUND_SECONDS:
             programs.record_build(compiled - start)
+        for member in self.members:
+            if member.deadline is not None:
+                member.deadline.note_program(compiled - start)
+        n_epochs = self._count_new_epochs()
         n_steps = n_epochs * max(member.n_batches for member in self.members)
         programs.record_training(seconds, n_steps * estimate_room(self._design))
         self.train_seconds += seconds
-        self._epoch_seconds = seconds / self._count_new_epochs()
+        self._epoch_seconds = seconds / n_epochs
         return values
 
     def _count_new_epochs(self) -> int:

@@ -223,7 +223,8 @@ def tune(
     _refuse_budget(time_budget, chosen)
     fit_params = _list_fit_params(chosen.estimator, prefix, groups)
     rows = _Rows(X, target, groups, fit_params)
-    budget = _build_budget(time_budget, started, ensemble)
+    n_folds = folds.get_n_splits(X, target.y, groups)
+    budget = _build_budget(time_budget, started, int(ensemble or 1), n_folds)
     with _fuse(n_jobs), spend(budget):
         if ensemble is None:
             result = _fit_search(chosen, rows, refit_full)
@@ -365,12 +366,12 @@ def _list_fit_params(estimator: Any, prefix: str | None, groups: Any) -> dict[st
 
 
 def _build_budget(
-    seconds: float | None, started: float, ensemble: int | None
+    seconds: float | None, started: float, n_models: int, n_folds: int
 ) -> Budget | None:
     if seconds is None:
         return None
     left = float(seconds) - (time.monotonic() - started)
-    return Budget(left, n_final=3.0 if ensemble else 2.0)
+    return Budget(left, n_models, n_folds)
 
 
 def _fuse(n_jobs: int | None) -> AbstractContextManager[Any]:

@@ -3,16 +3,18 @@
 Each table goes as it is into one line of `tune`. Beside it stand scikit-learn's network
 with default settings, behind a preparation written by hand, and its boosted trees, all
 on the same test rows. Small tables are split several times, and scores are means.
+Gains over the network come with their standard error, by which to tell them from luck.
 """
 
 import argparse
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.datasets import (
     load_breast_cancer,
@@ -39,6 +41,9 @@ Table = tuple[pd.DataFrame, Any]
 #: Candidates, and the other arguments of `tune`.
 N_ITER = 16
 OPTIONS = {"space": "small", "cv": 3, "ensemble": 8}
+
+#: Of the rows of a table, those that are for the test.
+TEST_SHARE = 0.25
 
 #: Columns of text with more values are left out of what is written by hand.
 MOST_CATEGORIES = 50
@@ -84,13 +89,13 @@ def load_from(load: Callable[..., Any]) -> Callable[[], Table]:
 WORK = {
     "adult": Work(load_adult),
     "California housing": Work(load_districts, is_regression=True),
-    "white wine": Work(load_white_wine, n_splits=2),
-    "Titanic": Work(load_titanic, n_splits=3),
-    "Pima": Work(load_pima, n_splits=3),
-    "breast cancer": Work(load_from(load_breast_cancer), n_splits=3),
-    "digits": Work(load_from(load_digits), n_splits=2),
-    "wine": Work(load_from(load_wine), n_splits=3),
-    "diabetes": Work(load_from(load_diabetes), n_splits=3, is_regression=True),
+    "white wine": Work(load_white_wine, n_splits=3),
+    "Titanic": Work(load_titanic, n_splits=10),
+    "Pima": Work(load_pima, n_splits=10),
+    "breast cancer": Work(load_from(load_breast_cancer), n_splits=10),
+    "digits": Work(load_from(load_digits), n_splits=3),
+    "wine": Work(load_from(load_wine), n_splits=10),
+    "diabetes": Work(load_from(load_diabetes), n_splits=10, is_regression=True),
 }
 
 
@@ -143,9 +148,9 @@ def build_trees(X: pd.DataFrame, *, is_regression: bool) -> Any:
 
 
 def list_splits(work: Work, X: Any, y: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield training and test rows, a quarter of them for the test."""
+    """Yield training and test rows."""
     kind = ShuffleSplit if work.is_regression else StratifiedShuffleSplit
-    splitter = kind(work.n_splits, test_size=0.25, random_state=0)
+    splitter = kind(work.n_splits, test_size=TEST_SHARE, random_state=0)
     yield from splitter.split(X, y)
 
 
@@ -159,70 +164,127 @@ def fit_strictly(make: Callable[[], Any]) -> tuple[Any, float]:
     return model, time.perf_counter() - start
 
 
+class Run(NamedTuple):
+    """What a model gives for the test rows, and the seconds of its fit.
+
+    `merits` are a number a row whose mean is the score: whether a label is right, or
+    one minus the squared error in variances of the target.
+    """
+
+    merits: NDArray[np.float64]
+    seconds: float
+
+
+def judge(model: Any, X: Any, y: Any, *, is_regression: bool) -> NDArray[np.float64]:
+    """Return a model's merits, row by row."""
+    predicted = model.predict(X)
+    if is_regression:
+        return np.asarray(1 - (predicted - y) ** 2 / np.var(y), np.float64)
+    return np.asarray(predicted == y, np.float64)
+
+
 def compare_on(
     work: Work, X: Any, y: Any, rows: tuple[Any, Any], options: dict[str, Any]
-) -> dict[str, tuple[float, float]]:
-    """Return score and seconds of each model, for training and test rows."""
+) -> dict[str, Run]:
+    """Return what each model gives, for training and test rows."""
     train, test = rows
     X_train, y_train = X.iloc[train], y.iloc[train]
-    X_test, y_test = X.iloc[test], y.iloc[test]
+    X_test, y_test = X.iloc[test], y.iloc[test].to_numpy()
+    kind = {"is_regression": work.is_regression}
     found = {}
     for name, build in (("network", build_network), ("trees", build_trees)):
         start = time.perf_counter()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            model = build(X_train, is_regression=work.is_regression).fit(
-                X_train, y_train
-            )
-        found[name] = model.score(X_test, y_test), time.perf_counter() - start
+            model = build(X_train, **kind).fit(X_train, y_train)
+        seconds = time.perf_counter() - start
+        found[name] = Run(judge(model, X_test, y_test, **kind), seconds)
     model, seconds = fit_strictly(
         lambda: tune(X_train, y_train, random_state=0, **options)
     )
     winner = getattr(model, "search_", model)
-    found["tune"] = winner.score(X_test, y_test), seconds
+    found["tune"] = Run(judge(winner, X_test, y_test, **kind), seconds)
     if winner is not model:
-        found["ensemble"] = model.score(X_test, y_test), seconds
+        found["ensemble"] = Run(judge(model, X_test, y_test, **kind), seconds)
     return found
 
 
-def print_table(only: str = "", **options: Any) -> None:
+def estimate_gain(
+    gains: Sequence[NDArray[np.float64]], test_share: float = TEST_SHARE
+) -> tuple[float, float]:
+    """Return the mean gain of one model over another, and its standard error.
+
+    Parameters
+    ----------
+    gains : sequence of ndarray
+        Of each split, the differences of the test rows' merits.
+    test_share : float
+        The share of the rows that each split tests.
+
+    Notes
+    -----
+    Of one split, the error is that of its test rows. Splits share training rows, so
+    that the error of several is greater than if they were independent (Nadeau and
+    Bengio, "Inference for the generalization error", 2003).
+    """
+    means = [gain.mean() for gain in gains]
+    if len(means) == 1:
+        return means[0], float(np.std(gains[0], ddof=1) / np.sqrt(len(gains[0])))
+    shared = test_share / (1 - test_share)
+    error = np.std(means, ddof=1) * np.sqrt(1 / len(means) + shared)
+    return float(np.mean(means)), float(error)
+
+
+def print_table(only: str = "", most: int | None = None, **options: Any) -> None:
     """Print a line for each table, in Markdown.
 
     Parameters
     ----------
     only : str, default=""
         Tables whose name holds this.
+    most : int, default=None
+        At most so many splits of each.
     **options
         Arguments of `tune`. With `ensemble`, the search's winner stands beside it.
     """
     given = ", ".join(f"{name}={value!r}" for name, value in options.items())
-    models = ["network as it comes", "boosted trees", "winner of tune"]
-    models += ["ensemble"] if options.get("ensemble") else []
-    cells = ["table", "splits", "score", *models, "seconds"]
+    cells = ["table", "splits", "score", "network as it comes", "boosted trees"]
+    for side in ["winner of tune", "ensemble"][: 2 if options.get("ensemble") else 1]:
+        cells += [side, "its gain over the network"]
+    cells += ["seconds"]
     print(f"\ntune(X, y, {given}) beside scikit-learn, on the same test rows:")
     print(f"| {' | '.join(cells)} |")
     print("|---" * len(cells) + "|")
     for name, work in WORK.items():
         if only in name:
-            print(format_line(name, work, options), flush=True)
+            n_splits = min(work.n_splits, most or work.n_splits)
+            line = format_line(name, work._replace(n_splits=n_splits), options)
+            print(line, flush=True)
 
 
 def format_line(name: str, work: Work, options: dict[str, Any]) -> str:
     """Return the line of a table."""
     X, y = work.load()
     runs = [compare_on(work, X, y, rows, options) for rows in list_splits(work, X, y)]
-    means = {side: np.mean([run[side] for run in runs], axis=0) for side in runs[0]}
-    scores = [f"{score:.3f}" for score, _ in means.values()]
-    times = [f"{means[side][1]:.1f}" for side in ("network", "trees", "tune")]
     kind = "R2" if work.is_regression else "accuracy"
-    cells = [name, str(len(runs)), kind, *scores, ", ".join(times)]
-    return f"| {' | '.join(cells)} |"
+    cells = [name, str(len(runs)), kind]
+    for side in runs[0]:
+        cells.append(f"{np.mean([run[side].merits.mean() for run in runs]):.3f}")
+        if side in ("tune", "ensemble"):
+            gains = [run[side].merits - run["network"].merits for run in runs]
+            cells.append("{:+.3f} ± {:.3f}".format(*estimate_gain(gains)))
+    times = [
+        f"{np.mean([run[side].seconds for run in runs]):.1f}"
+        for side in ("network", "trees", "tune")
+    ]
+    return f"| {' | '.join([*cells, ', '.join(times)])} |"
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="tables whose name holds this")
+    parser.add_argument("--splits", type=int, help="of each table, at most")
     parser.add_argument("--seconds", type=float, help="budget of each call")
     parser.add_argument("--space", default=OPTIONS["space"], help="level of the space")
     parser.add_argument("--n-iter", type=int, default=N_ITER, help="candidates")
@@ -235,7 +297,8 @@ def main() -> None:
         "time_budget": given.seconds,
         "ensemble": OPTIONS["ensemble"],
     }
-    print_table(given.only, **{n: v for n, v in options.items() if v is not None})
+    given_options = {n: v for n, v in options.items() if v is not None}
+    print_table(given.only, given.splits, **given_options)
 
 
 if __name__ == "__main__":
