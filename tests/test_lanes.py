@@ -48,15 +48,15 @@ def test_small_networks_train_together():
 
 def test_large_networks_train_apart():
     """A wide network that trains long would have the narrow ones wait for it."""
-    widths = (2000, 3, 1900, 5)
-    parts = split_by_size([request(units=units, epochs=10_000) for units in widths])
-    assert list_sizes(parts) == [[1900, 2000], [3, 5]]
+    widths = (200_000, 3, 190_000, 5)
+    parts = split_by_size([request(units=units, epochs=2000) for units in widths])
+    assert list_sizes(parts) == [[190_000, 200_000], [3, 5]]
 
 
 def test_few_rows_and_many_train_apart_where_that_is_long():
     """Members of a long epoch and of a short one are parted alike."""
     few = replace(DATA, train_rows=DATA.train_rows[:6])
-    long = {"units": 500, "epochs": 50_000}
+    long = {"units": 50_000, "epochs": 50_000}
     assert len(split_by_size([request(**long), request(few, **long)])) == 2
     assert len(split_by_size([request(), request(few)])) == 1
 

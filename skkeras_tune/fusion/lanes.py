@@ -7,12 +7,11 @@ from functools import partial
 from skkeras_tune.fusion.report import FusedGroup, describe_member
 from skkeras_tune.fusion.request import Request
 from skkeras_tune.training.costs import STEP_SECONDS, estimate_member
-from skkeras_tune.training.design import join_designs
+from skkeras_tune.training.design import join_designs, pad_members
 from skkeras_tune.training.group import Group
 from skkeras_tune.training.member import Member
-from skkeras_tune.training.program import Design
 from skkeras_tune.training.rescue import train_group
-from skkeras_tune.training.room import list_rooms
+from skkeras_tune.training.room import estimate_room, list_rooms
 from skkeras_tune.training.slots import Outcome, Slots, bound_slots, programs
 
 #: Offers a job up to so many requests that have come to wait meanwhile, and sets how
@@ -53,15 +52,13 @@ def _count_products(request: Request) -> float:
 def _estimate(requests: Sequence[Request]) -> float:
     """Return the seconds that one lane trains them, and finds a program to do so."""
     members = [request.member for request in requests]
-    design = join_designs([member.design for member in members], 2, ())
     n_batches = max(member.n_batches for member in members)
-    n_steps = n_batches * sum(member.epochs_left for member in members)
-
-    def estimate(design: Design) -> float:
-        return n_steps * estimate_member(design.network.n_weights, design.layout.batch)
-
-    new = programs.build_seconds + estimate(design)
-    return min([new, *map(estimate, list_rooms(programs, design))])
+    lengths = [n_batches * member.epochs_left for member in members]
+    n_busy = math.ceil(sum(lengths) / max(lengths))
+    designs = [member.design for member in members]
+    own = join_designs(designs, pad_members(n_busy), ())
+    known = [estimate_room(room, lengths) for room in list_rooms(programs, own)]
+    return min([programs.build_seconds + estimate_room(own, lengths), *known])
 
 
 class Batch:

@@ -27,10 +27,11 @@ def list_rooms(programs: Iterable[Design], design: Design) -> list[Design]:
     return [room for room in programs if _covers(room, design, kind)]
 
 
-def estimate_room(room: Design) -> float:
-    """Return about how many seconds a step takes."""
+def estimate_room(room: Design, lengths: Sequence[int], n_lanes: int = 1) -> float:
+    """Return about how many seconds members of so many steps take, in all lanes."""
     layout = room.layout
-    return estimate_step(layout.members, room.network.n_weights, layout.batch)
+    n_steps = count_steps(lengths, n_lanes * layout.members)
+    return n_steps * estimate_step(layout.members, room.network.n_weights, layout.batch)
 
 
 def choose_design(
@@ -54,7 +55,7 @@ def choose_design(
     most_slots = min(most_slots, math.ceil(len(lengths) / n_lanes))
     sizes = {pad_members(size) for size in range(1, most_slots + 1)}
     designs = [join(size) for size in sorted(sizes)]
-    seconds = [_estimate(design, lengths, n_lanes) for design in designs]
+    seconds = [estimate_room(design, lengths, n_lanes) for design in designs]
     best = min(range(len(designs)), key=seconds.__getitem__)
     enough = min(designs[best].layout.members, _MANY_SLOTS)
     most = (1 + _SMALL_PART) * seconds[best]
@@ -67,18 +68,13 @@ def find_room(
 ) -> Design:
     """Return the design of a program that there is, if that pays, or their own."""
     known = {
-        room: _estimate(room, lengths, n_lanes)
+        room: estimate_room(room, lengths, n_lanes)
         for room in list_rooms(programs, own)
         if _holds(room.layout.rows, own.layout.rows)
     }
     best = min(known, key=known.__getitem__, default=own)
-    new = programs.build_seconds + _estimate(own, lengths, n_lanes)
+    new = programs.build_seconds + estimate_room(own, lengths, n_lanes)
     return best if known.get(best, math.inf) <= new else own
-
-
-def _estimate(room: Design, lengths: Sequence[int], n_lanes: int) -> float:
-    n_steps = count_steps(lengths, n_lanes * room.layout.members)
-    return n_steps * estimate_room(room)
 
 
 def choose_smaller_room(

@@ -229,7 +229,7 @@ class Slots:
                 member.deadline.note_program(compiled - start)
         n_epochs = self._count_new_epochs()
         n_steps = n_epochs * max(member.n_batches for member in self.members)
-        programs.record_training(seconds, n_steps * estimate_room(self._design))
+        programs.record_training(seconds, estimate_room(self._design, [n_steps]))
         self.train_seconds += seconds
         self._epoch_seconds = seconds / n_epochs
         return values
