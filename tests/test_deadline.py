@@ -139,6 +139,15 @@ def test_shares_of_the_time_left():
         assert current_deadline() is None
 
 
+def test_what_is_noted_under_a_share_is_noted_for_all():
+    """The longest program counts, whichever training it was compiled for."""
+    whole = Deadline(time.monotonic() + 60)
+    for seconds in (0.5, 2.0, 1.0):
+        with train_until(whole), share_time(3):
+            current_deadline().note_program(seconds)
+    assert whole.program_seconds == 2.0
+
+
 SEEN = []
 
 

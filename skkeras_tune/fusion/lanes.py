@@ -1,7 +1,7 @@
 """Requests in, jobs for lanes out: who trains with whom, and in how many slots."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import partial
 
 from skkeras_tune.fusion.report import FusedGroup, describe_member
