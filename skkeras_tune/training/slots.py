@@ -221,8 +221,9 @@ class Slots:
         self.compile_seconds += compiled - start
         if compiled - start > _FOUND_SECONDS:
             programs.record_build(compiled - start)
-        n_steps = n_epochs * max(member.n_batches for member in self.members)
-        programs.record_training(seconds, estimate_room(self._design, [n_steps]))
+        if self.n_slots > 1:
+            n_steps = n_epochs * max(member.n_batches for member in self.members)
+            programs.record_training(seconds, estimate_room(self._design, [n_steps]))
         self.train_seconds += seconds
         self._epoch_seconds = seconds / n_epochs
         return values
