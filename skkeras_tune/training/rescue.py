@@ -52,7 +52,8 @@ def _train_alone(member: Member) -> Outcome:
             raise CancelledError
 
     try:
-        ((_, outcome),) = Slots(Group([member.renew()]), 1, end_if_cancelled).run()
+        group = Group([member.renew()], shares=False)  # in its own small program
+        ((_, outcome),) = Slots(group, 1, end_if_cancelled).run()
     except Exception as error:
         return error
     return outcome

@@ -55,6 +55,8 @@ def choose_design(
     most_slots = min(most_slots, math.ceil(len(lengths) / n_lanes))
     sizes = {pad_members(size) for size in range(1, most_slots + 1)}
     designs = [join(size) for size in sorted(sizes)]
+    if len(designs) == 1:
+        return designs[0]  # it may be of a user's model, whose steps nobody estimates
     seconds = [estimate_room(design, lengths, n_lanes) for design in designs]
     best = min(range(len(designs)), key=seconds.__getitem__)
     enough = min(designs[best].layout.members, _MANY_SLOTS)
@@ -92,6 +94,8 @@ def choose_smaller_room(
     programs : ProgramCache
     """
     n_slots = room.layout.members
+    if n_slots == 1:
+        return room
     own = resize(room, n_members)
     if own.layout.members > n_slots // 2:
         return room

@@ -228,8 +228,9 @@ class Slots:
             if member.deadline is not None:
                 member.deadline.note_program(compiled - start)
         n_epochs = self._count_new_epochs()
-        n_steps = n_epochs * max(member.n_batches for member in self.members)
-        programs.record_training(seconds, estimate_room(self._design, [n_steps]))
+        if self.n_slots > 1:
+            n_steps = n_epochs * max(member.n_batches for member in self.members)
+            programs.record_training(seconds, estimate_room(self._design, [n_steps]))
         self.train_seconds += seconds
         self._epoch_seconds = seconds / n_epochs
         return values
