@@ -213,7 +213,7 @@ def test_a_fault_of_one_lane_is_no_fault_of_others(monkeypatch):
         return take(self, n_members)
 
     monkeypatch.setattr(Group, "take", fail_later)
-    kind = {"activation": "softsign"}  # of which nobody has built a program
+    kind = {"batch_size": 5}  # of which nobody has built a program
     batch = Batch([request(seed=seed, **kind) for seed in range(4)])
     job = Job(batch, 1)
     with pytest.raises(RuntimeError, match="out of order"):
