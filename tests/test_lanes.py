@@ -7,11 +7,19 @@ import tensorflow as tf
 from sklearn.model_selection import cross_val_score
 
 from skkeras_tune import KerasClassifier, fused
+from skkeras_tune.fusion import lanes
 from skkeras_tune.fusion.lanes import Batch, plan_jobs, split_by_size
 from skkeras_tune.fusion.request import Call, Request, Task
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.program import Program
+from skkeras_tune.training.program_cache import ProgramCache
 from tests.test_keras_loop import ARCHITECTURE, DATA, PLAN
+
+
+@pytest.fixture(autouse=True)
+def _no_programs(monkeypatch):
+    """No programs, and nothing known of what they took."""
+    monkeypatch.setattr(lanes, "programs", ProgramCache())
 
 
 def request(data=DATA, **changes):
