@@ -11,7 +11,7 @@ import tensorflow as tf
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from skkeras_tune import KerasClassifier, fused
-from skkeras_tune.fusion import coordinator
+from skkeras_tune.fusion import coordinator, lanes
 from skkeras_tune.fusion.coordinator import Coordinator
 from skkeras_tune.fusion.lanes import Batch, Job, plan_jobs, split_by_size
 from skkeras_tune.fusion.request import Call, Request, Task
@@ -19,8 +19,15 @@ from skkeras_tune.training.group import Group
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.plan import TrainingResult
 from skkeras_tune.training.program import Program
+from skkeras_tune.training.program_cache import ProgramCache
 from skkeras_tune.training.rescue import train_group
 from tests.test_keras_loop import ARCHITECTURE, DATA, PLAN
+
+
+@pytest.fixture(autouse=True)
+def _no_programs(monkeypatch):
+    """No programs, and nothing known of what they took."""
+    monkeypatch.setattr(lanes, "programs", ProgramCache())
 
 
 def request(data=DATA, **changes):
