@@ -60,19 +60,24 @@ def test_an_ensemble_of_a_search_is_the_same_when_fused():
 
 
 def test_an_ensemble_of_a_list_is_the_same_when_fused():
-    """The members' folds train together, in pipelines or alone."""
+    """The members' folds train together, in pipelines or alone, by width at least."""
     ensemble = EnsembleClassifier(list_networks(), cv=3, random_state=0)
     expected = clone(ensemble).fit(X, y)
     with fused() as fusion:
         found = clone(ensemble).fit(X, y)
     assert_allclose(found.weights_, expected.weights_, atol=1e-6)
     assert_allclose(found.predict_proba(X), expected.predict_proba(X), atol=1e-5)
-    assert fusion.report().groups[0].n_fits == 6
+    sizes = [group.n_fits for group in fusion.report().groups]
+    assert sizes[0] >= 3
+    assert sum(sizes) >= 6
 
 
 @pytest.mark.parametrize("kind", ["search", "list"])
 def test_cross_validated_ensembles_are_the_same_when_fused(kind):
-    """Folds of the outer cross-validation train with those of the inner one."""
+    """Folds of the outer cross-validation train with those of the inner one.
+
+    The two networks of the list may train apart, since their widths differ.
+    """
     members = build_search() if kind == "search" else list_networks()
     ensemble = EnsembleClassifier(members, n_best=2, cv=None, random_state=0)
     if kind == "list":
@@ -82,7 +87,7 @@ def test_cross_validated_ensembles_are_the_same_when_fused(kind):
         found = cross_validate(ensemble, X, y, cv=3, error_score="raise")
     assert_allclose(found["test_score"], expected["test_score"], atol=1e-6)
     largest = max(group.n_fits for group in fusion.report().groups)
-    assert largest >= (27 if kind == "search" else 12)
+    assert largest >= (27 if kind == "search" else 6)
 
 
 def test_a_fused_search_is_ensembled_later():
