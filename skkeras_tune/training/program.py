@@ -1,8 +1,8 @@
 """The epoch loop as one XLA program, over a leading member axis.
 
-`build_program` takes what cannot change from run to run; all else (rows, weights, seeds
-and numeric settings of each member) goes in as arguments, so one program serves every
-fit of a shape.
+A `Design` holds what cannot change from run to run; all else (rows, weights, seeds and
+numeric settings of each member) goes in as arguments, so one program serves every fit
+of a shape.
 """
 
 import threading
@@ -140,6 +140,8 @@ class Design:
 
 class Program:
     """A design as a traced and, unless it is interpreted, compiled function.
+
+    What depends on the network, `differentiate` and `test`, is a subclass's.
 
     `train` takes ``(data, run, numbers, state)``. `data` holds "x", "y" and, if
     weighted, "weight". `run` holds "orders" of shape (E, P, order), "n_rows" (P,),
