@@ -12,7 +12,6 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
@@ -51,21 +50,6 @@ def epoch_order(seed: int, epoch: int, n_rows: int) -> NDArray[np.int32]:
     order = np.arange(n_rows, dtype=np.int32)
     np.random.Generator(np.random.SFC64(key)).shuffle(order)
     return order
-
-
-def hash_bits(values: Any, salt: int) -> tf.Tensor:
-    """Mix 32-bit integers so that each bit of the result depends on all of them.
-
-    Two rounds of a multiply and shift hash with low bias, with the constants that
-    C. Wellons found by search ("Prospecting for hash functions", 2018).
-    """
-    bits = tf.constant(values, tf.uint32) if isinstance(values, np.ndarray) else values
-    bits ^= tf.constant(salt * 0x9E3779B9 % 2**32, tf.uint32)
-    for shift, factor in ((16, 0x21F0AAAD), (15, 0x735A2D97), (15, None)):
-        bits ^= tf.bitwise.right_shift(bits, tf.constant(shift, tf.uint32))
-        if factor is not None:
-            bits *= tf.constant(factor, tf.uint32)
-    return bits
 
 
 @contextmanager

@@ -65,9 +65,10 @@ LAYERS = (
         "training.design",
         "training.keras_loop",
         "training.member_state",
-        "training.mlp_program",
         "training.model_program",
     },
+    {"training.numpy_program"},
+    {"training.mlp_program"},
     {"training.callback_replay", "training.program", "training.progress"},
     {
         "training.callback_rules",
@@ -80,6 +81,8 @@ LAYERS = (
         "training.updates",
     },
     {"training.layers"},
+    {"training.activations", "training.direct_losses"},
+    {"training.primitives"},
     {
         "averaging",
         "fingerprint",
@@ -97,11 +100,10 @@ LAYERS = (
         "training.model_pool",
         "training.packing",
         "training.plan",
-        "training.primitives",
         "training.program_store",
         "training.tensors",
     },
-    {"frozen", "losses", "randomness"},
+    {"frozen", "losses", "randomness", "training.arrays", "training.blas"},
     {"routing"},
     {"_compat", "_scikeras", "optional"},
 )

@@ -139,20 +139,30 @@ def test_one_program_serves_every_fit_of_a_shape(iris, engine):
     assert programs.n_built == before
 
 
-@pytest.mark.parametrize(("epochs", "interpreted"), [(12, True), (13, False)])
-def test_few_steps_are_not_worth_compiling(iris, epochs, interpreted):
-    """On "auto" up to 64 steps are traced only, which still counts as compiled."""
+@pytest.mark.parametrize(("epochs", "compiles"), [(12, False), (13, True)])
+def test_few_steps_are_not_worth_compiling(iris, epochs, compiles):
+    """On "auto" TensorFlow runs up to 64 steps, which still count as compiled."""
     X, y = iris  # in five batches
     params = {"units": 40 + epochs, "early_stopping": False, "random_state": 0}
-    model = KerasClassifier(epochs=epochs, **params)
+    model = KerasClassifier(epochs=epochs, metrics=["accuracy"], **params)
     before = set(programs)
     assert model.fit(X, y).engine_ == "compiled"
     (design,) = set(programs) - before
-    assert design.interpreted is interpreted
+    assert design.machine == ("xla" if compiles else "tensorflow")
+
+
+@pytest.mark.parametrize(("epochs", "compiles"), [(100, False), (10_000, True)])
+def test_numpy_runs_what_it_ends_before_a_program_is_compiled(iris, epochs, compiles):
+    """On "auto" nothing is traced for a few hundred steps of a common network."""
+    X, y = iris
+    model = KerasClassifier(epochs=epochs, units=17, early_stopping=False)
+    before = programs.n_built
+    assert model.fit(X, y).engine_ == "compiled"
+    assert programs.n_built == before + compiles
 
 
 VARIETY = {
-    "stopping": {"patience": 2, "min_delta": 0.02, "metrics": ["accuracy", "AUC"]},
+    "metrics": {"patience": 2, "min_delta": 0.02, "metrics": ["accuracy", "AUC"]},
     "dropout": {"dropout": 0.3, "l1": 0.01, "l2": 0.01, "wide": True},
     "batch": {"normalization": "batch", "optimizer": "sgd", "optimizer__momentum": 0.9},
     "layer": {"normalization": "layer", "activation": "gelu", "n_hidden": 2},
@@ -168,7 +178,7 @@ def test_a_program_computes_the_same_uncompiled(cancer, name):
     model = KerasClassifier(**{**QUICK, "epochs": 4}, **VARIETY[name])
     before = set(programs)
     here = clone(model).fit(*cancer)
-    assert {design.interpreted for design in set(programs) - before} == {True}
+    assert {design.machine for design in set(programs) - before} <= {"tensorflow"}
     there = clone(model).set_params(engine="compiled").fit(*cancer)
     assert here.history_.keys() == there.history_.keys()
     for key, values in there.history_.items():
@@ -180,9 +190,10 @@ def test_a_program_computes_the_same_uncompiled(cancer, name):
 def test_another_shape_is_another_program(iris):
     """Another width, and another optimizer, are traced once each."""
     before = programs.n_built
+    params = {**QUICK, "units": 13, "engine": "compiled"}
     for _ in range(2):
-        KerasClassifier(**{**QUICK, "units": 13}).fit(*iris)
-        KerasClassifier(**{**QUICK, "units": 13}, optimizer="nadam").fit(*iris)
+        KerasClassifier(**params).fit(*iris)
+        KerasClassifier(**params, optimizer="nadam").fit(*iris)
     assert programs.n_built == before + 2
 
 

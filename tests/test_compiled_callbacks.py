@@ -303,7 +303,7 @@ def test_double_precision(diabetes):
 
 def test_one_program_serves_all_numbers(iris):
     """Other numbers of the same callbacks trace nothing anew."""
-    params = {"epochs": 3, "units": 15, "random_state": 0}
+    params = {"epochs": 3, "units": 15, "engine": "compiled", "random_state": 0}
 
     def fit(stopping, plateau, factor):
         callbacks = [

@@ -101,15 +101,20 @@ SEARCHES = {
 }
 
 
-@pytest.mark.parametrize("n_jobs", [None, 1, 2])
-@pytest.mark.parametrize("kind", SEARCHES)
-def test_searches(iris, kind, n_jobs):
+@pytest.mark.parametrize(
+    ("kind", "n_jobs", "engine"),
+    [
+        *[(kind, None, engine) for kind in SEARCHES for engine in ("auto", "compiled")],
+        ("grid", 1, "auto"),
+        ("grid", 2, "auto"),
+    ],
+)
+def test_searches(iris, kind, n_jobs, engine):
     """A search ends with the same results and predictions, whatever its n_jobs."""
-    if n_jobs is not None and kind != "grid":
-        pytest.skip("n_jobs is the same for all")
     X, y = iris
+    search = SEARCHES[kind](build(engine=engine))
     expected, found, report = both(
-        lambda: clone(SEARCHES[kind](build())).set_params(n_jobs=n_jobs).fit(X, y)
+        lambda: clone(search).set_params(n_jobs=n_jobs).fit(X, y)
     )
     assert_same_search(found, expected)
     assert_allclose(found.predict_proba(X), expected.predict_proba(X), atol=1e-5)

@@ -11,13 +11,22 @@ BASE = {"epochs": EPOCHS, "hidden_layer_sizes": (7, 5), "random_state": 3}
 
 
 def fit_both(make, X, y, tolerance=2e-4, sample_weight=None, **params):
-    """Fit with each engine and compare everything they end with."""
-    models = [
+    """Fit with each engine and compare everything they end with.
+
+    On "auto" these short trainings are not compiled, but run by NumPy or TensorFlow.
+    """
+    interpreted, compiled, loop = (
         make(engine=engine, **{**BASE, **params}).fit(X, y, sample_weight)
-        for engine in ("compiled", "keras")
-    ]
-    compiled, loop = models
+        for engine in ("auto", "compiled", "keras")
+    )
     assert (compiled.engine_, loop.engine_) == ("compiled", "keras")
+    assert_alike(interpreted, loop, X, tolerance)
+    assert_alike(compiled, loop, X, tolerance)
+    return compiled, loop
+
+
+def assert_alike(compiled, loop, X, tolerance):
+    """Fail unless two models have ended alike."""
     assert set(compiled.history_) == set(loop.history_)
     for name, values in loop.history_.items():
         np.testing.assert_allclose(
@@ -29,7 +38,6 @@ def fit_both(make, X, y, tolerance=2e-4, sample_weight=None, **params):
     np.testing.assert_allclose(
         compiled.predict(X[:50]), loop.predict(X[:50]), rtol=1e-3, atol=1e-4
     )
-    return models
 
 
 OPTIMIZERS = {
@@ -120,9 +128,10 @@ def test_poisson(diabetes):
         (keras.losses.SparseCategoricalCrossentropy(from_logits=True), {}),
     ],
 )
-def test_every_loss_of_several_classes(iris, loss, options):
+@pytest.mark.parametrize("metrics", [["accuracy"], None])
+def test_every_loss_of_several_classes(iris, loss, options, metrics):
     """Each loss on several classes is Keras's, smoothed or not."""
-    fit_both(KerasClassifier, *iris, loss=loss, metrics=["accuracy"], **options)
+    fit_both(KerasClassifier, *iris, loss=loss, metrics=metrics, **options)
 
 
 @pytest.mark.parametrize(
@@ -136,16 +145,18 @@ def test_every_loss_of_several_classes(iris, loss, options):
         ("mse", {}),
     ],
 )
-def test_every_loss_of_two_classes(cancer, loss, options):
+@pytest.mark.parametrize("metrics", [["accuracy"], None])
+def test_every_loss_of_two_classes(cancer, loss, options, metrics):
     """Each loss on two classes is Keras's, smoothed or not."""
-    fit_both(KerasClassifier, *cancer, loss=loss, metrics=["accuracy"], **options)
+    fit_both(KerasClassifier, *cancer, loss=loss, metrics=metrics, **options)
 
 
-def test_several_labels(iris):
+@pytest.mark.parametrize("metrics", [["binary_accuracy", "AUC", "Recall"], None])
+def test_several_labels(iris, metrics):
     """A head of several labels trains as Keras's, with metrics of each kind."""
     X, y = iris
     labels = np.column_stack([y > 0, y == 1, X[:, 0] > 0]).astype(int)
-    fit_both(KerasClassifier, X, labels, metrics=["binary_accuracy", "AUC", "Recall"])
+    fit_both(KerasClassifier, X, labels, metrics=metrics)
 
 
 @pytest.mark.parametrize(
@@ -216,8 +227,9 @@ def test_every_part_of_the_network(diabetes, name):
     fit_both(KerasRegressor, *diabetes, **params)
 
 
+@pytest.mark.parametrize("metrics", [["accuracy"], None])
 @pytest.mark.parametrize("normalization", [None, "batch"])
-def test_weights_of_rows_and_classes(cancer, normalization):
+def test_weights_of_rows_and_classes(cancer, normalization, metrics):
     """Sample weights and class weights count as in Keras, validation included."""
     X, y = cancer
     weight = np.linspace(0.2, 3, len(y))
@@ -227,7 +239,7 @@ def test_weights_of_rows_and_classes(cancer, normalization):
         y,
         sample_weight=weight,
         class_weight="balanced",
-        metrics=["accuracy"],
+        metrics=metrics,
         normalization=normalization,
         optimizer="sgd",
         learning_rate=0.01,
@@ -245,7 +257,7 @@ def test_stopping(cancer, monitor, restore_best_weights):
         patience=2,
         min_delta=0.01,
         monitor=monitor,
-        metrics=["accuracy"],
+        metrics=["accuracy"] if "acc" in monitor else None,
         restore_best_weights=restore_best_weights,
         learning_rate=0.01,
         tolerance=2e-3,

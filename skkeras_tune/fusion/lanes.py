@@ -126,8 +126,7 @@ class Job:
 
     def _end(self, slots: Slots) -> None:
         self.n_free = 0
-        seconds = slots.compile_seconds, slots.train_seconds
-        self.batch.record.add_run(slots.n_slots, *seconds)
+        self.batch.record.runs.append(slots.record)
 
     def _take_in(self, offer: Offer, slots: Slots) -> None:
         """Let requests that have come to wait meanwhile take free slots."""

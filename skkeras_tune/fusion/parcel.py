@@ -18,7 +18,7 @@ from skkeras_tune.training.group import Group
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.program_store import open_program_store
 from skkeras_tune.training.rescue import train_group
-from skkeras_tune.training.slots import Outcome, Slots
+from skkeras_tune.training.slots import LaneRun, Outcome, Slots
 
 KerasSettings = tuple[str, float]
 
@@ -82,15 +82,12 @@ class Run:
     ----------
     outcomes : list of TrainingResult or Exception
         In the order of the parcels.
-    n_slots : list of int
-        Members trained side by side, for each time that it began.
-    compile_seconds, train_seconds : float
+    lanes : list of LaneRun
+        What was done, for each time that it began.
     """
 
     outcomes: list[Outcome]
-    n_slots: list[int]
-    compile_seconds: float = 0.0
-    train_seconds: float = 0.0
+    lanes: list[LaneRun]
 
 
 def train_parcels(
@@ -121,7 +118,5 @@ def train_parcels(
         outcomes = dict(train_group(group, n_slots, lambda slots: None, runs.append))
     return Run(
         [outcomes[member] for member in members],
-        [slots.n_slots for slots in runs],
-        sum(slots.compile_seconds for slots in runs),
-        sum(slots.train_seconds for slots in runs),
+        [slots.record for slots in runs],
     )

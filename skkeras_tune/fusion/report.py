@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from skkeras_tune.training.member import Member
-from skkeras_tune.training.slots import Outcome
+from skkeras_tune.training.slots import LaneRun, Outcome
 
 
 @dataclass
@@ -18,33 +18,39 @@ class FusedGroup:
         What its members have in common.
     n_fits, n_failed : int
         Members, and how many of them failed.
-    n_slots : list of int
-        Members trained side by side, for each lane that trained some.
-    compile_seconds : float
-        Tracing and compiling programs, and waiting for another lane that does so.
-    train_seconds : float
-        Training, summed over the lanes.
+    runs : list of LaneRun
+        What each lane that trained some has done.
     """
 
     settings: dict[str, Any]
     n_fits: int = 0
     n_failed: int = 0
-    n_slots: list[int] = field(default_factory=list)
-    compile_seconds: float = 0.0
-    train_seconds: float = 0.0
+    runs: list[LaneRun] = field(default_factory=list)
 
     def count(self, outcome: Outcome) -> None:
         """Count a member that has ended."""
         self.n_fits += 1
         self.n_failed += isinstance(outcome, BaseException)
 
-    def add_run(
-        self, n_slots: int, compile_seconds: float, train_seconds: float
-    ) -> None:
-        """Add what a lane has done."""
-        self.n_slots.append(n_slots)
-        self.compile_seconds += compile_seconds
-        self.train_seconds += train_seconds
+    @property
+    def n_slots(self) -> list[int]:
+        """Members trained side by side, for each lane."""
+        return [run.n_slots for run in self.runs]
+
+    @property
+    def compile_seconds(self) -> float:
+        """Tracing and compiling programs, and waiting for another lane that does so."""
+        return sum(run.compile_seconds for run in self.runs)
+
+    @property
+    def train_seconds(self) -> float:
+        """Training, summed over the lanes."""
+        return sum(run.train_seconds for run in self.runs)
+
+    @property
+    def is_by_numpy(self) -> bool:
+        """Whether NumPy has run all of it, since compiling would have taken longer."""
+        return {run.machine for run in self.runs} == {"numpy"}
 
 
 def describe_member(member: Member) -> dict[str, Any]:
@@ -66,7 +72,6 @@ def describe_member(member: Member) -> dict[str, Any]:
         "callbacks": design.rules,
         "held-out rows": design.layout.held > 0,
         "weights": design.weighted,
-        "few steps": design.interpreted,
     }
 
 
@@ -102,8 +107,9 @@ class FusionReport:
             settings = [f"{n}={group.settings[n]!r}" for n in self.differing]
             failed = f", {group.n_failed} failed" if group.n_failed else ""
             slots = " + ".join(map(str, group.n_slots))
+            runner = " run by NumPy," if group.is_by_numpy else ""
             lines.append(
-                f"  group {i}: {group.n_fits} fits{failed} in {slots} slots, "
+                f"  group {i}: {group.n_fits} fits{failed} in {slots} slots,{runner} "
                 f"compiling {group.compile_seconds:.2f} s, "
                 f"training {group.train_seconds:.2f} s"
                 + (f" ({', '.join(settings)})" if settings else "")

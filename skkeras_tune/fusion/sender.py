@@ -53,10 +53,7 @@ class Sender:
         while taken := batch.group.take(job.n_slots):
             members = [member for _, member in taken]
             run = self._train(members, job.n_slots)
-            for n_slots in run.n_slots:
-                batch.record.add_run(n_slots, 0.0, 0.0)
-            batch.record.compile_seconds += run.compile_seconds
-            batch.record.train_seconds += run.train_seconds
+            batch.record.runs += run.lanes
             for member, outcome in zip(members, run.outcomes, strict=True):
                 yield batch.finish(member, outcome)
 
@@ -78,11 +75,12 @@ class Sender:
             return run
         if len(members) == 1:
             return Run([run], [])
-        outcomes: list[Outcome] = []
-        for member in members:
-            alone = self._send([member], 1, 1)
-            outcomes += alone.outcomes if isinstance(alone, Run) else [alone]
-        return Run(outcomes, [1] * len(members))
+        alone = [self._send([member], 1, 1) for member in members]
+        runs = [run if isinstance(run, Run) else Run([run], []) for run in alone]
+        return Run(
+            [outcome for run in runs for outcome in run.outcomes],
+            [lane for run in runs for lane in run.lanes],
+        )
 
     def _send(
         self, members: Sequence[Member], n_slots: int, attempts: int

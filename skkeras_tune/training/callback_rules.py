@@ -14,6 +14,17 @@ import numpy as np
 import tensorflow as tf
 
 from skkeras_tune._compat import is_old_plateau
+from skkeras_tune.training.arrays import (
+    both,
+    cast,
+    either,
+    equal,
+    maximum,
+    neither,
+    reshape,
+    where,
+    zeros_like,
+)
 from skkeras_tune.training.plan import NotCompilable
 from skkeras_tune.training.primitives import is_missing
 
@@ -49,29 +60,29 @@ class Watch:
         """
         value = moment.values[self.key] * self.sign
         reached = _add(value, numbers["min_delta"])
-        is_better = _or(tf.equal(seen["best_epoch"], 0), reached < seen["best"])
+        is_better = either(equal(seen["best_epoch"], 0), reached < seen["best"])
         beats_all = is_better
         if "baseline" in numbers:
-            baseline = tf.cast(numbers["baseline"] * self.sign, value.dtype)
-            beats_all = _and(is_better, _or(is_missing(baseline), reached < baseline))
+            baseline = cast(numbers["baseline"] * self.sign, value.dtype)
+            beats_all = both(
+                is_better, either(is_missing(baseline), reached < baseline)
+            )
         waited = seen["wait"] + 1
         now = {
-            "best": tf.where(is_better, value, seen["best"]),
-            "best_epoch": tf.where(is_better, moment.count, seen["best_epoch"]),
-            "wait": tf.where(beats_all, 0, waited),
+            "best": where(is_better, value, seen["best"]),
+            "best_epoch": where(is_better, moment.count, seen["best_epoch"]),
+            "wait": where(beats_all, 0, waited),
         }
         if self.restores:
             now["best_weights"] = choose(
                 is_better, moment.weights, seen["best_weights"]
             )
-        is_late = tf.cast(waited, tf.float64) >= tf.cast(
-            numbers["patience"], tf.float64
-        )
-        stops = _and(_and(is_late, moment.epoch > 0), _not(is_better))
+        is_late = cast(waited, "float64") >= cast(numbers["patience"], "float64")
+        stops = both(both(is_late, moment.epoch > 0), neither(is_better))
         if "start_from_epoch" in numbers:
-            epoch = tf.cast(moment.epoch, tf.float64)
+            epoch = cast(moment.epoch, "float64")
             is_warm = epoch >= numbers["start_from_epoch"]
-            now, stops = choose(is_warm, now, seen), _and(is_warm, stops)
+            now, stops = choose(is_warm, now, seen), both(is_warm, stops)
         return now, stops
 
 
@@ -92,33 +103,31 @@ class Plateau:
     def follow(self, moment: "Moment", numbers: Any, seen: Any) -> tuple[Any, Any]:
         """Follow Keras's ReduceLROnPlateau: what each has seen, and its next rate."""
         value = moment.values[self.key] * self.sign
-        is_better = _or(seen["is_new"], self._improves(value, numbers, seen["best"]))
+        is_better = either(seen["is_new"], self._improves(value, numbers, seen["best"]))
         was_cooling = seen["cooldown"] > 0
-        cooldown = seen["cooldown"] - tf.cast(was_cooling, tf.float64)
-        waits = _and(_not(is_better), cooldown <= 0)
-        wait = tf.where(
-            _or(was_cooling, is_better), tf.zeros_like(cooldown), seen["wait"]
-        )
-        wait += tf.cast(waits, tf.float64)
-        is_late = _and(waits, wait >= numbers["patience"])
+        cooldown = seen["cooldown"] - cast(was_cooling, "float64")
+        waits = both(neither(is_better), cooldown <= 0)
+        wait = where(either(was_cooling, is_better), zeros_like(cooldown), seen["wait"])
+        wait += cast(waits, "float64")
+        is_late = both(waits, wait >= numbers["patience"])
         rate = moment.rate
-        is_above = tf.cast(rate, tf.float32) > tf.cast(numbers["min_lr"], tf.float32)
-        reduces = _and(is_late, is_above)
-        lower = tf.cast(rate, tf.float64) * numbers["factor"]
-        lower = tf.cast(tf.maximum(lower, numbers["min_lr"]), rate.dtype)
+        is_above = cast(rate, "float32") > cast(numbers["min_lr"], "float32")
+        reduces = both(is_late, is_above)
+        lower = cast(rate, "float64") * numbers["factor"]
+        lower = cast(maximum(lower, numbers["min_lr"]), rate.dtype)
         now = {
-            "best": tf.where(is_better, value, seen["best"]),
-            "is_new": tf.zeros_like(is_better),
-            "wait": tf.where(reduces, tf.zeros_like(wait), wait),
-            "cooldown": tf.where(reduces, numbers["cooldown"], cooldown),
+            "best": where(is_better, value, seen["best"]),
+            "is_new": zeros_like(is_better),
+            "wait": where(reduces, zeros_like(wait), wait),
+            "cooldown": where(reduces, numbers["cooldown"], cooldown),
         }
-        return now, tf.where(reduces, lower, rate)
+        return now, where(reduces, lower, rate)
 
     def _improves(self, value: Any, numbers: Any, best: Any) -> Any:
         if not self.in_double:
             return _add(value, numbers["min_delta"]) < best
-        bound = tf.cast(best, tf.float64) - numbers["min_delta"]
-        return tf.cast(value, tf.float64) < bound
+        bound = cast(best, "float64") - numbers["min_delta"]
+        return cast(value, "float64") < bound
 
 
 @dataclass(frozen=True)
@@ -250,15 +259,12 @@ def choose(condition: Any, chosen: Any, other: Any) -> Any:
 
     def pick(one: Any, two: Any) -> Any:
         shape = [-1] + [1] * (len(one.shape) - 1)
-        return tf.where(tf.reshape(condition, shape), one, two)
+        return where(reshape(condition, shape), one, two)
 
     return tf.nest.map_structure(pick, chosen, other)
 
 
-_and, _or, _not = tf.logical_and, tf.logical_or, tf.logical_not
-
-
 def _add(value: Any, delta: Any) -> Any:
     """Add in double precision and round, as Keras compares Python's numbers."""
-    total = tf.cast(value, tf.float64) + tf.cast(delta, tf.float64)
-    return tf.cast(total, value.dtype)
+    total = cast(value, "float64") + cast(delta, "float64")
+    return cast(total, value.dtype)

@@ -8,6 +8,15 @@ MEMBER_SECONDS = 2e-6
 WEIGHT_ROW_SECONDS = 1e-10
 #: Seconds that another program takes to trace and compile, until one has been measured.
 PROGRAM_SECONDS = 0.8
+#: Seconds that compiling takes at least. A constant, so that the same training is run
+#: by the same machine, and ends alike to the last bit, whenever it is repeated.
+COMPILE_SECONDS = 0.3
+#: Seconds of a step that NumPy runs: of itself, and for each member, each weight and
+#: row, and each weight.
+NUMPY_STEP_SECONDS = 60e-6
+NUMPY_MEMBER_SECONDS = 8e-6
+NUMPY_WEIGHT_ROW_SECONDS = 2e-10
+NUMPY_WEIGHT_SECONDS = 1.5e-9
 
 
 def estimate_member(n_weights: int, batch: int) -> float:
@@ -18,3 +27,11 @@ def estimate_member(n_weights: int, batch: int) -> float:
 def estimate_step(n_members: int, n_weights: int, batch: int) -> float:
     """Return about how many seconds a step takes."""
     return STEP_SECONDS + n_members * estimate_member(n_weights, batch)
+
+
+def estimate_numpy_step(n_members: int, n_weights: int, batch: int) -> float:
+    """Return about how many seconds a step takes that NumPy runs."""
+    by_weight = NUMPY_WEIGHT_SECONDS + NUMPY_WEIGHT_ROW_SECONDS * batch
+    return NUMPY_STEP_SECONDS + n_members * (
+        NUMPY_MEMBER_SECONDS + n_weights * by_weight
+    )

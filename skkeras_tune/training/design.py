@@ -16,6 +16,7 @@ from skkeras_tune.losses import adapt_targets
 from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.training.batches import count_batches
 from skkeras_tune.training.callback_rules import Rules, Watch, read_rules
+from skkeras_tune.training.numpy_program import find_formulas
 from skkeras_tune.training.objective import read_objective
 from skkeras_tune.training.plan import NotCompilable, TrainingData, TrainingPlan
 from skkeras_tune.training.program import Design, Layout
@@ -88,8 +89,9 @@ def resolve_design(
         target=(targets.dtype.str, targets.shape[1:]),
         weighted=data.weight is not None,
         dtype=keras.config.floatx(),
-        interpreted=may_interpret and n_steps <= _FEW_STEPS,
     )
+    if may_interpret and n_steps <= _FEW_STEPS and find_formulas(design) is None:
+        design = replace(design, machine="tensorflow")
     return add_stopping(
         CompiledPlan(design, numbers, targets, Rules()), plan, callbacks
     )

@@ -7,10 +7,11 @@ from typing import Any
 
 from skkeras_tune.training.design import join_designs, pad_members
 from skkeras_tune.training.member import Member
+from skkeras_tune.training.numpy_program import find_formulas
 from skkeras_tune.training.pooling import pool_arrays
 from skkeras_tune.training.program import Design
 from skkeras_tune.training.program_cache import ProgramCache
-from skkeras_tune.training.room import choose_design, find_room
+from skkeras_tune.training.room import choose_design, choose_machine, find_room
 
 
 class Group:
@@ -22,10 +23,15 @@ class Group:
         All of the same `Member.kind`.
     shares : bool, default=True
         Whether a program may train them that was built for others.
+    n_times : int, default=1
+        How often the like may be trained in this process.
     """
 
-    def __init__(self, members: Sequence[Member], *, shares: bool = True) -> None:
-        self._shares = shares
+    def __init__(
+        self, members: Sequence[Member], *, shares: bool = True, n_times: int = 1
+    ) -> None:
+        self._shares, self._n_times = shares, n_times
+        self._may_interpret = all(member.may_interpret for member in members)
         self._lock = threading.RLock()
         self._pool = pool_arrays(members)
         self._designs = [member.design for member in members]
@@ -51,7 +57,8 @@ class Group:
         with self._lock:
             design = join_designs(self._designs, 2, self._pool.rows)
             added = join_designs([*self._designs, member.design], 2, self._pool.rows)
-            if design != added or not self._pool.add(member.arrays):
+            is_refused = not member.may_interpret and self._is_by_numpy
+            if is_refused or design != added or not self._pool.add(member.arrays):
                 return False
             self._waiting.append((len(self._designs), member))
             self._designs.append(member.design)
@@ -71,10 +78,18 @@ class Group:
             if self._room is None:
                 lengths = [member.n_steps for _, member in self._waiting]
                 own = choose_design(self.join, lengths, self.n_lanes, most_slots)
-                self._room = own
+                room = own
                 if self._shares:
-                    self._room = find_room(own, lengths, self.n_lanes, programs)
+                    room = find_room(own, lengths, self.n_lanes, programs)
+                may = self._may_interpret and room == own
+                if may and find_formulas(own) is not None:
+                    room = choose_machine(own, lengths, self._n_times)
+                self._room = room
             return self._room
+
+    @property
+    def _is_by_numpy(self) -> bool:
+        return self._room is not None and self._room.machine == "numpy"
 
     def load(self, design: Design) -> dict[str, Any]:
         """Return the joined arrays on the device, loaded once."""

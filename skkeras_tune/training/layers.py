@@ -1,19 +1,31 @@
 """The layers of the built-in network over a member axis, with ways back through them.
 
-A dense layer's gradients are written out, of few operations, since each operation of a
-program takes time to trace and compile. For the rest TensorFlow finds them.
+The gradients are written out, of few operations, since each operation of a program
+takes time to trace and compile, and so that NumPy can compute them too.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-from skkeras_tune.randomness import hash_bits
-from skkeras_tune.training.primitives import relu, relu_gradient, rsqrt
+from skkeras_tune.training.activations import activate, activate_with_way_back
+from skkeras_tune.training.arrays import (
+    add_up,
+    as_type_of,
+    cast,
+    concat,
+    expand,
+    matmul,
+    reread,
+    reshape,
+    shift_right,
+    square,
+    where,
+    zero,
+)
+from skkeras_tune.training.primitives import hash_bits, rsqrt
 
 # Keras's defaults, which the built-in network keeps.
 _EPSILON, _MOMENTUM = 1e-3, 0.99
@@ -58,21 +70,21 @@ class Dense:
     def __init__(self, x: Any, weights: tuple[Any, ...]) -> None:
         self._is_joined = len(weights) == 1
         if self._is_joined:
-            one = np.ones([*x.shape[:2], 1], x.dtype.as_numpy_dtype)
-            x = tf.concat([x, one], axis=2)
+            one = as_type_of(x, np.ones([*x.shape[:2], 1]))
+            x = concat([x, one], 2)
         self._x, self._kernel = x, weights[0]
-        self.outputs = tf.matmul(x, self._kernel)
+        self.outputs = matmul(x, self._kernel)
         if not self._is_joined:
-            self.outputs += tf.expand_dims(weights[1], 1)
+            self.outputs = self.outputs + expand(weights[1], 1)
 
     def find_gradients(self, slope: Any) -> list[Any]:
         """Return the gradients of the weights, for that of the outputs."""
-        kernel = tf.matmul(self._x, slope, transpose_a=True)
-        return [kernel] if self._is_joined else [kernel, tf.reduce_sum(slope, axis=1)]
+        kernel = matmul(self._x, slope, turn_one=True)
+        return [kernel] if self._is_joined else [kernel, add_up(slope, 1)]
 
     def go_back(self, slope: Any) -> Any:
         """Return the gradient of the inputs, for that of the outputs."""
-        back = tf.matmul(slope, self._kernel, transpose_b=True)
+        back = matmul(slope, self._kernel, turn_two=True)
         return back[:, :, :-1] if self._is_joined else back
 
 
@@ -98,85 +110,115 @@ class Hidden:
         """Return the outputs, the moved averages of the batches, and the way back."""
         scales = [next(trained) for _ in range(2 if self.normalization else 0)]
         averages = [next(others) for _ in range(2 * (self.normalization == "batch"))]
+        norm, moved = self._normalize(x, scales, averages, training)
         if training is None:
-            return *self._compute(x, scales, averages, None), _go_nowhere
-        if self.activation == "relu" and not (self.normalization or self.dropout):
-            outputs = relu(x)
-            return outputs, [], lambda slope: (relu_gradient(outputs, slope), [])
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([x, *scales])
-            outputs, moved = self._compute(x, scales, averages, training)
+            return activate(self.activation, norm.outputs), moved, _go_nowhere
+        outputs, leave = activate_with_way_back(self.activation, norm.outputs)
+        factors = None
+        if self.dropout:
+            factors = _draw_factors(outputs, training, self.place)
+            outputs = outputs * factors
 
         def back(slope: Any) -> tuple[Any, list[Any]]:
-            slopes = tape.gradient(outputs, [x, *scales], output_gradients=slope)
-            return slopes[0], slopes[1:]
+            slope = leave(slope if factors is None else slope * factors)
+            inputs: tuple[Any, list[Any]] = norm.go_back(slope)
+            return inputs
 
         return outputs, moved, back
 
-    def _compute(
+    def _normalize(
         self, x: Any, scales: list[Any], averages: list[Any], training: Any
     ) -> tuple[Any, list[Any]]:
-        moved: list[Any] = []
-        if self.normalization == "batch":
-            x, moved = _normalize_batch(x, scales, averages, training)
-        elif self.normalization == "layer":
-            x = _normalize_layer(x, scales)
-        x = activate(self.activation, x)
-        if self.dropout and training is not None:
-            x = _drop(x, training, self.place)
-        return x, moved
+        """Return the normalised inputs, and the averages of batches as they are now."""
+        if self.normalization is None:
+            return _Unchanged(x), []
+        if self.normalization == "layer":
+            return _Normalized(x, scales, 2, 1 / x.shape[2]), []
+        if training is None:
+            mean, variance = (expand(value, 1) for value in averages)
+            return _Unchanged(
+                _scale((x - mean) * rsqrt(variance + _EPSILON), scales)
+            ), []
+        share = training.mask / add_up(training.mask, 1, keepdims=True)
+        norm = _Normalized(x, scales, 1, expand(share, 2))
+        pairs = zip(averages, norm.moments, strict=True)
+        moved = [
+            average * _MOMENTUM + now[:, 0] * (1 - _MOMENTUM) for average, now in pairs
+        ]
+        return norm, moved
 
 
 def _go_nowhere(slope: Any) -> tuple[Any, list[Any]]:
     raise AssertionError("a prediction has no gradients")
 
 
-def activate(activation: Any, x: Any) -> Any:
-    """Apply an activation of Keras's, by name or as it is."""
-    if activation == "relu":
-        return relu(x)
-    return keras.activations.get(activation or "linear")(x)
+@dataclass(frozen=True)
+class _Unchanged:
+    outputs: Any
+
+    def go_back(self, slope: Any) -> tuple[Any, list[Any]]:
+        return slope, []
 
 
-def _normalize_batch(
-    x: Any, scales: list[Any], averages: list[Any], training: TrainingPass | None
-) -> tuple[Any, list[Any]]:
-    scale, shift, mean, variance = (
-        tf.expand_dims(value, 1) for value in (*scales, *averages)
-    )
-    moved = []
-    if training is not None:
-        share = training.mask / tf.reduce_sum(training.mask, axis=1, keepdims=True)
-        share = share[:, :, tf.newaxis]
-        here = tf.reduce_sum(x * share, axis=1, keepdims=True)
-        spread = tf.reduce_sum(tf.square(x - here) * share, axis=1, keepdims=True)
-        for moving, value in ((mean, here), (variance, spread)):
-            new = moving * _MOMENTUM + tf.stop_gradient(value) * (1 - _MOMENTUM)
-            moved.append(tf.squeeze(new, axis=1))
-        mean, variance = here, spread
-    inverse = rsqrt(variance + _EPSILON) * scale
-    return (x - mean) * inverse + shift, moved
+class _Normalized:
+    """Inputs brought to mean zero and variance one along an axis, then scaled.
+
+    Parameters
+    ----------
+    x : tensor of shape (P, B, units)
+    scales : list of two tensors of shape (P, units)
+        By what to multiply, and what to add.
+    axis : int
+        1 normalises over the batch, 2 over the units.
+    share : float or tensor
+        How much each number counts in the mean; the shares add up to one.
+    """
+
+    def __init__(self, x: Any, scales: list[Any], axis: int, share: Any) -> None:
+        self._axis, self._share, self._scale = axis, share, expand(scales[0], 1)
+        mean = self._average(x)
+        centered = x - mean
+        variance = self._average(square(centered))
+        self._inverse = rsqrt(variance + _EPSILON)
+        self._normal = centered * self._inverse
+        #: Mean and variance.
+        self.moments = mean, variance
+        self.outputs = _scale(self._normal, scales)
+
+    def _average(self, x: Any) -> Any:
+        return add_up(x * self._share, self._axis, keepdims=True)
+
+    def go_back(self, slope: Any) -> tuple[Any, list[Any]]:
+        """Return the gradients of the inputs and of the scales.
+
+        As Ioffe and Szegedy (2015) derive them: the mean and the variance are functions
+        of the inputs too.
+        """
+        scales = [add_up(slope * self._normal, 1), add_up(slope, 1)]
+        slope = slope * self._scale
+        along = add_up(slope * self._normal, self._axis, keepdims=True)
+        total = add_up(slope, self._axis, keepdims=True)
+        slope = slope - self._share * (total + self._normal * along)
+        return slope * self._inverse, scales
 
 
-def _normalize_layer(x: Any, scales: list[Any]) -> Any:
-    scale, shift = (tf.expand_dims(value, 1) for value in scales)
-    mean = tf.reduce_mean(x, axis=-1, keepdims=True)
-    variance = tf.reduce_mean(tf.square(x - mean), axis=-1, keepdims=True)
-    return (x - mean) * rsqrt(variance + _EPSILON) * scale + shift
+def _scale(x: Any, scales: list[Any]) -> Any:
+    factor, shift = (expand(value, 1) for value in scales)
+    return x * factor + shift
 
 
-def _drop(x: Any, training: TrainingPass, layer: int) -> Any:
-    """Drop outputs: a hash of key, layer and place decides, the same in any group.
+def _draw_factors(x: Any, training: TrainingPass, layer: int) -> Any:
+    """Return zero for outputs to drop, and what the others are multiplied by.
 
-    A place is the same in a wider layer.
+    A hash of key, layer and place decides, the same in any group. A place is the same
+    in a wider layer.
     """
     n_members, n_rows, units = x.shape
     rows = np.arange(n_rows, dtype=np.uint32) * np.uint32(_ROW)
     places = rows[:, np.newaxis] + np.arange(units, dtype=np.uint32)
-    places = places[np.newaxis]
-    keys = hash_bits(tf.bitcast(training.keys, tf.uint32), layer + 1)
-    bits = hash_bits(tf.reshape(keys, [n_members, 1, 1]) ^ hash_bits(places, 0), 0)
-    uniform = tf.cast(tf.bitwise.right_shift(bits, tf.constant(8, tf.uint32)), x.dtype)
-    rate = tf.reshape(training.dropout, [-1, 1, 1])
-    kept = uniform * 2.0**-24 >= rate
-    return tf.where(kept, x / (1 - rate), tf.zeros_like(x))
+    places = hash_bits(places[np.newaxis], 0)
+    keys = hash_bits(reread(training.keys, "uint32"), layer + 1)
+    bits = hash_bits(reshape(keys, [n_members, 1, 1]) ^ places, 0)
+    uniform = cast(shift_right(bits, 8), x.dtype) * 2.0**-24
+    rate = reshape(training.dropout, [-1, 1, 1])
+    return where(uniform >= rate, 1 / (1 - rate), zero(x))

@@ -34,6 +34,7 @@ from skkeras_tune.training.member_state import (
     unpack_weights,
 )
 from skkeras_tune.training.mlp_program import MLPProgram
+from skkeras_tune.training.numpy_program import NumpyProgram
 from skkeras_tune.training.pausing import pause_training, refuse_other_engine
 from skkeras_tune.training.plan import (
     ModelState,
@@ -98,7 +99,7 @@ class Member:
         pauses: bool = False,
     ) -> None:
         self.plan, self.data, self._callbacks = plan, data, callbacks
-        self._may_interpret = may_interpret
+        self.may_interpret = may_interpret
         self._paused, self._pauses = paused, pauses
         #: Whether nobody wants its result any more.
         self.is_cancelled = False
@@ -115,12 +116,12 @@ class Member:
 
     def _compile(self) -> CompiledPlan:
         return resolve_design(
-            self.plan, self.data, self._callbacks, may_interpret=self._may_interpret
+            self.plan, self.data, self._callbacks, may_interpret=self.may_interpret
         )
 
     def build_program(self, design: Design) -> Program:
         """Return a new program of that design."""
-        return MLPProgram(design)
+        return (NumpyProgram if design.machine == "numpy" else MLPProgram)(design)
 
     @property
     def kind(self) -> Hashable:
@@ -151,7 +152,7 @@ class Member:
             "data": self.data,
             "start": self._start,
             "callbacks": self._callbacks,
-            "may_interpret": self._may_interpret,
+            "may_interpret": self.may_interpret,
             "paused": self._paused,
             "pauses": self._pauses,
         }

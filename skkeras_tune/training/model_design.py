@@ -105,7 +105,7 @@ def resolve_model_design(
         target=(targets.dtype.str, targets.shape[1:]),
         weighted=data.weight is not None,
         dtype=keras.config.floatx(),
-        interpreted=is_interpreted,
+        machine="tensorflow" if is_interpreted else "xla",
     )
     compiled = CompiledPlan(design, numbers, targets, Rules())
     return add_stopping(compiled, plan, callbacks)

@@ -69,7 +69,7 @@ class ModelMember(Member):
             self.plan,
             self.data,
             self._callbacks,
-            may_interpret=self._may_interpret,
+            may_interpret=self.may_interpret,
         )
 
     def build_program(self, design: Design) -> Program:

@@ -74,7 +74,7 @@ class ModelProgram(Program):
         does not.
         """
         (size, rest), n_rows = sizes, n_rows[0]
-        is_exact = not self.design.interpreted
+        is_exact = self.design.machine == "xla"
         n_steps = n_rows // size if is_exact else -(-n_rows // size)
 
         def take(i: Any, count: Any) -> Any:
@@ -121,7 +121,7 @@ class ModelProgram(Program):
         outputs, others, penalty = self._call(
             trained, moving["others"], batch["x"], training=training
         )
-        losses = self.find_losses(batch, outputs, numbers)
+        losses = self.judge.losses(batch["y"], outputs, numbers["label_smoothing"])
         loss = tf.reduce_sum(losses * self.share_rows(batch, places), axis=1)
         return Outcome(outputs, loss + penalty, others)
 

@@ -16,9 +16,10 @@ import tensorflow as tf
 from skkeras_tune._compat import find_logits
 from skkeras_tune.frozen import freeze, thaw
 from skkeras_tune.losses import find_loss_class, is_rowwise
+from skkeras_tune.training.arrays import cast, expand, reshape
+from skkeras_tune.training.direct_losses import BINARY, SQUARED
 from skkeras_tune.training.members import map_members
 from skkeras_tune.training.plan import Compilation, NotCompilable
-from skkeras_tune.training.primitives import binary_crossentropy, sigmoid
 
 MetricState = list[list[Any]]
 
@@ -117,9 +118,9 @@ class Judge:
         if isinstance(loss, str):
             kind = find_loss_class(loss)
             assert kind is not None
-            self._loss = kind()
+            self.loss = kind()
         else:
-            self._loss = thaw(loss)
+            self.loss = thaw(loss)
         self._smooths = objective.smooths
         self._metrics = {}
         for metric in _as_list(thaw(objective.metrics)):
@@ -128,9 +129,14 @@ class Judge:
             self._metrics[metric if isinstance(metric, str) else metric.name] = found
 
     @property
+    def has_metrics(self) -> bool:
+        """Whether anything is reported but the loss."""
+        return bool(self._metrics)
+
+    @property
     def takes_logits(self) -> bool:
         """Whether nothing looks at the outputs but a loss that prefers their logits."""
-        return not self._metrics and type(self._loss) in _CROSSENTROPIES
+        return not self._metrics and type(self.loss) in _CROSSENTROPIES
 
     def directions(self) -> dict[str, str]:
         """Return "up", "down" or "" for each value, the loss last."""
@@ -139,11 +145,11 @@ class Judge:
 
     def losses(self, targets: Any, outputs: Any, smoothing: Any) -> Any:
         """Return the loss of each row, of shape (P, B); `smoothing` has shape (P,)."""
-        targets = self._adapt(targets, outputs, smoothing)
+        targets = self.adapt(targets, outputs, smoothing)
         logits = self._find_binary_logits(targets, outputs)
         if logits is None:
-            return self._loss.call(targets, outputs)
-        return tf.reduce_mean(binary_crossentropy(targets, logits), axis=-1)
+            return self.loss.call(targets, outputs)
+        return BINARY.losses(targets, logits)
 
     def differentiate(
         self,
@@ -170,43 +176,44 @@ class Judge:
             tape.watch(raw)
             outputs = finish(raw)
             losses = self.losses(targets, outputs, smoothing)
-        slope = self._find_slope(self._adapt(targets, outputs, smoothing), outputs, raw)
+        slope = self._find_slope(self.adapt(targets, outputs, smoothing), outputs, raw)
         if slope is None:
             slope = tape.gradient(losses, raw, output_gradients=share)
         else:
-            slope *= tf.expand_dims(share / raw.shape[-1], 2)
+            slope *= expand(share, 2)
         return outputs, losses, slope
 
     def _find_slope(self, targets: Any, outputs: Any, raw: Any) -> Any:
-        """Return how each output's loss grows with `raw`, or None to ask TensorFlow.
+        """Return how each row's loss grows with `raw`, or None to ask TensorFlow.
 
         For the two losses that are used most, which takes fewer operations.
         """
         if self._find_binary_logits(targets, outputs) is raw:
-            return sigmoid(raw) - targets
-        is_squared = type(self._loss) is keras.losses.MeanSquaredError
+            return BINARY.slope(targets, raw)
+        is_squared = type(self.loss) is keras.losses.MeanSquaredError
         if is_squared and outputs is raw and targets.shape == raw.shape:
-            return 2 * (raw - tf.cast(targets, raw.dtype))
+            return SQUARED.slope(targets, raw)
         return None
 
-    def _adapt(self, targets: Any, outputs: Any, smoothing: Any) -> Any:
+    def adapt(self, targets: Any, outputs: Any, smoothing: Any) -> Any:
+        """Return the targets that the loss is to see: smoothed, if they are."""
         if self._smooths:
-            return self._smooth(tf.cast(targets, outputs.dtype), smoothing)
-        is_binary = type(self._loss) is keras.losses.BinaryCrossentropy
-        return tf.cast(targets, outputs.dtype) if is_binary else targets
+            return self._smooth(cast(targets, outputs.dtype), smoothing)
+        is_binary = type(self.loss) is keras.losses.BinaryCrossentropy
+        return cast(targets, outputs.dtype) if is_binary else targets
 
     def _find_binary_logits(self, targets: Any, outputs: Any) -> Any:
         """Return the logits of a binary crossentropy that is computed here, or None."""
-        logits = find_logits(outputs, self._loss)
-        is_binary = type(self._loss) is keras.losses.BinaryCrossentropy
+        logits = find_logits(outputs, self.loss)
+        is_binary = type(self.loss) is keras.losses.BinaryCrossentropy
         has_logits = logits is not None and targets.shape == logits.shape
         return logits if is_binary and has_logits else None
 
     def _smooth(self, targets: Any, smoothing: Any) -> Any:
         """Move targets towards indifference, as Keras's losses do."""
-        is_binary = _SMOOTHING[type(self._loss)] == "binary"
+        is_binary = _SMOOTHING[type(self.loss)] == "binary"
         evenly = 0.5 if is_binary else 1 / targets.shape[-1]
-        smoothing = tf.reshape(smoothing, [-1] + [1] * (targets.shape.rank - 1))
+        smoothing = reshape(smoothing, [-1] + [1] * (len(targets.shape) - 1))
         return targets * (1 - smoothing) + smoothing * evenly
 
     def start(self, n_members: int) -> MetricState:

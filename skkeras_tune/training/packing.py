@@ -4,13 +4,16 @@ A step on one row is a few loops, on a row for each weight as many for each. Lar
 weights stand alone, since sharing would copy them twice in every step.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
+
+from skkeras_tune.training.arrays import concat, reshape, split
 
 #: Numbers in a weight from which on it has a row of its own.
 _LARGE = 2**14
@@ -28,7 +31,7 @@ class Packing:
 
     shapes: tuple[Shape, ...]
 
-    @property
+    @cached_property
     def groups(self) -> list[list[int]]:
         """The places of the weights of each row."""
         places = range(len(self.shapes))
@@ -38,19 +41,17 @@ class Packing:
 
     def pack(self, weights: Sequence[Any]) -> tuple[Any, ...]:
         """Return the rows of tensors of shape (P, ...)."""
-        rows = [tf.reshape(w, [w.shape[0], -1]) for w in weights]
-        return tuple(
-            tf.concat([rows[i] for i in group], axis=1) for group in self.groups
-        )
+        rows = [reshape(w, [w.shape[0], -1]) for w in weights]
+        return tuple(concat([rows[i] for i in group], 1) for group in self.groups)
 
     def unpack(self, rows: Sequence[Any]) -> list[Any]:
         """Return the tensors that stand in rows."""
         parts: dict[int, Any] = {}
         for group, row in zip(self.groups, rows, strict=True):
             sizes = [_count(self.shapes[i]) for i in group]
-            parts |= dict(zip(group, tf.split(row, sizes, axis=1), strict=True))
+            parts |= dict(zip(group, split(row, sizes), strict=True))
         return [
-            tf.reshape(parts[i], [parts[i].shape[0], *shape])
+            reshape(parts[i], [parts[i].shape[0], *shape])
             for i, shape in enumerate(self.shapes)
         ]
 
@@ -75,4 +76,4 @@ def is_small(shape: Shape) -> bool:
 
 
 def _count(shape: Shape) -> int:
-    return int(np.prod(shape))
+    return math.prod(shape)

@@ -1,4 +1,4 @@
-"""Common functions out of operations that are quick to compile.
+"""Common functions of arrays and tensors, out of operations that are quick to compile.
 
 XLA's bridge starts a compiler of its own for each Relu, Sqrt, Exp and the like that it
 meets in a graph, 5 ms each (TensorFlow 2.21 and before), and none for these. All of
@@ -11,18 +11,26 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from skkeras_tune.training.arrays import (
+    both,
+    is_numpy,
+    shift_right,
+    where,
+    zero,
+)
+
 
 def relu(x: Any) -> Any:
     """Return ``max(x, 0)``, which is NaN where x is.
 
     A `tf.maximum` that has no gradient at zero loses NaN in TensorFlow 2.18.
     """
-    return tf.where(x <= 0, tf.constant(0, x.dtype), x)
+    return where(x <= 0, zero(x), x)
 
 
 def relu_gradient(outputs: Any, slope: Any) -> Any:
     """Return the gradient of what `relu` was given, for that of its outputs."""
-    return tf.where(outputs <= 0, tf.constant(0, slope.dtype), slope)
+    return where(outputs <= 0, zero(slope), slope)
 
 
 def absolute(x: Any) -> Any:
@@ -37,28 +45,49 @@ def sqrt(x: Any) -> Any:
 
 def rsqrt(x: Any) -> Any:
     """Return one over the square root of positive numbers."""
-    return x**-0.5
+    return 1 / x**0.5 if is_numpy(x) else x**-0.5
 
 
 def sigmoid(x: Any) -> Any:
     """Return the logistic function, which is the gradient of softplus."""
+    if is_numpy(x):
+        return 1 / (1 + np.exp(-x))
     ones = np.ones(x.shape, x.dtype.as_numpy_dtype)
     return tf.raw_ops.SoftplusGrad(gradients=ones, features=x)
 
 
+def hash_bits(bits: Any, salt: int) -> Any:
+    """Mix 32-bit integers so that each bit of the result depends on all of them.
+
+    Two rounds of a multiply and shift hash with low bias, with the constants that
+    C. Wellons found by search ("Prospecting for hash functions", 2018).
+    """
+    bits = bits ^ np.uint32(salt * 0x9E3779B9 % 2**32)
+    for n_bits, factor in ((16, 0x21F0AAAD), (15, 0x735A2D97), (15, None)):
+        bits = bits ^ shift_right(bits, n_bits)
+        if factor is not None:
+            bits = bits * np.uint32(factor)
+    return bits
+
+
 def is_finite(x: Any) -> Any:
     """Tell which numbers are neither infinite nor missing."""
-    return tf.logical_and(x < np.inf, x > -np.inf)
+    return both(x < np.inf, x > -np.inf)
 
 
 def is_missing(x: Any) -> Any:
     """Tell which numbers are NaN."""
-    return tf.not_equal(x, x)
+    return x != x if is_numpy(x) else tf.not_equal(x, x)
+
+
+def softplus(x: Any) -> Any:
+    """Return ``log(1 + exp(x))``."""
+    return np.logaddexp(zero(x), x) if is_numpy(x) else tf.nn.softplus(x)
 
 
 def binary_crossentropy(targets: Any, logits: Any) -> Any:
     """Return the loss of each output, as exact for large logits as for small."""
     is_high = logits >= 0
-    high = tf.where(is_high, logits, tf.constant(0, logits.dtype))
-    low = tf.where(is_high, -logits, logits)
-    return high - logits * targets + tf.nn.softplus(low)
+    high = where(is_high, logits, zero(logits))
+    low = where(is_high, -logits, logits)
+    return high - logits * targets + softplus(low)

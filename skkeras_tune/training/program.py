@@ -8,12 +8,26 @@ of a shape.
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from skkeras_tune._compat import quiet_retracing
+from skkeras_tune.training.arrays import (
+    both,
+    cast,
+    clip,
+    either,
+    equal,
+    expand,
+    maximum,
+    neither,
+    take_rows,
+    where,
+    zeros_like,
+)
 from skkeras_tune.training.callback_rules import (
     Moment,
     Plateau,
@@ -32,6 +46,7 @@ from skkeras_tune.training.updates import (
 )
 
 State = dict[str, Any]
+Machine = Literal["xla", "tensorflow", "numpy"]
 
 #: The parts of a state that a step changes: the trained weights in rows, the others,
 #: what the optimizer keeps for each trained weight, and its counters.
@@ -98,8 +113,9 @@ class Design:
 
     `network` is a `StackedMLP`, or the `ModelShape` of a user's model. `watch` is the
     plan's own early stopping; `rules` are those of callbacks. In a `padded` network
-    some members have fewer units than there is room for. An `interpreted` program is
-    traced but not compiled: TensorFlow runs one operation after the other.
+    some members have fewer units than there is room for. `machine` is what runs it: XLA
+    compiles it, TensorFlow traces it and runs one operation after the other, and NumPy
+    does so without tracing.
     """
 
     network: Any
@@ -111,7 +127,7 @@ class Design:
     weighted: bool
     dtype: str
     rules: tuple[Rule, ...] = ()
-    interpreted: bool = False
+    machine: Machine = "xla"
     padded: bool = False
 
     @property
@@ -139,7 +155,7 @@ class Design:
 
 
 class Program:
-    """A design as a traced and, unless it is interpreted, compiled function.
+    """A design as a function, which XLA compiles or TensorFlow interprets.
 
     What depends on the network, `differentiate` and `test`, is a subclass's.
 
@@ -162,7 +178,7 @@ class Program:
         self._function = self._trace()
 
     def _trace(self) -> Any:
-        is_compiled = not self.design.interpreted
+        is_compiled = self.design.machine == "xla"
         return tf.function(self._train, jit_compile=is_compiled, autograph=False)
 
     def train(self, data: Any, run: Any, numbers: Any, state: State) -> Any:
@@ -207,7 +223,7 @@ class Program:
         _, state, history = tf.while_loop(is_on, one, loop)
         return state, history
 
-    @property
+    @cached_property
     def type(self) -> Any:
         return tf.as_dtype(self.design.dtype)
 
@@ -218,7 +234,7 @@ class Program:
     ) -> tuple[State, list[Any]]:
         n_rows = run["n_rows"]
         if self.layout.members > 1:  # or else its only member runs
-            n_rows = tf.where(tf.equal(state["status"], RUNNING), n_rows, 0)
+            n_rows = where(equal(state["status"], RUNNING), n_rows, 0)
         moving = {name: state[name] for name in MOVING}
 
         def step(rows: Any, places: Any, moving: State, totals: Any) -> Any:
@@ -277,14 +293,18 @@ class Program:
         n_members = self.layout.members
         rows = tf.slice(orders, [epoch, 0, start], [1, n_members, size])
         rows = tf.reshape(rows, [n_members, size])
-        count = tf.clip_by_value(n_rows - start, 0, size)
-        mask = tf.cast(np.arange(size) < tf.expand_dims(count, 1), self.type)
-        return rows, (mask, tf.cast(count, self.type))
+        return rows, self.mark_places(n_rows - start, size)
+
+    def mark_places(self, n_left: Any, size: int) -> tuple[Any, Any]:
+        """Return which places of a batch count, and how many, of rows that are left."""
+        count = clip(n_left, 0, size)
+        mask = cast(expand(count, 1) > np.arange(size), self.type)
+        return mask, cast(count, self.type)
 
     def gather(self, data: Any, run: Any, rows: Any) -> State:
         offsets = run["offsets"]
         return {
-            name: tf.gather(values, rows + tf.expand_dims(offsets[name], 1))
+            name: take_rows(values, rows + expand(offsets[name], 1))
             for name, values in data.items()
         }
 
@@ -303,9 +323,14 @@ class Program:
         new = dict(zip(("weights", "slots", "counters"), updated, strict=True))
         new["weights"] = self.constrain(new["weights"])
         new["others"] = outcome.others
-        if self.layout.members > 1:  # a fold may be a batch shorter than another
-            new = choose(count > 0, new, moving)
+        if self.layout.members > 1:
+            new = self.keep_idle(count, new, moving)
         return new, outcome
+
+    def keep_idle(self, count: Any, new: State, moving: State) -> State:
+        """Leave who has no row here as it was: a fold may be a batch shorter."""
+        kept: State = choose(count > 0, new, moving)
+        return kept
 
     # --- what depends on the network
 
@@ -326,17 +351,13 @@ class Program:
     def share_rows(self, batch: State, places: Any) -> Any:
         """Return how much each row's loss counts, of shape (P, B)."""
         mask, count = places
-        share = mask / tf.expand_dims(tf.maximum(count, 1), 1)
+        share = mask / expand(maximum(count, 1), 1)
         return share * batch["weight"] if self.design.weighted else share
-
-    def find_losses(self, batch: State, outputs: Any, numbers: Any) -> Any:
-        """Return the loss of each row, of shape (P, B)."""
-        return self.judge.losses(batch["y"], outputs, numbers["label_smoothing"])
 
     # --- losses and metrics of an epoch
 
     def start_totals(self) -> Any:
-        zeros = tf.zeros([self.layout.members], self.type)
+        zeros = np.zeros(self.layout.members, self.type.as_numpy_dtype)
         return zeros, self.judge.start(self.layout.members)
 
     def add_totals(
@@ -345,7 +366,7 @@ class Program:
         """Add a batch to the mean loss over so many rows, and to the metrics."""
         (mask, count), (mean, metrics) = places, totals
         metrics = self.judge.update(metrics, y, outcome.outputs, mask)
-        share = count / tf.cast(tf.maximum(n_rows, 1), self.type)
+        share = count / cast(maximum(n_rows, 1), self.type)
         return mean + outcome.loss * share, metrics
 
     def finish_totals(self, totals: Any) -> list[Any]:
@@ -358,7 +379,7 @@ class Program:
             outcome = self.test(batch, places, numbers, moving)
             return [self.add_totals(totals, batch["y"], outcome, places, n_held)]
 
-        held, n_held = run["held"][tf.newaxis], run["n_held"]
+        held, n_held = run["held"][np.newaxis], run["n_held"]
         sizes = self.layout.held_batch, self.layout.held_rest
         start = [self.start_totals()]
         (totals,) = self.visit(held, 0, n_held, sizes, step, start)
@@ -376,27 +397,25 @@ class Program:
         values: list[Any],
     ) -> State:
         """Decide who goes on, and keep the best weights."""
-        runs = tf.equal(before["status"], RUNNING)
+        runs = equal(before["status"], RUNNING)
         if self.layout.members > 1:  # or else its only member runs
             moving = choose(runs, moving, {name: before[name] for name in moving})
         state = {**before, **moving}
-        state["epochs"] = before["epochs"] + tf.cast(runs, tf.int32)
+        state["epochs"] = before["epochs"] + cast(runs, "int32")
         named = dict(zip(self.keys, values, strict=True))
         stops, seen = self.follow(run["first_epoch"] + epoch, numbers, state, named)
         if self.layout.members > 1:
             seen = choose(runs, seen, {name: before[name] for name in seen})
         state |= seen
         if self.layout.members > 1:  # an only member is called for so many
-            stops = tf.logical_or(stops, state["epochs"] >= numbers["epochs"])
-        stops = tf.logical_and(runs, stops)
-        status = tf.where(stops, STOPPED, before["status"])
+            stops = either(stops, state["epochs"] >= numbers["epochs"])
+        stops = both(runs, stops)
+        status = where(stops, STOPPED, before["status"])
         if "val_loss" in named:
             broken = is_missing(named["val_loss"])
-            status = tf.where(tf.logical_and(runs, broken), VALIDATION_NAN, status)
-        broken = tf.logical_not(is_finite(named["loss"]))
-        state["status"] = tf.where(
-            tf.logical_and(runs, broken), LOSS_NOT_FINITE, status
-        )
+            status = where(both(runs, broken), VALIDATION_NAN, status)
+        broken = neither(is_finite(named["loss"]))
+        state["status"] = where(both(runs, broken), LOSS_NOT_FINITE, status)
         return state
 
     def follow(
@@ -405,7 +424,7 @@ class Program:
         """Follow all rules in their order: who must stop, and what has changed."""
         design, counters = self.design, state["counters"]
         weights = {name: state[name] for name in ("weights", "others")}
-        rate, stops = counters["learning_rate"], tf.zeros_like(state["epochs"], tf.bool)
+        rate, stops = counters["learning_rate"], zeros_like(state["epochs"], "bool")
         seen: State = {}
         if design.watch is not None:
             moment = Moment(epoch, state["epochs"], named, weights, rate)
@@ -416,6 +435,6 @@ class Program:
             if isinstance(rule, Plateau):
                 rate = now[1]
             else:
-                stops = tf.logical_or(stops, now[1])
+                stops = either(stops, now[1])
             seen["rules"] = (*seen.get("rules", ()), now[0])
         return stops, {**seen, "counters": {**counters, "learning_rate": rate}}

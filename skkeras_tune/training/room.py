@@ -9,7 +9,11 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from skkeras_tune.training.costs import estimate_step
+from skkeras_tune.training.costs import (
+    COMPILE_SECONDS,
+    estimate_numpy_step,
+    estimate_step,
+)
 from skkeras_tune.training.design import describe_kind, pad_members, resolve_epochs
 from skkeras_tune.training.program import Design
 from skkeras_tune.training.program_cache import ProgramCache
@@ -30,8 +34,12 @@ def list_rooms(programs: Iterable[Design], design: Design) -> list[Design]:
 def estimate_room(room: Design, lengths: Sequence[int], n_lanes: int = 1) -> float:
     """Return about how many seconds members of so many steps take, in all lanes."""
     layout = room.layout
+    if room.machine == "numpy":
+        n_lanes, estimate = 1, estimate_numpy_step  # one thread at a time computes
+    else:
+        estimate = estimate_step
     n_steps = count_steps(lengths, n_lanes * layout.members)
-    return n_steps * estimate_step(layout.members, room.network.n_weights, layout.batch)
+    return n_steps * estimate(layout.members, room.network.n_weights, layout.batch)
 
 
 def choose_design(
@@ -79,6 +87,23 @@ def find_room(
     return best if known.get(best, math.inf) <= new else own
 
 
+def choose_machine(own: Design, lengths: Sequence[int], n_times: int) -> Design:
+    """Return the design, run by NumPy if that is sooner than to compile it.
+
+    Parameters
+    ----------
+    own : Design
+        One that NumPy can run.
+    lengths : sequence of int
+        Steps that each member trains at most.
+    n_times : int
+        How often the like may be trained in this process: it is compiled once.
+    """
+    by_numpy = replace(own, machine="numpy")
+    longer = estimate_room(by_numpy, lengths) - estimate_room(own, lengths)
+    return by_numpy if n_times * longer <= COMPILE_SECONDS else own
+
+
 def choose_smaller_room(
     room: Design, n_members: int, seconds: float, programs: ProgramCache
 ) -> Design:
@@ -97,6 +122,8 @@ def choose_smaller_room(
     if n_slots == 1:
         return room
     own = resize(room, n_members)
+    if room.machine == "numpy":
+        return own
     if own.layout.members > n_slots // 2:
         return room
     known = [

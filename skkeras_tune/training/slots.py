@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -19,13 +19,32 @@ from skkeras_tune.training.design import pad_members
 from skkeras_tune.training.group import Group
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.plan import TrainingResult
-from skkeras_tune.training.program import RUNNING, STOPPED, Design
+from skkeras_tune.training.program import RUNNING, STOPPED, Design, Machine, Program
 from skkeras_tune.training.program_cache import ProgramCache
 from skkeras_tune.training.room import choose_smaller_room, estimate_room
 
 Outcome = TrainingResult | BaseException
 #: Called before each call of a program; an exception it raises ends the training.
 Pulse = Callable[["Slots"], None]
+
+
+class LaneRun(NamedTuple):
+    """What slots have done.
+
+    Attributes
+    ----------
+    n_slots : int
+        Members trained side by side.
+    machine : {"xla", "tensorflow", "numpy"}
+        What ran the program.
+    compile_seconds, train_seconds : float
+    """
+
+    n_slots: int
+    machine: Machine
+    compile_seconds: float
+    train_seconds: float
+
 
 _FIRST_EPOCHS = 4
 _MAX_SLOTS = 64
@@ -83,11 +102,12 @@ class Slots:
     ) -> None:
         self._group, self._pulse = group, pulse
         self.n_slots = pad_members(n_slots)
-        self.train_seconds = self.compile_seconds = 0.0
+        self._train_seconds = self._compile_seconds = 0.0
         self._slots: list[tuple[int, Member] | None] = []
         self._draw = lru_cache(maxsize=8 * n_slots)(epoch_order)
         self._n_epochs, self._epoch_seconds = 1, 0.0
         self._design: Design
+        self._machine: Machine = "xla"
         self._state: dict[str, Any] = {}
 
     def run(self) -> Iterator[tuple[Member, Outcome]]:
@@ -103,6 +123,12 @@ class Slots:
         finally:
             for member in self.members:
                 member.close()
+
+    @property
+    def record(self) -> LaneRun:
+        """What has been done until now."""
+        seconds = self._compile_seconds, self._train_seconds
+        return LaneRun(self.n_slots, self._machine, *seconds)
 
     @property
     def n_free(self) -> int:
@@ -166,8 +192,9 @@ class Slots:
     def _prepare(self, design: Design) -> None:
         """Find the program of a design, and what stays the same between calls."""
         self._design, size = design, design.layout.members
+        self._machine = design.machine
         _, member = self._running[0]
-        self._program = programs.find(design, lambda: member.build_program(design))
+        self._program = _find_program(member, design)
         self._arrays = self._group.load(design)
         held = np.zeros((size, design.layout.held), np.int32)
         n_held, n_rows = np.zeros(size, np.int32), np.zeros(size, np.int32)
@@ -221,17 +248,17 @@ class Slots:
         self._state, history = self._program.train(*arguments)
         values: NDArray[Any] = history.numpy()
         seconds = time.perf_counter() - compiled
-        self.compile_seconds += compiled - start
+        self._compile_seconds += compiled - start
         if compiled - start > _FOUND_SECONDS:
             programs.record_build(compiled - start)
         for member in self.members:
             if member.deadline is not None:
                 member.deadline.note_program(compiled - start)
         n_epochs = self._count_new_epochs()
-        if self.n_slots > 1:
+        if self.n_slots > 1 and self._design.machine == "xla":
             n_steps = n_epochs * max(member.n_batches for member in self.members)
             programs.record_training(seconds, estimate_room(self._design, [n_steps]))
-        self.train_seconds += seconds
+        self._train_seconds += seconds
         self._epoch_seconds = seconds / n_epochs
         return values
 
@@ -319,6 +346,13 @@ class Slots:
             tf.nest.map_structure(lambda array, p=p: np.array(array[p]), host)
             for p in places
         ]
+
+
+def _find_program(member: Member, design: Design) -> Program:
+    if design.machine == "numpy":  # is built in no time
+        return member.build_program(design)
+    program: Program = programs.find(design, lambda: member.build_program(design))
+    return program
 
 
 def _refuse_cancelled(member: Member) -> None:

@@ -9,11 +9,21 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
-import tensorflow as tf
+import numpy as np
 
 from skkeras_tune._compat import mark_logits
 from skkeras_tune.network import MLPArchitecture
-from skkeras_tune.training.layers import Back, Dense, Hidden, activate
+from skkeras_tune.training.activations import activate
+from skkeras_tune.training.arrays import (
+    add_up,
+    as_type_of,
+    concat,
+    reshape,
+    sign,
+    square,
+    zeros_like,
+)
+from skkeras_tune.training.layers import Back, Dense, Hidden
 from skkeras_tune.training.packing import Shape, is_small
 from skkeras_tune.training.plan import NotCompilable
 from skkeras_tune.training.primitives import absolute
@@ -171,7 +181,7 @@ class StackedMLP:
         weights, averages = iter(trained), iter(others)
         layers: list[tuple[Dense, Back | None]] = []
         moved: list[Any] = []
-        flat = outputs = tf.reshape(x, [x.shape[0], -1, shape.n_inputs])
+        flat = outputs = reshape(x, [x.shape[0], -1, shape.n_inputs])
         for place in range(len(shape.hidden_units)):
             dense = _call_dense(outputs, weights)
             hidden = Hidden(
@@ -183,7 +193,7 @@ class StackedMLP:
         n_skipped = 0
         if shape.wide and shape.hidden_units:
             n_skipped = shape.n_inputs
-            outputs = tf.concat([flat, outputs], axis=-1)
+            outputs = concat([flat, outputs], 2)
         last = _call_dense(outputs, weights)
         return Pass(last.outputs, moved, [*layers, (last, None)], n_skipped)
 
@@ -213,17 +223,38 @@ class StackedMLP:
         """Return what the kernels add to the loss, of shape (P,), or zero."""
         shape = self.architecture
         if not self.is_penalized:
-            return tf.zeros_like(l1)
-        sizes = [kernel[0] for kernel in self.trained_shapes if len(kernel) == 2]
+            return zeros_like(l1)
+        total = zeros_like(l1)
         kernels = [weight for weight in weights if len(weight.shape) == 3]
-        total = tf.zeros_like(l1)
-        for weight, fan_in in zip(kernels, sizes, strict=True):
+        for weight, fan_in in zip(kernels, self._list_fan_ins(), strict=True):
             kernel = weight[:, :fan_in]
             if shape.l1:
-                total += l1 * tf.reduce_sum(absolute(kernel), axis=[1, 2])
+                total = total + l1 * add_up(absolute(kernel), [1, 2])
             if shape.l2:
-                total += l2 * tf.reduce_sum(tf.square(kernel), axis=[1, 2])
+                total = total + l2 * add_up(square(kernel), [1, 2])
         return total
+
+    def penalty_slopes(self, weights: list[Any], l1: Any, l2: Any) -> list[Any]:
+        """Return the gradient of `penalty` for each weight, None for those without."""
+        l1, l2 = (reshape(value, [-1, 1, 1]) for value in (l1, l2))
+        shape, sizes = self.architecture, iter(self._list_fan_ins())
+        slopes: list[Any] = []
+        for weight in weights:
+            if len(weight.shape) != 3:
+                slopes.append(None)
+                continue
+            # The last row of a joined kernel is the bias.
+            is_kernel = np.arange(weight.shape[1]) < next(sizes)
+            is_kernel = as_type_of(weight, is_kernel[:, np.newaxis])
+            slope = 2 * l2 * weight if shape.l2 else zeros_like(weight)
+            if shape.l1:
+                slope = slope + l1 * sign(weight)
+            slopes.append(slope * is_kernel)
+        return slopes
+
+    def _list_fan_ins(self) -> list[int]:
+        """Return how many rows of each kernel are no bias."""
+        return [kernel[0] for kernel in self.trained_shapes if len(kernel) == 2]
 
 
 @dataclass(frozen=True)

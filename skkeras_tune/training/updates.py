@@ -11,11 +11,20 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from skkeras_tune._compat import fresh_names, name_optimizer_variables
 from skkeras_tune.frozen import FrozenObject
+from skkeras_tune.training.arrays import (
+    add_up,
+    cast,
+    clip,
+    expand,
+    maximum,
+    reshape,
+    sign,
+    square,
+)
 from skkeras_tune.training.members import map_members
 from skkeras_tune.training.plan import NotCompilable
 from skkeras_tune.training.primitives import absolute, sqrt
@@ -222,7 +231,7 @@ def apply_gradients(
     if rule.schedule is not None:
         schedule = rule.schedule.thaw()
         rate = _scheduled_rate(schedule, counters["iteration"], weights[0].dtype)
-    step_number = tf.cast(counters["iteration"] + 1, weights[0].dtype)
+    step_number = cast(counters["iteration"] + 1, weights[0].dtype)
     settings = {**numbers, "rate": rate, "step": step_number}
     if rule.kind == "Nadam":
         settings |= _nadam_momenta(settings, counters["variable"])
@@ -248,7 +257,7 @@ class _Columns(dict[str, Any]):
         self._numbers = numbers
 
     def __missing__(self, name: str) -> Any:
-        self[name] = column = tf.expand_dims(self._numbers[name], 1)
+        self[name] = column = expand(self._numbers[name], 1)
         return column
 
 
@@ -256,17 +265,17 @@ def _scheduled_rate(schedule: Any, iterations: Any, dtype: Any) -> Any:
     """Ask the schedule for each member: some of them branch on a scalar."""
 
     def find(iteration: Any) -> Any:
-        return tf.cast(schedule(iteration), dtype)
+        return cast(schedule(iteration), dtype)
 
     return map_members(find, (iterations,))
 
 
 def _spread(value: Any, like: Any) -> Any:
-    return tf.reshape(value, [-1] + [1] * (len(like.shape) - 1))
+    return reshape(value, [-1] + [1] * (len(like.shape) - 1))
 
 
 def _sum_by_member(values: Any) -> Any:
-    return tf.reduce_sum(values, axis=list(range(1, len(values.shape))))
+    return add_up(values, list(range(1, len(values.shape))))
 
 
 def clip_gradients(
@@ -278,14 +287,12 @@ def clip_gradients(
     limit = numbers["clip"]
     if kind == "clipvalue":
         bounds = [_spread(limit, g) for g in gradients]
-        return [
-            tf.clip_by_value(g, -b, b) for g, b in zip(gradients, bounds, strict=True)
-        ]
-    norms = [sqrt(_sum_by_member(tf.square(g))) for g in gradients]
+        return [clip(g, -b, b) for g, b in zip(gradients, bounds, strict=True)]
+    norms = [sqrt(_sum_by_member(square(g))) for g in gradients]
     if kind == "global_clipnorm":
-        total = sqrt(tf.add_n([tf.square(norm) for norm in norms]))
+        total = sqrt(sum(square(norm) for norm in norms))
         norms = [total] * len(gradients)
-    factors = [limit / tf.maximum(norm, limit) for norm in norms]
+    factors = [limit / maximum(norm, limit) for norm in norms]
     return [g * _spread(f, g) for g, f in zip(gradients, factors, strict=True)]
 
 
@@ -298,12 +305,12 @@ def _sgd(g: Any, slots: Slots, c: Mapping[str, Any], on: frozenset[str]) -> Any:
 
 
 def _rmsprop(g: Any, slots: Slots, c: Mapping[str, Any], on: frozenset[str]) -> Any:
-    new = {"velocity": c["rho"] * slots["velocity"] + c["1-rho"] * tf.square(g)}
+    new = {"velocity": c["rho"] * slots["velocity"] + c["1-rho"] * square(g)}
     denominator = new["velocity"]
     if "centered" in on:
         average = c["rho"] * slots["average_gradient"] + c["1-rho"] * g
         new["average_gradient"] = average
-        denominator = denominator - tf.square(average)
+        denominator = denominator - square(average)
     increment = c["rate"] * g / sqrt(denominator + c["epsilon"])
     if "momentum" in on:
         increment = c["momentum"] * slots["momentum"] + increment
@@ -312,16 +319,16 @@ def _rmsprop(g: Any, slots: Slots, c: Mapping[str, Any], on: frozenset[str]) -> 
 
 
 def _adagrad(g: Any, slots: Slots, c: Mapping[str, Any], on: frozenset[str]) -> Any:
-    total = slots["accumulator"] + tf.square(g)
+    total = slots["accumulator"] + square(g)
     return -c["rate"] * g / sqrt(total + c["epsilon"]), {"accumulator": total}
 
 
 def _adadelta(g: Any, slots: Slots, c: Mapping[str, Any], on: frozenset[str]) -> Any:
     rho, rest, epsilon = c["rho"], c["1-rho"], c["epsilon"]
-    grad = rho * slots["accumulated_grad"] + rest * tf.square(g)
+    grad = rho * slots["accumulated_grad"] + rest * square(g)
     earlier = slots["accumulated_delta_var"]
     delta = -sqrt(earlier + epsilon) * g / sqrt(grad + epsilon)
-    deltas = rho * earlier + rest * tf.square(delta)
+    deltas = rho * earlier + rest * square(delta)
     new = {"accumulated_grad": grad, "accumulated_delta_var": deltas}
     return c["rate"] * delta, new
 
@@ -330,16 +337,16 @@ def _adam(g: Any, slots: Slots, c: Mapping[str, Any], on: frozenset[str]) -> Any
     power_1, power_2 = c["beta_1"] ** c["step"], c["beta_2"] ** c["step"]
     rate = c["rate"] * sqrt(1 - power_2) / (1 - power_1)
     m = slots["momentum"] + (g - slots["momentum"]) * c["1-beta_1"]
-    v = slots["velocity"] + (tf.square(g) - slots["velocity"]) * c["1-beta_2"]
+    v = slots["velocity"] + (square(g) - slots["velocity"]) * c["1-beta_2"]
     new, largest = {"momentum": m, "velocity": v}, v
     if "amsgrad" in on:
-        largest = new["velocity_hat"] = tf.maximum(slots["velocity_hat"], v)
+        largest = new["velocity_hat"] = maximum(slots["velocity_hat"], v)
     return -m * rate / (sqrt(largest) + c["epsilon"]), new
 
 
 def _adamax(g: Any, slots: Slots, c: Mapping[str, Any], on: frozenset[str]) -> Any:
     m = slots["momentum"] + (g - slots["momentum"]) * c["1-beta_1"]
-    norm = tf.maximum(c["beta_2"] * slots["norm"], absolute(g))
+    norm = maximum(c["beta_2"] * slots["norm"], absolute(g))
     scale = (1 - c["beta_1"] ** c["step"]) * (norm + c["epsilon"])
     return -c["rate"] * m / scale, {"momentum": m, "norm": norm}
 
@@ -353,7 +360,7 @@ def _nadam_momenta(c: Mapping[str, Any], product: Any) -> dict[str, Any]:
 
 def _nadam(g: Any, slots: Slots, c: Mapping[str, Any], on: frozenset[str]) -> Any:
     m = slots["momentum"] + (g - slots["momentum"]) * (1 - c["beta_1"])
-    v = slots["velocity"] + (tf.square(g) - slots["velocity"]) * (1 - c["beta_2"])
+    v = slots["velocity"] + (square(g) - slots["velocity"]) * (1 - c["beta_2"])
     ahead = c["after"] * m / (1 - c["product"] * c["after"])
     ahead += (1 - c["now"]) * g / (1 - c["product"])
     spread = v / (1 - c["beta_2"] ** c["step"])
@@ -363,7 +370,7 @@ def _nadam(g: Any, slots: Slots, c: Mapping[str, Any], on: frozenset[str]) -> An
 
 def _lion(g: Any, slots: Slots, c: Mapping[str, Any], on: frozenset[str]) -> Any:
     m = slots["momentum"]
-    change = -c["rate"] * tf.sign(m * c["beta_1"] + g * (1 - c["beta_1"]))
+    change = -c["rate"] * sign(m * c["beta_1"] + g * (1 - c["beta_1"]))
     return change, {"momentum": m * c["beta_2"] + g * (1 - c["beta_2"])}
 
 
