@@ -108,6 +108,7 @@ class KerasEstimator(BaseWrapper):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
     _numeric_target = False
     _given: frozenset[str] = frozenset()
+    _is_clone = False
     _members: tuple[FittedMember, ...] = ()
     _average: keras.Model | None = None
     _stages: Stages | None = None
@@ -166,6 +167,7 @@ class KerasEstimator(BaseWrapper):
     def __sklearn_clone__(self) -> Self:
         twin: Self = super().__sklearn_clone__()
         twin._given, twin._stages = self._given, self._stages
+        twin._is_clone = True  # as are all that searches and cross-validation fit
         detach(twin.callbacks)  # a callback may come from a training of the user's own
         return twin
 
@@ -467,6 +469,7 @@ class KerasEstimator(BaseWrapper):
 
     def _train(self, trainings: list[Training]) -> list[TrainingResult]:
         store = resolve_store(self.memory, self.random_state, type(self).__name__)
+        trainings = [replace(t, is_repeated=self._is_clone) for t in trainings]
         return train_remembered(store, trainings, engine=self.engine)
 
     def _keep(self, members: Sequence[FittedMember]) -> None:

@@ -12,6 +12,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.preprocessing import StandardScaler
 
 from skkeras_tune.training import recall
+from skkeras_tune.training.program_cache import ProgramCache
 
 # Not in the user's own cache; read when the first test fits.
 PROGRAMS = Path(__file__).parents[1] / ".pytest_cache" / "programs"
@@ -34,6 +35,15 @@ def _engine_of_auto() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recall, "train_all", train_on)
         yield
+
+
+@pytest.fixture
+def programs(monkeypatch: pytest.MonkeyPatch) -> ProgramCache:
+    """No programs, and none of other tests."""
+    cache = ProgramCache()
+    for place in ("skkeras_tune.training.slots", "skkeras_tune.fusion.lanes"):
+        monkeypatch.setattr(f"{place}.programs", cache)
+    return cache
 
 
 def _standardised(X: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -169,7 +169,7 @@ def test_meta_estimators(iris, kind):
     """Meta-estimators predict the same."""
     X, y = iris
     expected, found, report = both(lambda: METAS[kind]().fit(X, y).predict_proba(X))
-    assert_allclose(found, expected, atol=1e-5)
+    assert_allclose(found, expected, atol=1e-4)
     assert report.n_fused >= 2
 
 

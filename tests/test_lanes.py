@@ -100,7 +100,7 @@ def test_memory_bounds_the_slots():
 
 
 @pytest.fixture
-def no_memory(monkeypatch):
+def no_memory(monkeypatch, programs):
     """Let programs of several members find no memory."""
     train = Program.train
 

@@ -7,7 +7,6 @@ from scipy.stats import loguniform
 from sklearn.model_selection import GridSearchCV, KFold
 
 from skkeras_tune import HyperbandSearchCV, KerasRegressor, fused
-from skkeras_tune.training import slots
 from skkeras_tune.training.design import join_designs
 from skkeras_tune.training.group import Group
 from skkeras_tune.training.member import Member
@@ -15,15 +14,6 @@ from skkeras_tune.training.program_cache import ProgramCache
 from skkeras_tune.training.room import choose_design, count_steps, list_rooms
 from tests.test_keras_loop import DATA, DROPPING, PLAN
 from tests.test_slots import assert_same, train_alone, train_group, vary_network
-
-
-@pytest.fixture
-def programs(monkeypatch):
-    """No programs, and none of other tests."""
-    cache = ProgramCache()
-    monkeypatch.setattr(slots, "programs", cache)
-    monkeypatch.setattr("skkeras_tune.fusion.lanes.programs", cache)
-    return cache
 
 
 def widen(*units, **changes):

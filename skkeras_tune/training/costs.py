@@ -11,6 +11,8 @@ PROGRAM_SECONDS = 0.8
 #: Seconds that compiling takes at least. A constant, so that the same training is run
 #: by the same machine, and ends alike to the last bit, whenever it is repeated.
 COMPILE_SECONDS = 0.3
+#: How often a fit that is one of many alike is repeated, about: folds and candidates.
+REPEATS = 15
 #: Seconds of a step that NumPy runs: of itself, and for each member, each weight and
 #: row, and each weight.
 NUMPY_STEP_SECONDS = 60e-6

@@ -143,6 +143,7 @@ def _list_members(trainings: Sequence[Training], engine: Engine) -> list[Member]
             may_interpret=engine == "auto",
             paused=training.paused,
             pauses=training.pauses,
+            is_repeated=training.is_repeated,
         )
         if members and training.data is members[0].data:
             member.arrays = members[0].arrays  # not made dense, or encoded, twice

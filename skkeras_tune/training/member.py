@@ -78,6 +78,8 @@ class Member:
         Go on from there, as if there had been no pause.
     pauses : bool, default=False
         Whether the result is to say from where training may go on.
+    is_repeated : bool, default=False
+        Whether it is one of many alike.
 
     Raises
     ------
@@ -97,9 +99,10 @@ class Member:
         may_interpret: bool = False,
         paused: PausedTraining | None = None,
         pauses: bool = False,
+        is_repeated: bool = False,
     ) -> None:
         self.plan, self.data, self._callbacks = plan, data, callbacks
-        self.may_interpret = may_interpret
+        self.may_interpret, self.is_repeated = may_interpret, is_repeated
         self._paused, self._pauses = paused, pauses
         #: Whether nobody wants its result any more.
         self.is_cancelled = False
@@ -155,6 +158,7 @@ class Member:
             "may_interpret": self.may_interpret,
             "paused": self._paused,
             "pauses": self._pauses,
+            "is_repeated": self.is_repeated,
         }
 
     def renew(self) -> "Member":

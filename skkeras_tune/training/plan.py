@@ -142,6 +142,8 @@ class Training:
         Where an earlier run of the same plan, of fewer epochs, has paused.
     pauses : bool
         Whether the result is to say from where training may go on.
+    is_repeated : bool
+        Whether it is one of many alike, as in a search: a program serves them all.
     """
 
     plan: TrainingPlan
@@ -150,6 +152,7 @@ class Training:
     callbacks: Sequence[keras.callbacks.Callback] = ()
     paused: "PausedTraining | None" = None
     pauses: bool = False
+    is_repeated: bool = False
 
 
 @dataclass(eq=False)

@@ -15,6 +15,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from skkeras_tune.randomness import epoch_order
+from skkeras_tune.training.costs import REPEATS
 from skkeras_tune.training.design import pad_members
 from skkeras_tune.training.group import Group
 from skkeras_tune.training.member import Member
@@ -74,7 +75,8 @@ def train_members(
         What it gives, or why it failed; the others go on.
     """
     # One alone ends alike, to the last bit, whatever was trained before.
-    group = Group(members, shares=len(members) > 1)
+    n_times = REPEATS if any(member.is_repeated for member in members) else 1
+    group = Group(members, shares=len(members) > 1, n_times=n_times)
     yield from Slots(group, n_slots).run()
 
 
