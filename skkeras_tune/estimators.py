@@ -114,8 +114,8 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
     engine : {"auto", "compiled", "keras"}, default="auto"
         How to train. "compiled" runs whole epochs in one program, and raises where a
         setting or a `model` has no compiled form; "keras" is Keras's own `fit`, with
-        the same answer. "auto" compiles where it can, and leaves XLA out where the
-        steps are too few for it to pay.
+        the same answer. "auto" compiles where it can, and lets NumPy run a training
+        that has ended before it would be compiled.
     memory : str, path, object with the interface of joblib.Memory or None, default=None
         Where to keep the results of trainings. A training that was done before, with
         the same rows, parameters and versions, gives its result again, so that a search
@@ -469,8 +469,8 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
     engine : {"auto", "compiled", "keras"}, default="auto"
         How to train. "compiled" runs whole epochs in one program, and raises where a
         setting or a `model` has no compiled form; "keras" is Keras's own `fit`, with
-        the same answer. "auto" compiles where it can, and leaves XLA out where the
-        steps are too few for it to pay.
+        the same answer. "auto" compiles where it can, and lets NumPy run a training
+        that has ended before it would be compiled.
     memory : str, path, object with the interface of joblib.Memory or None, default=None
         Where to keep the results of trainings. A training that was done before, with
         the same rows, parameters and versions, gives its result again, so that a search

@@ -213,8 +213,11 @@ class DaskWorkers:
         self._running: set[Future[Any]] = set()
 
     def put(self, array: Any) -> Any:
-        """Send an array to each worker."""
-        return self._client.scatter(array, broadcast=True, hash=False)
+        """Send an array to a worker, from which others fetch it once.
+
+        Dask's own way to send it to all waits for ever when one of them dies meanwhile.
+        """
+        return self._client.scatter(array, hash=False)
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
         """Run a function in a worker."""

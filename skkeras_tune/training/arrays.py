@@ -147,16 +147,6 @@ def take_rows(x: Any, places: Any) -> Any:
     return x[places] if is_numpy(x) else tf.gather(x, places)
 
 
-def stack(parts: Sequence[Any], axis: int) -> Any:
-    """Join arrays along a new axis."""
-    return np.stack(parts, axis) if is_numpy(parts[0]) else tf.stack(parts, axis=axis)
-
-
-def hold(x: Any) -> Any:
-    """Return numbers that have no gradient."""
-    return x if is_numpy(x) else tf.stop_gradient(x)
-
-
 def reread(x: Any, dtype: Any) -> Any:
     """Return the same bits as numbers of another type of the same size."""
     dtype = tf.as_dtype(dtype)

@@ -47,8 +47,9 @@ def train(
     callbacks : sequence of keras.callbacks.Callback, default=()
         Belong to this run alone.
     engine : {"auto", "compiled", "keras"}, default="auto"
-        "auto" compiles what can be compiled, with the same answer. A run of a few steps
-        it traces only, since compiling would take longer than the steps.
+        "auto" compiles what can be compiled, with the same answer. A short run
+        it leaves to NumPy, or to TensorFlow's operations one after the other, where
+        compiling would take longer than the steps.
     paused : PausedTraining, default=None
         Where an earlier call with the same plan, of fewer epochs, has paused. What was
         trained then is not trained again, and the result is that of one call.

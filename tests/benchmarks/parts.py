@@ -78,7 +78,7 @@ def time_keras(times: Times, i: int) -> None:
 def time_own(times: Times, i: int) -> None:
     """Time first and second fits of a new shape, compiled and not."""
     X, y = draw_rows(FEW)
-    for engine, words in (("compiled", "compiled"), ("auto", "traced only")):
+    for engine, words in (("compiled", "compiled"), ("auto", "run by NumPy")):
         model = KerasRegressor(
             units=UNITS + 1 + i, epochs=1, early_stopping=False, engine=engine
         )
