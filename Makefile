@@ -17,7 +17,7 @@ PYTEST := -m pytest --numprocesses $(JOBS) --dist worksteal
 # Twice quiet: errors only.
 PIP_INSTALL := -m pip install -qq --disable-pip-version-check
 SOURCES := skkeras_tune tests examples docs
-# The tests of the estimators whose engine="auto" would compile.
+# The tests of the estimators, whose engine="auto" lets NumPy run most of them.
 ENGINE_TESTS := $(patsubst %,tests/test_%.py,callbacks class_weights continuing \
 	early_stopping errors estimator_checks estimators losses meta_estimators \
 	metadata_routing parameters persistence reproducibility rows targets)
@@ -31,11 +31,11 @@ export MPLBACKEND ?= Agg
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-fast test-keras test-oldest lint types pytest docs bench format clean
+.PHONY: help demo test test-fast test-keras test-compiled test-oldest lint types pytest docs bench format clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile \
-		| while IFS='|' read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
+		| while IFS='|' read -r name text; do printf '%-20s%s\n' "$$name" "$$text"; done
 
 demo: $(VENV)/.demo  ## Install, and run examples/quickstart.py
 	@$(BIN)/python examples/quickstart.py
@@ -45,9 +45,11 @@ test: lint types pytest  ## Install, and run lint, types and all tests
 test-fast: PYTEST_ARGS += -m "not slow"
 test-fast: lint types pytest  ## The same without the slow tests
 
-test-keras: $(VENV)/.test  ## Run the tests of the estimators on Keras's loop
-	@echo "== pytest on Keras's loop"
-	@SKKERAS_TUNE_TEST_ENGINE=keras \
+test-keras:  ## Run the tests of the estimators on Keras's loop
+test-compiled:  ## Run them with every training compiled that can be
+test-keras test-compiled: test-%: $(VENV)/.test
+	@echo "== pytest on the engine \"$*\""
+	@SKKERAS_TUNE_TEST_ENGINE=$* \
 		$(BIN)/python $(PYTEST) $(ENGINE_TESTS) $(PYTEST_ARGS)
 
 test-oldest: $(OLDEST)/.test  ## Run the tests on the oldest supported versions

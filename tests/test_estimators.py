@@ -31,10 +31,11 @@ def test_scikit_learn_knows_the_kind():
     assert not is_classifier(KerasRegressor())
 
 
-def test_these_tests_run_on_the_engine_asked_for(iris):
-    """`SKKERAS_TUNE_TEST_ENGINE` says what "auto" means; otherwise it compiles."""
+def test_these_tests_run_on_the_engine_asked_for(iris, programs):
+    """`SKKERAS_TUNE_TEST_ENGINE` says what "auto" means; otherwise NumPy runs them."""
     expected = "keras" if ENGINE == "keras" else "compiled"
     assert KerasClassifier(**QUICK).fit(*iris).engine_ == expected
+    assert bool(list(programs)) == (ENGINE == "compiled")
 
 
 # --- tasks
