@@ -596,3 +596,20 @@ def test_members_get_their_last_parameters():
     ensemble = EnsembleClassifier(members, cv=2, final_params={"C": 3.0}).fit(X, y)
     assert all(member.C == 3.0 for member in ensemble.estimators_)
     assert members[0].C == 0.1
+
+
+def test_each_member_may_have_last_parameters_of_its_own():
+    """Of a list, each member gets its own, and those beyond the last member none."""
+    X, y = load_iris(return_X_y=True)
+    members = [LogisticRegression(max_iter=500), LogisticRegression(max_iter=500)]
+    final = [{"C": 2.0}, {"C": 3.0}, {"C": 4.0}]
+    ensemble = EnsembleClassifier(members, cv=2, weighting="mean", final_params=final)
+    assert [member.C for member in ensemble.fit(X, y).estimators_] == [2.0, 3.0]
+
+
+def test_too_few_last_parameters():
+    """A list that is too short for the members is refused."""
+    X, y = load("multiclass")
+    ensemble = EnsembleClassifier([GaussianNB(), GaussianNB()], final_params=[{}])
+    with pytest.raises(ValueError, match="for 1 members, and the ensemble has 2"):
+        ensemble.fit(X, y)

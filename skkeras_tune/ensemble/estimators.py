@@ -41,9 +41,10 @@ class EnsembleClassifier(ClassifierMixin, EnsembleEstimator):
         own.
     random_state : int, RandomState instance or None, default=None
         Draws the bags of "greedy". Members keep their own.
-    final_params : dict or None, default=None
+    final_params : dict, list of dict or None, default=None
         Parameters that the members are given for their last fit, on all rows, such as
         ``{"refit_full": True}``, which would make each fit of a search twice as long.
+        A list has those of each member, the best setting's first, such as seeds.
 
     Attributes
     ----------
@@ -168,9 +169,10 @@ class EnsembleRegressor(RegressorMixin, EnsembleEstimator):
         own.
     random_state : int, RandomState instance or None, default=None
         Draws the bags of "greedy". Members keep their own.
-    final_params : dict or None, default=None
+    final_params : dict, list of dict or None, default=None
         Parameters that the members are given for their last fit, on all rows, such as
         ``{"refit_full": True}``, which would make each fit of a search twice as long.
+        A list has those of each member, the best setting's first, such as seeds.
 
     Attributes
     ----------
