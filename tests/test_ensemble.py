@@ -613,3 +613,13 @@ def test_too_few_last_parameters():
     ensemble = EnsembleClassifier([GaussianNB(), GaussianNB()], final_params=[{}])
     with pytest.raises(ValueError, match="for 1 members, and the ensemble has 2"):
         ensemble.fit(X, y)
+
+
+def test_no_chance_is_above_one():
+    """Of certain members the average is certain, and not more, whatever is rounded."""
+    X = np.repeat([[0.0], [1e6]], 20, axis=0)
+    y = np.repeat([0, 1], 20)
+    members = [(str(n), GaussianNB()) for n in range(3)]
+    ensemble = EnsembleClassifier(members, weighting="mean").fit(X, y)
+    ensemble.weights_ = np.array([0.3, 0.3, 0.4 + 4e-16])
+    assert ensemble.predict_proba(X).max() == 1

@@ -8,6 +8,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import Tags
 
 from skkeras_tune.ensemble.base import EnsembleEstimator
+from skkeras_tune.ensemble.objective import clip_probabilities
 from skkeras_tune.ensemble.targets import Target, validate_classes, validate_numbers
 
 
@@ -131,7 +132,7 @@ class EnsembleClassifier(ClassifierMixin, EnsembleEstimator):
         ndarray of shape (n_samples, n_classes)
             In the order of `classes_`; for indicators, the probability of each label.
         """
-        return self._average(X)
+        return clip_probabilities(self._average(X))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
