@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 LAYERS = (
     {""},  # the root: the public names
     {"tuning.tune"},
+    {"tuning.last_fit"},
     {"tuning.assembly", "tuning.searches"},
     {"tuning.regressor"},
     {

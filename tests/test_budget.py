@@ -208,6 +208,13 @@ def test_time_is_kept_for_the_members_of_an_ensemble():
     assert reserves == pytest.approx([8 + 2 * 4, 8 + 2 * 8, 2 + 2 * 2])
 
 
+def test_time_is_kept_for_the_networks_of_each_model():
+    """A model that averages several networks costs their trainings, not programs."""
+    budget = Budget(100.0, n_models=1, n_folds=3, n_networks=4)
+    set_costs(budget, [9.0, 2.0], [9.0, 1.0])
+    assert measure_reserve(budget, 100) == pytest.approx(2 + 2 * 4)
+
+
 def test_what_happens_between_batches_is_counted():
     """A search that thinks about its next candidates spends time, too."""
     budget = Budget(100.0)

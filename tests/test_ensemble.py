@@ -596,3 +596,30 @@ def test_members_get_their_last_parameters():
     ensemble = EnsembleClassifier(members, cv=2, final_params={"C": 3.0}).fit(X, y)
     assert all(member.C == 3.0 for member in ensemble.estimators_)
     assert members[0].C == 0.1
+
+
+def test_each_member_may_have_last_parameters_of_its_own():
+    """Of a list, each member gets its own, and those beyond the last member none."""
+    X, y = load_iris(return_X_y=True)
+    members = [LogisticRegression(max_iter=500), LogisticRegression(max_iter=500)]
+    final = [{"C": 2.0}, {"C": 3.0}, {"C": 4.0}]
+    ensemble = EnsembleClassifier(members, cv=2, weighting="mean", final_params=final)
+    assert [member.C for member in ensemble.fit(X, y).estimators_] == [2.0, 3.0]
+
+
+def test_too_few_last_parameters():
+    """A list that is too short for the members is refused."""
+    X, y = load("multiclass")
+    ensemble = EnsembleClassifier([GaussianNB(), GaussianNB()], final_params=[{}])
+    with pytest.raises(ValueError, match="for 1 members, and the ensemble has 2"):
+        ensemble.fit(X, y)
+
+
+def test_no_chance_is_above_one():
+    """Of certain members the average is certain, and not more, whatever is rounded."""
+    X = np.repeat([[0.0], [1e6]], 20, axis=0)
+    y = np.repeat([0, 1], 20)
+    members = [(str(n), GaussianNB()) for n in range(3)]
+    ensemble = EnsembleClassifier(members, weighting="mean").fit(X, y)
+    ensemble.weights_ = np.array([0.3, 0.3, 0.4 + 4e-16])
+    assert ensemble.predict_proba(X).max() == 1

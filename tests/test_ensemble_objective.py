@@ -150,3 +150,13 @@ def test_usual_scores(sample_weight):
     r2 = r2_score(X[:, :2], numbers, sample_weight=sample_weight)
     found = usual_score(Numbers(2), numbers, X[:, :2], sample_weight)
     assert found == ("r2", pytest.approx(r2))
+
+
+def test_certain_members_can_be_scored():
+    """Weights that sum to a little over one, as rounded, make no chance above one."""
+    weights = np.array([0.5, 0.5 + 4e-16])
+    certain = np.stack([np.eye(3)[y]] * 2)
+    assert average(weights, certain).max() > 1
+    scorer = get_scorer("neg_log_loss")
+    score = build_score(LABELS, scorer, X, NAMES, None)
+    assert negate_score(score, certain)(weights) == pytest.approx(0)

@@ -158,6 +158,47 @@ def test_members_are_trained_on_all_rows(flowers):
     assert not hasattr(ensemble.estimators_[0]["network"], "refit_history_")
 
 
+def test_members_of_an_ensemble_have_seeds_of_their_own(flowers):
+    """Members do not all hold out the same rows, and the best keeps the call's seed."""
+    ensemble = tune(*flowers, ensemble=2, **QUICK)
+    final = ensemble.final_params
+    seeds = [params.get("network__random_state", 0) for params in final]
+    assert seeds[0] == 0 != seeds[1]
+    for name, member in ensemble.named_estimators_.items():
+        place = ensemble.names_.index(name)
+        assert member["network"].random_state == seeds[place]
+    assert tune(*flowers, ensemble=2, **QUICK).final_params == final
+
+
+@pytest.mark.parametrize(("ensemble", "n_networks"), [(None, 4), (2, 2)])
+def test_the_last_fit_of_few_rows_averages_networks(ensemble, n_networks, flowers):
+    """Of few rows the last fit trains several networks, unless told otherwise."""
+    options = {**QUICK, "ensemble": ensemble}
+    assert count_members(tune(*flowers, **options)) == {n_networks}
+    assert count_members(tune(*flowers, n_members=3, **options)) == {3}
+    assert count_members(tune(*flowers, n_members=1, **options)) == {1}
+
+
+def test_the_number_of_networks_may_be_searched(flowers):
+    """A number of networks that is part of the settings stays."""
+    options = {**QUICK, "space": {**SPACE, "n_members": [1]}}
+    assert count_members(tune(*flowers, **options)) == {1}
+
+
+def test_an_estimator_of_the_users_keeps_its_networks(iris):
+    """The user's own estimator has the number and the seed that it came with."""
+    options = {**QUICK, "estimator": KerasClassifier(random_state=7), "ensemble": 2}
+    ensemble = tune(*iris, **options)
+    for network in ensemble.estimators_:
+        assert (network.n_members, network.random_state) == (1, 7)
+
+
+def count_members(found):
+    """Return the numbers of networks in what `tune` gave."""
+    models = getattr(found, "estimators_", None) or [found.best_estimator_]
+    return {len(model["network"].members_) for model in models}
+
+
 def test_an_ensemble_of_numbers(diabetes):
     """Numbers go to an ensemble of regressors."""
     ensemble = tune(*diabetes, ensemble=2, **QUICK)

@@ -28,7 +28,12 @@ from skkeras_tune.ensemble.gathering import (
     gather_from_list,
     gather_from_search,
 )
-from skkeras_tune.ensemble.members import fit_member, is_search, name_members
+from skkeras_tune.ensemble.members import (
+    fit_member,
+    is_search,
+    list_final_params,
+    name_members,
+)
 from skkeras_tune.ensemble.objective import (
     average,
     build_loss,
@@ -57,7 +62,7 @@ class EnsembleEstimator(BaseEstimator):
         "cv": ["cv_object"],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
-        "final_params": [dict, None],
+        "final_params": [dict, list, None],
     }
 
     def __init__(
@@ -187,11 +192,11 @@ class EnsembleEstimator(BaseEstimator):
 
     def _fit_members(self, library: Library, rows: Rows) -> None:
         """Fit on all rows the members that have a weight."""
-        pairs = zip(library.members.items(), self.weights_, strict=True)
-        final = self.final_params or {}
+        members = library.members
+        final = list_final_params(self.final_params, len(members))
         chosen = {
-            name: clone(member).set_params(**final)
-            for (name, member), w in pairs
+            name: clone(members[name]).set_params(**params)
+            for name, params, w in zip(members, final, self.weights_, strict=True)
             if w > 0
         }
         self.estimators_ = Parallel(n_jobs=self.n_jobs)(

@@ -8,6 +8,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import Tags
 
 from skkeras_tune.ensemble.base import EnsembleEstimator
+from skkeras_tune.ensemble.objective import clip_probabilities
 from skkeras_tune.ensemble.targets import Target, validate_classes, validate_numbers
 
 
@@ -41,9 +42,10 @@ class EnsembleClassifier(ClassifierMixin, EnsembleEstimator):
         own.
     random_state : int, RandomState instance or None, default=None
         Draws the bags of "greedy". Members keep their own.
-    final_params : dict or None, default=None
+    final_params : dict, list of dict or None, default=None
         Parameters that the members are given for their last fit, on all rows, such as
         ``{"refit_full": True}``, which would make each fit of a search twice as long.
+        A list has those of each member, the best setting's first, such as seeds.
 
     Attributes
     ----------
@@ -130,7 +132,7 @@ class EnsembleClassifier(ClassifierMixin, EnsembleEstimator):
         ndarray of shape (n_samples, n_classes)
             In the order of `classes_`; for indicators, the probability of each label.
         """
-        return self._average(X)
+        return clip_probabilities(self._average(X))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -168,9 +170,10 @@ class EnsembleRegressor(RegressorMixin, EnsembleEstimator):
         own.
     random_state : int, RandomState instance or None, default=None
         Draws the bags of "greedy". Members keep their own.
-    final_params : dict or None, default=None
+    final_params : dict, list of dict or None, default=None
         Parameters that the members are given for their last fit, on all rows, such as
         ``{"refit_full": True}``, which would make each fit of a search twice as long.
+        A list has those of each member, the best setting's first, such as seeds.
 
     Attributes
     ----------

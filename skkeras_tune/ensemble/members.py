@@ -124,6 +124,31 @@ def fit_member(
     return clone(member).fit(X, y, **params)
 
 
+def list_final_params(given: Any, n_members: int) -> list[dict[str, Any]]:
+    """Return the parameters of each member's last fit.
+
+    Parameters
+    ----------
+    given : dict, list of dict or None
+        Those of all members, or of each; of a list that is longer, the first count.
+    n_members : int
+
+    Raises
+    ------
+    ValueError
+        If a list has fewer than there are members.
+    """
+    if not isinstance(given, list):
+        return [given or {}] * n_members
+    if len(given) < n_members:
+        message = (
+            f"final_params has parameters for {len(given)} members, and the ensemble "
+            f"has {n_members}. Give a dict for each, or one dict for all."
+        )
+        raise ValueError(message)
+    return given[:n_members]
+
+
 def weight_arguments(member: Any, sample_weight: Any) -> dict[str, Any]:
     """Return the weights as an argument of a member's `fit`.
 

@@ -75,6 +75,15 @@ def average(weights: Array, predictions: Array) -> Array:
     return averaged
 
 
+def clip_probabilities(averaged: Array) -> Array:
+    """Return averaged probabilities without the excess over one that rounding adds.
+
+    scikit-learn's metrics refuse it.
+    """
+    clipped: Array = np.minimum(averaged, 1.0)
+    return clipped
+
+
 class _Predictions(BaseEstimator):
     """Predictions in the form of a fitted estimator, for scikit-learn's scorers."""
 
@@ -100,7 +109,7 @@ class _PredictedLabels(ClassifierMixin, _Predictions):
         return self.target.classes  # type: ignore[union-attr]
 
     def predict_proba(self, X: Any) -> Array:
-        return self.averaged
+        return clip_probabilities(self.averaged)
 
 
 class _PredictedNumbers(RegressorMixin, _Predictions):

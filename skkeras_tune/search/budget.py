@@ -34,10 +34,19 @@ class Budget:
         How many of the candidates the last fit trains again.
     n_folds : int, default=5
         How often each candidate is trained.
+    n_networks : int, default=1
+        How many networks each of these models averages.
     """
 
-    def __init__(self, seconds: float, n_models: int = 1, n_folds: int = 5) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        n_models: int = 1,
+        n_folds: int = 5,
+        n_networks: int = 1,
+    ) -> None:
         self.seconds, self._n_models, self._n_folds = seconds, n_models, n_folds
+        self._n_networks = n_networks
         self._start = self._mark = time.monotonic()
         self._last_size = self._n_candidates = 0
         #: Of each batch so far, seconds for one candidate, the longest that a program
@@ -63,7 +72,8 @@ class Budget:
         if self.costs:
             n_models = min(self._n_models, n_candidates)
             # A candidate trains on all rows as often as there are folds, less one.
-            n_trained = max(2 * n_models / max(self._n_folds - 1, 1), _LONE_FIT)
+            n_trainings = 2 * n_models * self._n_networks
+            n_trained = max(n_trainings / max(self._n_folds - 1, 1), _LONE_FIT)
             expected = max(n_models, 2) * _expect(self.program_costs)
             expected += n_trained * _expect(self.training_costs)
             reserved = min(expected, _MOST_RESERVED * self.seconds)

@@ -22,8 +22,8 @@ PREPARE, NETWORK = "prepare", "network"
 
 # Networks stop early, long before this.
 _EPOCHS, _PATIENCE = 200, 16
-# Of few rows a tenth says too little of when to stop.
-_FEW_ROWS = 2000
+#: Of fewer rows a tenth says too little of when to stop.
+FEW_ROWS = 2000
 
 
 def build_estimator(
@@ -40,7 +40,7 @@ def build_estimator(
         Of the network.
     """
     n_rows = X.shape[0]
-    share = 0.1 if n_rows >= _FEW_ROWS else 0.2
+    share = 0.1 if n_rows >= FEW_ROWS else 0.2
     kind = KerasClassifier if target.classifies else StandardizedRegressor
     network = kind(
         epochs=_EPOCHS,

@@ -37,6 +37,7 @@ from skkeras_tune.tuning.assembly import (
     find_prefix,
 )
 from skkeras_tune.tuning.folds import Folds
+from skkeras_tune.tuning.last_fit import LastFit, resolve_members
 from skkeras_tune.tuning.searches import (
     BUILDERS,
     LEVELS,
@@ -60,6 +61,7 @@ _CONSTRAINTS: dict[str, list[Any]] = {
     "time_budget": [Interval(Real, 0, None, closed="neither"), None],
     "executions_per_trial": [_AT_LEAST_ONE],
     "refit_full": ["boolean", Interval(Real, 0, None, closed="neither")],
+    "n_members": [_AT_LEAST_ONE, StrOptions({"auto"})],
     "ensemble": [_AT_LEAST_ONE, None],
     "task": [StrOptions({"auto", "classification", "regression"})],
     "random_state": ["random_state"],
@@ -91,6 +93,7 @@ def tune(
     time_budget: float | None = None,
     executions_per_trial: int = 1,
     refit_full: bool | float = True,
+    n_members: int | Literal["auto"] = "auto",
     ensemble: int | None = None,
     groups: ArrayLike | None = None,
     task: Task = "auto",
@@ -145,6 +148,13 @@ def tune(
         The last fit stops early on held-out rows; this trains again on all rows, for
         this factor times the best number of epochs (True is 1). The same holds for the
         members of an ensemble. Not for "hyperband" or a search of your own.
+    n_members : int or "auto", default="auto"
+        The last fit trains so many networks with the winner's settings, from seeds of
+        their own, and averages them; the same holds for each member of an ensemble.
+        "auto" is 4 for tables of less than 2,000 rows, where how one network turns out
+        is luck for the most part, 2 for an ensemble's members, and 1 for more rows. It
+        leaves an estimator of your own as it is, and a space that has ``n_members``.
+        Not for "hyperband" or a search of your own.
     ensemble : int, default=None
         Return an ensemble of the so many best candidates in place of a search.
     groups : array-like of shape (n_samples,), default=None
@@ -154,8 +164,9 @@ def tune(
         What `y` is, where its values mislead. It needs no say where `estimator` is
         given.
     random_state : int, RandomState instance or None, default=None
-        Decides folds, candidates and networks. Of an estimator of your own it decides
-        nothing.
+        Decides folds, candidates and networks; in the last fit each member of an
+        ensemble has a seed, and held-out rows, of its own. Of an estimator of your own
+        it decides nothing.
     memory : str, path or joblib.Memory, default=None
         Where the networks' trainings are kept, so that a call which was killed goes on
         where it was when it is repeated. Needs an int as `random_state`.
@@ -224,14 +235,22 @@ def tune(
     fit_params = _list_fit_params(chosen.estimator, prefix, groups)
     rows = _Rows(X, target, groups, fit_params)
     n_folds = folds.get_n_splits(X, target.y, groups)
-    budget = _build_budget(time_budget, started, int(ensemble or 1), n_folds)
+    n_models = int(ensemble or 1)
+    last = _plan_last_fit(
+        chosen,
+        refit_full,
+        n_members,
+        n_rows=len(target.y),
+        n_models=n_models,
+        seed=seed,
+        built=estimator is None,
+    )
+    budget = _build_budget(time_budget, started, n_models, n_folds, last.n_members or 1)
     with _fuse(n_jobs), spend(budget):
         if ensemble is None:
-            result = _fit_search(chosen, rows, refit_full)
+            result = _fit_search(chosen, rows, last)
         else:
-            result = _fit_ensemble(
-                chosen, rows, int(ensemble), refit_full, scoring, seed
-            )
+            result = _fit_ensemble(chosen, rows, n_models, last, scoring, seed)
     if budget is not None and budget.is_too_short:
         warnings.warn(
             f"time_budget={time_budget!r} seconds were too short to train one "
@@ -365,13 +384,32 @@ def _list_fit_params(estimator: Any, prefix: str | None, groups: Any) -> dict[st
     return {f"{prefix}groups": np.asarray(groups)}
 
 
+def _plan_last_fit(
+    search: Any,
+    refit_full: bool | float,
+    n_members: int | Literal["auto"],
+    *,
+    n_rows: int,
+    n_models: int,
+    seed: int | None,
+    built: bool,
+) -> LastFit:
+    """Return what the last fit sets; of an estimator of the user's, what was asked."""
+    if not built:
+        return LastFit(refit_full, None if n_members == "auto" else n_members, None)
+    found = find_space_parameter(search)
+    space = None if found is None else search.get_params(deep=False)[found[0]]
+    resolved = resolve_members(n_members, n_rows, n_models, space)
+    return LastFit(refit_full, resolved, seed)
+
+
 def _build_budget(
-    seconds: float | None, started: float, n_models: int, n_folds: int
+    seconds: float | None, started: float, n_models: int, n_folds: int, n_networks: int
 ) -> Budget | None:
     if seconds is None:
         return None
     left = float(seconds) - (time.monotonic() - started)
-    return Budget(left, n_models, n_folds)
+    return Budget(left, n_models, n_folds, n_networks)
 
 
 def _fuse(n_jobs: int | None) -> AbstractContextManager[Any]:
@@ -382,29 +420,22 @@ def _fuse(n_jobs: int | None) -> AbstractContextManager[Any]:
     return fused(n_jobs=n_jobs)
 
 
-def _fit_search(search: Any, rows: _Rows, refit_full: bool | float) -> Any:
+def _fit_search(search: Any, rows: _Rows, last: LastFit) -> Any:
     """Fit a search, and its winner on all rows unless it does so itself."""
     groups = {} if rows.groups is None else {"groups": rows.groups}
     search.fit(rows.X, rows.target.y, **groups, **rows.fit_params)
     if search.get_params(deep=False).get("refit") is False:
-        _refit(search, rows, refit_full)
+        _refit(search, rows, last)
     _report_columns(search)
     return search
 
 
-def _refit(search: Any, rows: _Rows, refit_full: bool | float) -> None:
+def _refit(search: Any, rows: _Rows, last: LastFit) -> None:
     """Fit the winner of a search that has not done so, with its networks' epochs."""
     winner = build_winner(search)
-    winner.set_params(**_list_final_params(winner, refit_full))
+    winner.set_params(**last.list_params(winner))
     fit_winner(search, winner, rows.X, rows.target.y, rows.fit_params)
     search.refit = True
-
-
-def _list_final_params(model: Any, refit_full: bool | float) -> dict[str, Any]:
-    """Return the parameters by which networks train again on all rows."""
-    if not refit_full:
-        return {}
-    return {f"{prefix}refit_full": refit_full for prefix in list_networks(model)}
 
 
 def _report_columns(search: Any) -> None:
@@ -418,7 +449,7 @@ def _fit_ensemble(
     search: Any,
     rows: _Rows,
     n_best: int,
-    refit_full: bool | float,
+    last: LastFit,
     scoring: Any,
     seed: int | None,
 ) -> Any:
@@ -429,7 +460,7 @@ def _fit_ensemble(
         n_best=n_best,
         scoring=scoring,
         random_state=seed,
-        final_params=_list_final_params(search.estimator, refit_full),
+        final_params=last.list_member_params(search.estimator, n_best),
     )
     groups = {} if rows.groups is None else {"groups": rows.groups}
     ensemble.fit(rows.X, rows.target.y, **groups, **rows.fit_params)
@@ -440,6 +471,6 @@ def _fit_ensemble(
             keep_winner(fitted, ensemble.named_estimators_[name])
             fitted.refit = True
         else:
-            _refit(fitted, rows, refit_full)
+            _refit(fitted, rows, last)
     _report_columns(fitted)
     return ensemble
