@@ -1,5 +1,7 @@
 """What NumPy runs ends as what XLA runs, and only where it is sooner."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -14,6 +16,9 @@ from skkeras_tune.training.activations import (
     activate_with_way_back,
 )
 from skkeras_tune.training.blas import one_blas_thread
+from skkeras_tune.training.group import Group
+from skkeras_tune.training.member import Member
+from tests.test_keras_loop import DATA, PLAN
 
 BASE = {"epochs": 6, "units": 9, "n_hidden": 2, "learning_rate": 0.01}
 SETTINGS = {
@@ -115,6 +120,29 @@ def test_a_group_is_compiled_when_all_of_it_takes_longer(diabetes, programs, n_r
     assert len(list(programs)) == (0 if n_rates == 2 else 1)
     report = fusion.report()
     assert ("run by NumPy" in str(report)) == (n_rates == 2)
+
+
+def test_a_program_that_there_is_runs_a_short_group_too(diabetes, programs):
+    """What has been compiled for a search runs the few fits that come later."""
+    model = KerasRegressor(epochs=50, early_stopping=False, random_state=0)
+    search = GridSearchCV(model, {}, cv=3, refit=False)
+    with fused():
+        clone(search).set_params(estimator__engine="compiled").fit(*diabetes)
+    with fused() as fusion:
+        search.fit(*diabetes)
+    assert len(list(programs)) == 1
+    assert "run by NumPy" not in str(fusion.report())
+
+
+def test_nobody_joins_a_group_that_numpy_runs(programs):
+    """With more members it might not be sooner any more."""
+    members = [
+        Member(replace(PLAN, seed=seed), DATA, may_interpret=True) for seed in range(3)
+    ]
+    group = Group(members[:2])
+    assert group.choose_room(2, programs).machine == "numpy"
+    assert not group.add(members[2])
+    assert group.n_waiting == 2
 
 
 def test_members_that_stop_leave_room(iris, programs):

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 from skkeras_tune.fusion.report import FusedGroup, describe_member
@@ -10,6 +11,7 @@ from skkeras_tune.training.costs import STEP_SECONDS, estimate_member
 from skkeras_tune.training.design import join_designs, pad_members
 from skkeras_tune.training.group import Group
 from skkeras_tune.training.member import Member
+from skkeras_tune.training.numpy_program import find_formulas
 from skkeras_tune.training.rescue import train_group
 from skkeras_tune.training.room import estimate_room, list_rooms
 from skkeras_tune.training.slots import Outcome, Slots, bound_slots, programs
@@ -57,8 +59,11 @@ def _estimate(requests: Sequence[Request]) -> float:
     n_busy = math.ceil(sum(lengths) / max(lengths))
     designs = [member.design for member in members]
     own = join_designs(designs, pad_members(n_busy), ())
-    known = [estimate_room(room, lengths) for room in list_rooms(programs, own)]
-    return min([programs.build_seconds + estimate_room(own, lengths), *known])
+    rooms = list_rooms(programs, own)
+    if all(m.may_interpret for m in members) and find_formulas(own) is not None:
+        rooms.append(replace(own, machine="numpy"))
+    ready = [estimate_room(room, lengths) for room in rooms]
+    return min([programs.build_seconds + estimate_room(own, lengths), *ready])
 
 
 class Batch:

@@ -57,8 +57,9 @@ class Group:
         with self._lock:
             design = join_designs(self._designs, 2, self._pool.rows)
             added = join_designs([*self._designs, member.design], 2, self._pool.rows)
-            is_refused = not member.may_interpret and self._is_by_numpy
-            if is_refused or design != added or not self._pool.add(member.arrays):
+            # With more members NumPy may not be sooner any more.
+            is_refused = design != added or self._is_by_numpy
+            if is_refused or not self._pool.add(member.arrays):
                 return False
             self._waiting.append((len(self._designs), member))
             self._designs.append(member.design)
@@ -78,11 +79,11 @@ class Group:
             if self._room is None:
                 lengths = [member.n_steps for _, member in self._waiting]
                 own = choose_design(self.join, lengths, self.n_lanes, most_slots)
-                room = own
+                room, is_new = own, True
                 if self._shares:
                     room = find_room(own, lengths, self.n_lanes, programs)
-                may = self._may_interpret and room == own
-                if may and find_formulas(own) is not None:
+                    is_new = room not in programs
+                if is_new and self._may_interpret and find_formulas(own) is not None:
                     room = choose_machine(own, lengths, self._n_times)
                 self._room = room
             return self._room

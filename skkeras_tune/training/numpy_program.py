@@ -4,6 +4,7 @@ Nothing is traced or compiled, and a step takes longer: for trainings of few ste
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from skkeras_tune.training.program import RUNNING, Design, State
 from skkeras_tune.training.stacked_mlp import StackedMLP
 
 
+@lru_cache(256)
 def find_formulas(design: Design) -> DirectLoss | None:
     """Return the formulas of a design's loss, if NumPy can run all of the design."""
     if not isinstance(design.network, StackedMLP):
