@@ -6,6 +6,7 @@ Classes and names take routed options. What is made belongs to one fit alone.
 import copy
 import inspect
 from collections.abc import Callable, Mapping
+from functools import cache
 from numbers import Real
 from typing import Any
 
@@ -79,6 +80,31 @@ def build_losses(loss: Any, options: Mapping[str, Any]) -> Any:
         return unflatten_params(_names_to_classes(loss, find_loss_class), options)
 
 
+def find_optimizer_class(name: str) -> type:
+    """Return the class of a name that Keras knows.
+
+    Keras would make an optimizer to tell, which takes a millisecond.
+
+    Raises
+    ------
+    ValueError
+        If Keras does not know it.
+    """
+    for known in _list_optimizers():
+        if known.__name__.lower() == name.lower():
+            return known
+    found: type = type(keras.optimizers.get(name))
+    return found
+
+
+@cache
+def _list_optimizers() -> list[type]:
+    base = keras.optimizers.Optimizer
+    named = vars(keras.optimizers).values()
+    classes = [each for each in named if isinstance(each, type)]
+    return [each for each in classes if issubclass(each, base) and each is not base]
+
+
 def _build_optimizer(params: Mapping[str, Any], rate_given: bool) -> Any:
     optimizer, rate = params["optimizer"], params["learning_rate"]
     if isinstance(rate, Real):
@@ -89,7 +115,7 @@ def _build_optimizer(params: Mapping[str, Any], rate_given: bool) -> Any:
             changes = {"learning_rate": rate} if rate_given else {}
             return _copy_optimizer(optimizer, {**changes, **options})
         if isinstance(optimizer, str):
-            optimizer = type(keras.optimizers.get(optimizer))
+            optimizer = find_optimizer_class(optimizer)
         if "learning_rate" in inspect.signature(optimizer).parameters:
             options = {"learning_rate": thaw(freeze(rate)), **options}
         return unflatten_params(optimizer, options)

@@ -15,7 +15,11 @@ import numpy as np
 from sklearn.utils.validation import check_memory
 
 from skkeras_tune._compat import HasMethods, Interval, Options, StrOptions
-from skkeras_tune.compilation import OUTPUT_METRICS, build_callbacks
+from skkeras_tune.compilation import (
+    OUTPUT_METRICS,
+    build_callbacks,
+    find_optimizer_class,
+)
 from skkeras_tune.routing import route_options
 from skkeras_tune.training.result_store import ResultStore
 
@@ -92,7 +96,7 @@ FIT_CONSTRAINTS: dict[str, list[Any]] = {
 _NAMED_SETS: dict[str, Callable[[str], Any]] = {
     "activation": keras.activations.get,
     "kernel_initializer": keras.initializers.get,
-    "optimizer": keras.optimizers.get,
+    "optimizer": find_optimizer_class,
     "loss": keras.losses.get,
 }
 _OWN_NAMES = {

@@ -4,10 +4,15 @@ import keras
 import numpy as np
 import pytest
 
-from skkeras_tune.compilation import build_losses, resolve_compilation
+from skkeras_tune.compilation import (
+    build_losses,
+    find_optimizer_class,
+    resolve_compilation,
+)
 from skkeras_tune.frozen import thaw
 from skkeras_tune.losses import loss_name
 
+NAMES = ("adam", "rmsprop", "adagrad", "adamax", "nadam", "adamw", "lion", "ftrl")
 DEFAULTS = {
     "optimizer": "adam",
     "learning_rate": 0.01,
@@ -40,9 +45,19 @@ def test_optimizers_take_the_learning_rate_and_options(optimizer):
     assert built.momentum == 0.9
 
 
-@pytest.mark.parametrize(
-    "name", ["adam", "rmsprop", "adagrad", "adamax", "nadam", "adamw", "lion", "ftrl"]
-)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_gives_the_class_that_keras_gives(name):
+    """No optimizer is made to find it, and one that a user registers is found too."""
+    for spelling in (name, name.upper()):
+        assert find_optimizer_class(spelling) is type(keras.optimizers.get(spelling))
+    with pytest.raises((ValueError, TypeError)):
+        find_optimizer_class("optimizer")
+    mine = type("Mine", (keras.optimizers.SGD,), {})
+    with keras.saving.custom_object_scope({"mine": mine}):
+        assert find_optimizer_class("mine") is mine
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_every_named_optimizer_has_the_learning_rate(name):
     """Keras's optimizers are found by name and take the learning rate."""
     assert float(build_optimizer(optimizer=name).learning_rate) == pytest.approx(0.01)
