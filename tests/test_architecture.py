@@ -60,7 +60,7 @@ LAYERS = (
     {"training.rescue"},
     {"training.slots"},
     {"training.group"},
-    {"training.pooling", "training.room"},
+    {"training.orders", "training.pooling", "training.room"},
     {"training.member", "training.model_design"},
     {
         "training.design",

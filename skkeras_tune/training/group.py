@@ -46,6 +46,11 @@ class Group:
         """How many have not begun."""
         return len(self._waiting)
 
+    @property
+    def order_length(self) -> int:
+        """How many rows a member visits in an epoch, about."""
+        return max(design.layout.order for design in self._designs)
+
     def take(self, n_members: int) -> list[tuple[int, Member]]:
         """Return up to so many that wait, each with its place in the group."""
         with self._lock:

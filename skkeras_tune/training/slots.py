@@ -7,18 +7,18 @@ enough have left, those that go on move to a smaller program.
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
-from functools import lru_cache
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from skkeras_tune.randomness import epoch_order
 from skkeras_tune.training.costs import REPEATS
 from skkeras_tune.training.design import pad_members
 from skkeras_tune.training.group import Group
 from skkeras_tune.training.member import Member
+from skkeras_tune.training.orders import Orders
 from skkeras_tune.training.plan import TrainingResult
 from skkeras_tune.training.program import RUNNING, STOPPED, Design, Machine, Program
 from skkeras_tune.training.program_cache import ProgramCache
@@ -106,7 +106,7 @@ class Slots:
         self.n_slots = pad_members(n_slots)
         self._train_seconds = self._compile_seconds = 0.0
         self._slots: list[tuple[int, Member] | None] = []
-        self._draw = lru_cache(maxsize=8 * n_slots)(epoch_order)
+        self._orders = Orders(n_slots, group.order_length)
         self._n_epochs, self._epoch_seconds = 1, 0.0
         self._design: Design
         self._machine: Machine = "xla"
@@ -228,8 +228,17 @@ class Slots:
             "n_epochs": tf.constant(n_epochs),
             "first_epoch": tf.constant(self._list_epochs()),
         }
-        yield from self._take_ended(self._call(run))
+        with self._drawing_ahead(n_epochs):
+            values = self._call(run)
+        yield from self._take_ended(values)
         self._n_epochs = 2 * n_epochs
+
+    def _drawing_ahead(self, n_epochs: int) -> AbstractContextManager[None]:
+        """Let another core draw what the next calls visit, if one is idle."""
+        is_idle = len(self._slots) == 1 and self._design.machine != "numpy"
+        most = self._design.layout.epochs if is_idle else 0
+        epochs = range(n_epochs, n_epochs + most)
+        return self._orders.drawn_ahead(self.members, epochs)
 
     def _count_epochs_in_time(self) -> int:
         """Return how many epochs end before the next deadline, at least one."""
@@ -310,7 +319,7 @@ class Slots:
             if slot is not None:
                 _, member = slot
                 for i in range(min(n_epochs, member.epochs_left)):
-                    order = member.draw_order(i, self._draw)
+                    order = self._orders.draw(member, i)
                     orders[i, place, : member.n_rows] = order
         return tf.constant(orders)
 
