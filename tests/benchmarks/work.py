@@ -219,7 +219,7 @@ class Work(NamedTuple):
 WORK: dict[str, Work] = {
     "one fit, 13,600 x 8, 8-30-1, cold, 50 epochs": Work(fit_california, 50, 1),
     "the same, 5 epochs": Work(fit_california, 5, 1),
-    "the same, 5 epochs, program on disk": Work(fit_california, 5, 1, on_disk=True),
+    "the same, 50 epochs, program on disk": Work(fit_california, 50, 1, on_disk=True),
     "the same, 50 epochs, second fit": Work(partial(fit_california, again=True), 50, 1),
     "the same, 50 epochs, cold, one core": Work(fit_california, 50, 1, "scikit-learn"),
     "the same, 5 epochs, through model=": Work(fit_function, 5, 1),
