@@ -361,6 +361,8 @@ class KerasEstimator(BaseWrapper):
             data = assign_roles(rows, None, None)
             plan = replace(build_plan(settings, self._facts(), data), stopping=None)
             trainings = self._list_trainings(plan, data, settings)
+            # Whoever trains by single epochs does so many times.
+            trainings = [replace(each, is_repeated=True) for each in trainings]
             results = self._train(trainings)
             members = list(map(FittedMember.read, trainings, results))
             earlier = self._members if continues else ()
@@ -469,7 +471,8 @@ class KerasEstimator(BaseWrapper):
 
     def _train(self, trainings: list[Training]) -> list[TrainingResult]:
         store = resolve_store(self.memory, self.random_state, type(self).__name__)
-        trainings = [replace(t, is_repeated=self._is_clone) for t in trainings]
+        if self._is_clone:
+            trainings = [replace(each, is_repeated=True) for each in trainings]
         return train_remembered(store, trainings, engine=self.engine)
 
     def _keep(self, members: Sequence[FittedMember]) -> None:

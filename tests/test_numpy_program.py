@@ -110,6 +110,16 @@ def test_fits_of_a_search_are_compiled_sooner(diabetes, programs):
     assert len(list(programs)) == 1
 
 
+def test_single_epochs_are_compiled_sooner(programs):
+    """Whoever trains by single epochs does so many times."""
+    X = np.random.default_rng(0).normal(size=(20_000, 4))
+    model = KerasRegressor(epochs=1, early_stopping=False)
+    model.fit(X, X[:, 0])
+    assert not list(programs)
+    model.partial_fit(X, X[:, 0])
+    assert len(list(programs)) == 1
+
+
 @pytest.mark.parametrize("n_rates", [2, 200])
 def test_a_group_is_compiled_when_all_of_it_takes_longer(diabetes, programs, n_rates):
     """NumPy runs a search of a few fits, and XLA one of many."""
