@@ -169,7 +169,8 @@ def test_meta_estimators(iris, kind):
     """Meta-estimators predict the same."""
     X, y = iris
     expected, found, report = both(lambda: METAS[kind]().fit(X, y).predict_proba(X))
-    assert_allclose(found, expected, atol=1e-4)
+    # Calibration multiplies by up to 18 what XLA and NumPy round differently.
+    assert_allclose(found, expected, atol=1e-4 if kind == "calibrated" else 1e-5)
     assert report.n_fused >= 2
 
 

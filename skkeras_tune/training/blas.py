@@ -1,7 +1,7 @@
 """NumPy's matrix products in one thread, while somebody says so.
 
-Those of small matrices take no longer in one, and up to twenty times as long in several
-where the cores are busy, since threads wait for each other in a loop.
+Those of small matrices take no longer in one, and many times as long in several where
+the cores are busy, since threads wait for each other in a loop.
 """
 
 import threading

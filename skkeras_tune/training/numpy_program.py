@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from skkeras_tune.training.activations import KNOWN_TO_NUMPY
+from skkeras_tune.training.arrays import expand
 from skkeras_tune.training.blas import one_blas_thread
 from skkeras_tune.training.direct_losses import DirectLoss, find_direct_loss
 from skkeras_tune.training.mlp_program import MLPProgram
@@ -105,12 +106,14 @@ class NumpyProgram(MLPProgram):
         self, raw: Any, batch: State, numbers: Any, share: Any
     ) -> tuple[Any, Any, Any]:
         """Return outputs, losses and slopes of a batch."""
-        outputs, losses = self.find_losses(raw, batch, numbers)
-        targets = self.judge.adapt(batch["y"], raw, numbers["label_smoothing"])
-        slope = self._formulas.slope(targets, raw)
-        return outputs, losses, slope * np.expand_dims(share, 2)
+        targets = self._adapt_targets(raw, batch, numbers)
+        slope = self._formulas.slope(targets, raw) * expand(share, 2)
+        return raw, self._formulas.losses(targets, raw), slope
 
     def find_losses(self, raw: Any, batch: State, numbers: Any) -> tuple[Any, Any]:
         """Return outputs and losses of a batch."""
-        targets = self.judge.adapt(batch["y"], raw, numbers["label_smoothing"])
+        targets = self._adapt_targets(raw, batch, numbers)
         return raw, self._formulas.losses(targets, raw)
+
+    def _adapt_targets(self, raw: Any, batch: State, numbers: Any) -> Any:
+        return self.judge.adapt(batch["y"], raw, numbers["label_smoothing"])

@@ -28,25 +28,6 @@ Outcome = TrainingResult | BaseException
 #: Called before each call of a program; an exception it raises ends the training.
 Pulse = Callable[["Slots"], None]
 
-
-class LaneRun(NamedTuple):
-    """What slots have done.
-
-    Attributes
-    ----------
-    n_slots : int
-        Members trained side by side.
-    machine : {"xla", "tensorflow", "numpy"}
-        What ran the program.
-    compile_seconds, train_seconds : float
-    """
-
-    n_slots: int
-    machine: Machine
-    compile_seconds: float
-    train_seconds: float
-
-
 _FIRST_EPOCHS = 4
 _MAX_SLOTS = 64
 # The weights, their gradients, the best ones, and what optimizers keep.
@@ -84,6 +65,24 @@ def bound_slots(members: Iterable[Member], max_bytes: int) -> int:
     """Return how many members' states this memory holds."""
     state = max(_COPIES * 4 * member.n_weights for member in members)
     return max(1, min(max_bytes // state, _MAX_SLOTS))
+
+
+class LaneRun(NamedTuple):
+    """What slots have done.
+
+    Attributes
+    ----------
+    n_slots : int
+        Members trained side by side.
+    machine : {"xla", "tensorflow", "numpy"}
+        What ran the program.
+    compile_seconds, train_seconds : float
+    """
+
+    n_slots: int
+    machine: Machine
+    compile_seconds: float
+    train_seconds: float
 
 
 class Slots:

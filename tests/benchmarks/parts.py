@@ -85,6 +85,9 @@ def time_own(times: Times, i: int) -> None:
         for turn in ("first", "second"):
             part = f"{turn} fit of {FEW} steps, {words}"
             timed(times, part, lambda m=model: m.fit(X, y))
+    X, y = draw_rows(200)
+    model = KerasRegressor(units=UNITS, epochs=3, early_stopping=False)
+    timed(times, "a step run by NumPy", lambda: model.fit(X, y), share=600)
 
 
 def print_parts() -> None:
@@ -92,7 +95,7 @@ def print_parts() -> None:
     for name, parts in measure().items():
         print(f"\nThe parts of a fit with {name}, in milliseconds:")
         for part, milliseconds in parts.items():
-            print(f"  {part}: {milliseconds:.1f}")
+            print(f"  {part}: {milliseconds:.3g}")
 
 
 if __name__ == "__main__":
