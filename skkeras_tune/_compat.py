@@ -8,7 +8,7 @@ import logging
 import os
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -31,6 +31,7 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 from sklearn.utils.validation import _check_method_params, _check_sample_weight
+from tensorflow.compiler.tf2xla.ops import gen_xla_ops
 from tensorflow.python.eager import context as eager_context
 
 __all__ = [
@@ -312,3 +313,29 @@ def start_tensorflow(flags: str) -> None:
             del os.environ["TF_XLA_FLAGS"]
         else:
             os.environ["TF_XLA_FLAGS"] = before
+
+
+def call_stablehlo(
+    text: str, returns: Sequence[tuple[Sequence[int], Any]], *arguments: Any
+) -> list[Any]:
+    """Call the function of a StableHLO module, within a function that XLA compiles.
+
+    TensorFlow has no public name for the operation, which its converter of JAX's
+    functions (`jax2tf`) relies on. Version 9 is the one that takes a module as it is.
+
+    Parameters
+    ----------
+    text : str
+    returns : sequence of (shape, dtype)
+        Of each result.
+    *arguments : tensors
+    """
+    return gen_xla_ops.xla_call_module(
+        args=arguments,
+        version=9,
+        module=text,
+        Sout=[shape for shape, _ in returns],
+        Tout=[dtype for _, dtype in returns],
+        platforms=["CPU"],
+        disabled_checks=["platform"],
+    )

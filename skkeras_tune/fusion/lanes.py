@@ -9,9 +9,9 @@ from skkeras_tune.fusion.report import FusedGroup, describe_member
 from skkeras_tune.fusion.request import Request
 from skkeras_tune.training.costs import STEP_SECONDS, estimate_member
 from skkeras_tune.training.design import join_designs, pad_members
+from skkeras_tune.training.formula_program import find_formulas
 from skkeras_tune.training.group import Group
 from skkeras_tune.training.member import Member
-from skkeras_tune.training.numpy_program import find_formulas
 from skkeras_tune.training.rescue import train_group
 from skkeras_tune.training.room import estimate_room, list_rooms
 from skkeras_tune.training.slots import Outcome, Slots, bound_slots, programs

@@ -1,7 +1,8 @@
 """Operations that take arrays of NumPy and tensors of TensorFlow alike.
 
 What a program computes is written once, out of these and of the arithmetic operators:
-of tensors they make a graph, and of arrays they give the values at once.
+of tensors they make a graph, and of arrays they give the numbers at once. Values of
+StableHLO are used as arrays are, and make the text of a module.
 """
 
 from collections.abc import Sequence
@@ -12,11 +13,13 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-_NUMPY = (np.ndarray, np.generic)
+from skkeras_tune.training.stablehlo import Value
+
+_NUMPY = (np.ndarray, np.generic, Value)
 
 
 def is_numpy(x: Any) -> bool:
-    """Tell whether a value is NumPy's."""
+    """Tell whether a value is used as NumPy's arrays are."""
     return isinstance(x, _NUMPY)
 
 
@@ -49,6 +52,11 @@ def concat(parts: Sequence[Any], axis: int) -> Any:
     return tf.concat(parts, axis=axis)
 
 
+def stack(parts: Sequence[Any], axis: int) -> Any:
+    """Join arrays along a new axis."""
+    return (np if is_numpy(parts[0]) else tf).stack(parts, axis=axis)
+
+
 def split(x: Any, sizes: Sequence[int]) -> list[Any]:
     """Part an array of shape (P, n) into columns of these sizes."""
     if not is_numpy(x):
@@ -63,6 +71,11 @@ def add_up(x: Any, axis: int | Sequence[int], *, keepdims: bool = False) -> Any:
     if not is_numpy(x):
         return tf.reduce_sum(x, axis=axis, keepdims=keepdims)
     return x.sum(axis if isinstance(axis, int) else tuple(axis), keepdims=keepdims)
+
+
+def any_of(x: Any) -> Any:
+    """Tell whether any condition holds."""
+    return x.any() if is_numpy(x) else tf.reduce_any(x)
 
 
 def average(x: Any, axis: int, *, keepdims: bool = False) -> Any:
@@ -145,6 +158,13 @@ def neither(x: Any) -> Any:
 def take_rows(x: Any, places: Any) -> Any:
     """Return the rows that stand at some places."""
     return x[places] if is_numpy(x) else tf.gather(x, places)
+
+
+def take_window(x: Any, starts: Sequence[Any], sizes: Sequence[int]) -> Any:
+    """Return a part of known size that begins at places which may be tensors."""
+    if isinstance(x, Value):
+        return x.module.take_window(x, starts, tuple(sizes))
+    return tf.slice(x, starts, sizes)
 
 
 def reread(x: Any, dtype: Any) -> Any:

@@ -16,7 +16,7 @@ from skkeras_tune.losses import adapt_targets
 from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.training.batches import count_batches
 from skkeras_tune.training.callback_rules import Rules, Watch, read_rules
-from skkeras_tune.training.numpy_program import find_formulas
+from skkeras_tune.training.formula_program import find_formulas
 from skkeras_tune.training.objective import read_objective
 from skkeras_tune.training.plan import NotCompilable, TrainingData, TrainingPlan
 from skkeras_tune.training.program import Design, Layout

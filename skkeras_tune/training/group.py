@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from skkeras_tune.training.design import join_designs, pad_members
+from skkeras_tune.training.formula_program import find_formulas
 from skkeras_tune.training.member import Member
-from skkeras_tune.training.numpy_program import find_formulas
 from skkeras_tune.training.pooling import pool_arrays
 from skkeras_tune.training.program import Design
 from skkeras_tune.training.program_cache import ProgramCache

@@ -25,6 +25,7 @@ from skkeras_tune.training.design import (
     describe_kind,
     resolve_design,
 )
+from skkeras_tune.training.formula_program import find_formulas
 from skkeras_tune.training.member_state import (
     crop,
     pack_state,
@@ -51,6 +52,7 @@ from skkeras_tune.training.program import (
     Program,
 )
 from skkeras_tune.training.progress import EpochPrinter
+from skkeras_tune.training.stablehlo_program import StableHLOProgram
 from skkeras_tune.training.updates import (
     initial_slots,
     list_keras_variables,
@@ -124,7 +126,10 @@ class Member:
 
     def build_program(self, design: Design) -> Program:
         """Return a new program of that design."""
-        return (NumpyProgram if design.machine == "numpy" else MLPProgram)(design)
+        if design.machine == "numpy":
+            return NumpyProgram(design)
+        is_written = design.machine == "xla" and find_formulas(design) is not None
+        return (StableHLOProgram if is_written else MLPProgram)(design)
 
     @property
     def kind(self) -> Hashable:

@@ -4,38 +4,17 @@ Nothing is traced or compiled, and a step takes longer: for trainings of few ste
 """
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from skkeras_tune.training.activations import KNOWN_TO_NUMPY
-from skkeras_tune.training.arrays import expand
 from skkeras_tune.training.blas import one_blas_thread
-from skkeras_tune.training.direct_losses import DirectLoss, find_direct_loss
-from skkeras_tune.training.mlp_program import MLPProgram
-from skkeras_tune.training.objective import Judge
+from skkeras_tune.training.formula_program import FormulaProgram
 from skkeras_tune.training.program import RUNNING, Design, State
-from skkeras_tune.training.stacked_mlp import StackedMLP
 
 
-@lru_cache(256)
-def find_formulas(design: Design) -> DirectLoss | None:
-    """Return the formulas of a design's loss, if NumPy can run all of the design."""
-    if not isinstance(design.network, StackedMLP):
-        return None
-    architecture, judge = design.network.architecture, Judge(*design.judged)
-    activation = architecture.activation or "linear"
-    is_known = isinstance(activation, str) and activation in KNOWN_TO_NUMPY
-    if not is_known or judge.has_metrics or design.optimizer.schedule is not None:
-        return None
-    _, shape = design.target
-    output = architecture.output_activation
-    return find_direct_loss(judge.loss, output, architecture.output_units, shape)
-
-
-class NumpyProgram(MLPProgram):
+class NumpyProgram(FormulaProgram):
     """A design of the built-in network that NumPy runs.
 
     It takes and returns what any `Program` does, and in the same form.
@@ -43,9 +22,6 @@ class NumpyProgram(MLPProgram):
 
     def __init__(self, design: Design) -> None:
         super().__init__(design)
-        formulas = find_formulas(design)
-        assert formulas is not None
-        self._formulas = formulas
         layout, dtype = design.layout, self.type.as_numpy_dtype
         self._places = {
             size: (
@@ -101,19 +77,3 @@ class NumpyProgram(MLPProgram):
     def keep_idle(self, count: Any, new: State, moving: State) -> State:
         """Leave who has no row here as it was."""
         return new if count.all() else super().keep_idle(count, new, moving)
-
-    def judge_batch(
-        self, raw: Any, batch: State, numbers: Any, share: Any
-    ) -> tuple[Any, Any, Any]:
-        """Return outputs, losses and slopes of a batch."""
-        targets = self._adapt_targets(raw, batch, numbers)
-        slope = self._formulas.slope(targets, raw) * expand(share, 2)
-        return raw, self._formulas.losses(targets, raw), slope
-
-    def find_losses(self, raw: Any, batch: State, numbers: Any) -> tuple[Any, Any]:
-        """Return outputs and losses of a batch."""
-        targets = self._adapt_targets(raw, batch, numbers)
-        return raw, self._formulas.losses(targets, raw)
-
-    def _adapt_targets(self, raw: Any, batch: State, numbers: Any) -> Any:
-        return self.judge.adapt(batch["y"], raw, numbers["label_smoothing"])

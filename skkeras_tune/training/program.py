@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from skkeras_tune._compat import quiet_retracing
 from skkeras_tune.training.arrays import (
+    any_of,
     both,
     cast,
     clip,
@@ -24,7 +25,10 @@ from skkeras_tune.training.arrays import (
     expand,
     maximum,
     neither,
+    reshape,
+    stack,
     take_rows,
+    take_window,
     where,
     zeros_like,
 )
@@ -209,19 +213,26 @@ class Program:
         history = run.pop("history")
 
         def is_on(epoch: Any, state: State, history: Any) -> Any:
-            waiting = tf.equal(state["status"], RUNNING)
-            return tf.logical_and(epoch < run["n_epochs"], tf.reduce_any(waiting))
+            waiting = equal(state["status"], RUNNING)
+            return both(epoch < run["n_epochs"], any_of(waiting))
 
         def one(epoch: Any, state: State, history: Any) -> Any:
             state, values = self.train_epoch(epoch, data, run, numbers, state)
-            is_here = tf.equal(tf.range(self.layout.epochs), epoch)
-            row = tf.stack(values, axis=-1)
-            history = tf.where(is_here[:, tf.newaxis, tf.newaxis], row, history)
+            places = np.arange(self.layout.epochs, dtype=np.int32)[:, None, None]
+            history = where(equal(epoch, places), stack(values, -1), history)
             return epoch + 1, state, history
 
-        loop = [tf.constant(0), state, history]
-        _, state, history = tf.while_loop(is_on, one, loop)
+        _, state, history = self.repeat_while(is_on, one, [np.int32(0), state, history])
         return state, history
+
+    def repeat_while(
+        self,
+        goes_on: Callable[..., Any],
+        step: Callable[..., Any],
+        start: list[Any],
+    ) -> Any:
+        """Take steps from nested tensors to such, while a condition holds."""
+        return tf.while_loop(goes_on, step, start)
 
     @cached_property
     def type(self) -> Any:
@@ -279,10 +290,10 @@ class Program:
             places = self.take_places(orders, epoch, i, size, n_rows)
             return i + 1, *step(*places, *carried)
 
-        loop = [tf.constant(0), *carried]
-        _, *carried = tf.while_loop(
-            lambda i, *_: tf.reduce_any(i * size < n_rows), one, loop
-        )
+        def goes_on(i: Any, *carried: Any) -> Any:
+            return any_of(i * size < n_rows)
+
+        _, *carried = self.repeat_while(goes_on, one, [np.int32(0), *carried])
         return carried
 
     def take_places(
@@ -291,8 +302,8 @@ class Program:
         """Return the rows of one batch, and which and how many of them count."""
         start = i * size
         n_members = self.layout.members
-        rows = tf.slice(orders, [epoch, 0, start], [1, n_members, size])
-        rows = tf.reshape(rows, [n_members, size])
+        rows = take_window(orders, [epoch, 0, start], [1, n_members, size])
+        rows = reshape(rows, [n_members, size])
         return rows, self.mark_places(n_rows - start, size)
 
     def mark_places(self, n_left: Any, size: int) -> tuple[Any, Any]:

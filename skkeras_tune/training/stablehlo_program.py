@@ -1,0 +1,66 @@
+"""The program of the built-in network, written for XLA without a graph of TensorFlow's.
+
+Tracing an operation takes TensorFlow 0.2 ms, and translating it for XLA some more;
+writing its line takes 0.02 ms.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import tensorflow as tf
+
+from skkeras_tune._compat import call_stablehlo
+from skkeras_tune.training.formula_program import FormulaProgram
+from skkeras_tune.training.stablehlo import Module
+
+
+class StableHLOProgram(FormulaProgram):
+    """A design of the built-in network, as a module that XLA compiles.
+
+    It takes and returns what any `Program` does, and in the same form.
+    """
+
+    _module: Module
+    _run: Any = None
+    _form: Any = None
+
+    def _trace(self) -> Any:
+        self._run = None
+        return self._call
+
+    def _call(self, *arguments: Any) -> Any:
+        given = tf.nest.flatten(arguments)
+        if self._run is None:
+            self._run, self._form = self._write(arguments)
+        return tf.nest.pack_sequence_as(self._form, self._run(*given))
+
+    def _write(self, arguments: Any) -> tuple[Any, Any]:
+        """Return the module as a function of tensors, and the form of its results."""
+        given = tf.nest.flatten(arguments)
+        types = [(tensor.shape, tensor.dtype.as_numpy_dtype) for tensor in given]
+        self._module = Module(types)
+        values = tf.nest.pack_sequence_as(arguments, self._module.arguments)
+        form = self._train(*values)
+        results = [self._module.read(value) for value in tf.nest.flatten(form)]
+        text = self._module.finish(results)
+        returns = [(value.shape, value.dtype) for value in results]
+        run = tf.function(
+            partial(call_stablehlo, text, returns), jit_compile=True, autograph=False
+        )
+        return run.get_concrete_function(*given), form
+
+    def repeat_while(
+        self, goes_on: Callable[..., Any], step: Callable[..., Any], start: list[Any]
+    ) -> Any:
+        """Take steps from nested values to such, while a condition holds."""
+
+        def unpack(values: Any) -> Any:
+            return tf.nest.pack_sequence_as(start, values)
+
+        ended = self._module.repeat_while(
+            lambda *values: goes_on(*unpack(values)),
+            lambda *values: tf.nest.flatten(list(step(*unpack(values)))),
+            tf.nest.flatten(start),
+        )
+        return unpack(ended)
