@@ -330,7 +330,7 @@ def call_stablehlo(
         Of each result.
     *arguments : tensors
     """
-    return gen_xla_ops.xla_call_module(
+    results: list[Any] = gen_xla_ops.xla_call_module(
         args=arguments,
         version=9,
         module=text,
@@ -339,3 +339,4 @@ def call_stablehlo(
         platforms=["CPU"],
         disabled_checks=["platform"],
     )
+    return results

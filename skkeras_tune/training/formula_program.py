@@ -1,5 +1,7 @@
-"""The program of the built-in network by formulas alone: nothing of TensorFlow's is
-asked for a loss or an activation, or for the way back through one.
+"""The program of the built-in network by formulas alone.
+
+Nothing of TensorFlow's is asked for a loss or an activation, or for the way back
+through one.
 """
 
 from functools import lru_cache

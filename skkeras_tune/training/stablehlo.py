@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import DTypeLike, NDArray
+from scipy.special import erf
 
 Shape = tuple[int, ...]
 
@@ -47,6 +48,7 @@ _ELEMENTWISE = {
     np.subtract: "subtract",
     np.tanh: "tanh",
     np.true_divide: "divide",
+    erf: "chlo.erf",
 }
 #: What a reduction begins with, by kind of number.
 _FIRST = {"add": 0, "maximum": -np.inf, "or": False}
@@ -78,7 +80,8 @@ class Value(NDArrayOperatorsMixin):
     def __array_ufunc__(
         self, function: np.ufunc, method: str, *inputs: Any, **options: Any
     ) -> Any:
-        if method != "__call__" or options:
+        # What `x += y` gives as `out` is `x`, which is to name the result.
+        if method != "__call__" or options.keys() - {"out"}:
             return NotImplemented
         if function is np.matmul:
             return self.module.multiply_matrices(*inputs)
@@ -101,8 +104,8 @@ class Value(NDArrayOperatorsMixin):
         """Return the same numbers in another shape, of which one size may be -1."""
         sizes = list(shape[0] if isinstance(shape[0], Sequence) else shape)
         if -1 in sizes:
-            known = -math.prod(sizes)
-            sizes[sizes.index(-1)] = math.prod(self.shape) // known if known else 0
+            rest = -math.prod(sizes)
+            sizes[sizes.index(-1)] = math.prod(self.shape) // rest if rest else 0
         if tuple(sizes) == self.shape:
             return self
         return self.module.write("reshape", [self], sizes, self.dtype)
@@ -130,7 +133,8 @@ class Value(NDArrayOperatorsMixin):
     def mean(self, axis: Any = None, *, keepdims: bool = False) -> "Value":
         """Return the mean along one or more axes."""
         total = self.sum(axis, keepdims=keepdims)
-        return total / (math.prod(self.shape) // max(math.prod(total.shape), 1))
+        mean: Value = total / (math.prod(self.shape) // max(math.prod(total.shape), 1))
+        return mean
 
     def max(self, axis: Any = None, *, keepdims: bool = False) -> "Value":
         """Return the largest number along one or more axes."""
@@ -237,8 +241,11 @@ class Module:
     ) -> Value:
         """Write a line, and return its result."""
         result = self._name(shape, dtype)
-        text = f"stablehlo.{operation} {_list_names(inputs)}{options}"
+        dialect = "" if "." in operation else "stablehlo."
+        text = f"{dialect}{operation} {_list_names(inputs)}{options}"
         types = f"({_list_types(inputs)}) -> {result.type}"
+        if dialect == "":
+            types = f"{_list_types(inputs)} -> {result.type}"
         self._lines.append(f"{result.name} = {text} : {types}")
         return result
 
@@ -258,6 +265,8 @@ class Module:
 
     def add_exponentials(self, *inputs: Any) -> Any:
         """Return ``log(exp(a) + exp(b))``, without overflow."""
+        one: Any
+        two: Any
         one, two = self.read_all(inputs)
         return np.maximum(one, two) + np.log1p(np.exp(-np.absolute(one - two)))
 
