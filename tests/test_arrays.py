@@ -25,6 +25,8 @@ CALLS = {
     "add_up": (lambda x: arrays.add_up(x, [1, 2]), CUBE),
     "add_up kept": (lambda x: arrays.add_up(x, 1, keepdims=True), CUBE),
     "average": (lambda x: arrays.average(x, -1), CUBE),
+    "any_of": (arrays.any_of, YES),
+    "stack": (lambda x, y: arrays.stack([x, y], -1), CUBE, -CUBE),
     "square": (arrays.square, CUBE),
     "where": (arrays.where, YES, CUBE, -CUBE),
     "maximum": (arrays.maximum, CUBE, -CUBE),

@@ -7,10 +7,10 @@ MEMBER_SECONDS = 2e-6
 #: Seconds of a step for each weight and row of the batch, forwards and back.
 WEIGHT_ROW_SECONDS = 1e-10
 #: Seconds that another program takes to trace and compile, until one has been measured.
-PROGRAM_SECONDS = 0.8
+PROGRAM_SECONDS = 0.5
 #: Seconds that compiling takes at least. A constant, so that the same training is run
 #: by the same machine, and ends alike to the last bit, whenever it is repeated.
-COMPILE_SECONDS = 0.3
+COMPILE_SECONDS = 0.2
 #: How often a fit that is one of many alike is repeated, about: folds and candidates.
 REPEATS = 15
 #: Seconds of a step that NumPy runs: of itself, and for each member, each weight and

@@ -89,6 +89,9 @@ class Value(NDArrayOperatorsMixin):
             return self.module.add_exponentials(*inputs)
         return self.module.apply(function, inputs)
 
+    def __bool__(self) -> bool:
+        raise TypeError("a value that is not yet computed is neither true nor false")
+
     def __array_function__(
         self, function: Any, types: Any, arguments: Any, options: Any
     ) -> Any:
@@ -187,8 +190,7 @@ class Module:
         if isinstance(value, Value):
             return value
         array = np.asarray(value)
-        is_number = isinstance(value, bool | int | float)
-        if like is not None and (is_number or array.dtype.kind == like.dtype.kind):
+        if like is not None and _follows(value, array.dtype, like.dtype):
             array = array.astype(like.dtype)
         key = array.shape, array.dtype, array.tobytes()
         if key not in self._constants:
@@ -343,7 +345,8 @@ class Module:
 
     def take_window(self, value: Value, starts: Sequence[Any], sizes: Shape) -> Value:
         """Return a part of known size that begins where values say."""
-        inputs = [value, *(self.read(np.int32(0) + s) for s in starts)]
+        like = Value(self, "", (), np.int32)
+        inputs = [value, *(self.read(start, like) for start in starts)]
         options = f", sizes = {list(sizes)}"
         return self.write("dynamic_slice", inputs, sizes, value.dtype, options)
 
@@ -420,8 +423,17 @@ def _list_types(values: Sequence[Value]) -> str:
     return ", ".join(value.type for value in values)
 
 
+def _follows(value: Any, dtype: Any, like: Any) -> bool:
+    """Tell whether a constant has the type of a value that it meets."""
+    if isinstance(value, bool | int | float):
+        return "biuf".index(dtype.kind) <= "biuf".index(like.kind)
+    return bool(dtype.kind == like.kind)
+
+
 def _print(array: NDArray[Any]) -> str:
     """Return the numbers of a constant, by their bits unless they are few."""
+    if array.size == 0:
+        return ""
     if array.dtype.kind == "b":
         return str(array.tolist()).lower()
     if array.size > 1:
@@ -429,7 +441,7 @@ def _print(array: NDArray[Any]) -> str:
     if array.dtype.kind == "f":
         bits = array.reshape(()).view(f"u{array.dtype.itemsize}")
         return f"0x{int(bits):0{2 * array.dtype.itemsize}X}"
-    return str(array.item()) if array.size else ""
+    return str(array.item())
 
 
 def _where(value: Value, condition: Any, one: Any, other: Any) -> Value:
