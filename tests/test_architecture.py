@@ -68,7 +68,8 @@ LAYERS = (
         "training.member_state",
         "training.model_program",
     },
-    {"training.numpy_program"},
+    {"training.numpy_program", "training.stablehlo_program"},
+    {"training.formula_program"},
     {"training.mlp_program"},
     {"training.callback_replay", "training.program", "training.progress"},
     {
@@ -105,7 +106,7 @@ LAYERS = (
         "training.tensors",
     },
     {"frozen", "losses", "randomness", "training.arrays", "training.blas"},
-    {"routing"},
+    {"routing", "training.stablehlo"},
     {"_compat", "_scikeras", "optional"},
 )
 

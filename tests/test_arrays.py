@@ -41,6 +41,7 @@ CALLS = {
     "either": (arrays.either, YES, CUBE < -1),
     "neither": (arrays.neither, YES),
     "take_rows": (arrays.take_rows, TABLE, np.array([[1, 0], [1, 1]])),
+    "take_window": (lambda x: arrays.take_window(x, [1, 0, 2], [1, 3, 2]), CUBE),
     "reread": (lambda x: arrays.reread(x, "uint32"), COUNTS),
     "shift_right": (lambda x: arrays.shift_right(x, 3), BITS),
     "relu": (primitives.relu, CUBE),
@@ -63,8 +64,8 @@ def test_the_same_of_arrays_and_of_tensors(name):
     function, *arguments = CALLS[name]
     found = function(*arguments)
     expected = function(*map(tf.constant, arguments))
-    assert arrays.is_numpy(found)
-    assert not arrays.is_numpy(expected)
+    assert arrays.is_array(found)
+    assert not arrays.is_array(expected)
     assert found.dtype == expected.dtype.as_numpy_dtype
     assert found.shape == tuple(expected.shape)
     assert_allclose(found, expected.numpy(), rtol=1e-5, atol=1e-6)

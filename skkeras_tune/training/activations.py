@@ -1,7 +1,7 @@
 """Activations by name in, outputs and the way back to their inputs out.
 
-Tensors are given to Keras's own functions, and TensorFlow finds the way back. NumPy's
-arrays are not, so what is used most is written here for them, by Keras's formulas.
+Tensors are given to Keras's own functions, and TensorFlow finds the way back. Arrays
+are not, so what is used most is written here for them, by Keras's formulas.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from scipy.special import erf
 
-from skkeras_tune.training.arrays import is_numpy, maximum, where
+from skkeras_tune.training.arrays import is_array, maximum, where
 from skkeras_tune.training.primitives import relu, relu_gradient, sigmoid, softplus
 
 #: From the gradient of the outputs to that of the inputs.
@@ -56,8 +56,8 @@ def _selu(x: Any) -> Any:
     return _SELU_SCALE * where(x > 0, x, low)
 
 
-#: For NumPy: each function, and its slope by what went in and what came out.
-_BY_NUMPY: dict[str, _Pair] = {
+#: For arrays: each function, and its slope by what went in and what came out.
+_FORMULAS: dict[str, _Pair] = {
     "elu": (_elu, _elu_slope),
     "gelu": (lambda x: x * _find_normal(x), _gelu_slope),
     "leaky_relu": (
@@ -73,16 +73,16 @@ _BY_NUMPY: dict[str, _Pair] = {
     "tanh": (np.tanh, lambda _, outputs: 1 - outputs * outputs),
 }
 
-#: Names of the activations that NumPy can compute here.
-KNOWN_TO_NUMPY = frozenset({*_BY_NUMPY, "relu"})
+#: Names of the activations that arrays can be given to.
+HAVE_FORMULAS = frozenset({*_FORMULAS, "relu"})
 
 
 def activate(activation: Any, x: Any) -> Any:
     """Apply an activation of Keras's, by name or as it is."""
     if activation == "relu":
         return relu(x)
-    if is_numpy(x):
-        return _BY_NUMPY[activation or "linear"][0](x)
+    if is_array(x):
+        return _FORMULAS[activation or "linear"][0](x)
     return keras.activations.get(activation or "linear")(x)
 
 
@@ -91,9 +91,9 @@ def activate_with_way_back(activation: Any, x: Any) -> tuple[Any, Back]:
     if activation == "relu":
         outputs = relu(x)
         return outputs, lambda slope: relu_gradient(outputs, slope)
-    if is_numpy(x):
+    if is_array(x):
         outputs = activate(activation, x)
-        _, find_slope = _BY_NUMPY[activation or "linear"]
+        _, find_slope = _FORMULAS[activation or "linear"]
         return outputs, lambda slope: slope * find_slope(x, outputs)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(x)

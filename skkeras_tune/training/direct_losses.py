@@ -75,7 +75,7 @@ def _mark_classes(targets: Any, raw: Any) -> Any:
 
 SQUARED = DirectLoss(_square_errors, _square_slope)
 BINARY = DirectLoss(_binary_losses, _binary_slope)
-#: For NumPy alone, since TensorFlow has crossentropies of one operation.
+#: For arrays alone, since TensorFlow has crossentropies of one operation.
 CATEGORICAL = DirectLoss(_categorical_losses, _categorical_slope)
 SPARSE = DirectLoss(
     lambda targets, raw: _categorical_losses(_mark_classes(targets, raw), raw),
@@ -93,7 +93,7 @@ _KINDS: dict[type, tuple[DirectLoss, str]] = {
 def find_direct_loss(
     loss: keras.losses.Loss, activation: Any, n_outputs: int, shape: tuple[int, ...]
 ) -> DirectLoss | None:
-    """Return a loss's formulas, if there are some for NumPy.
+    """Return a loss's formulas, if there are some.
 
     Parameters
     ----------

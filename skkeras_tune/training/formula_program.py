@@ -7,7 +7,7 @@ through one.
 from functools import lru_cache
 from typing import Any
 
-from skkeras_tune.training.activations import KNOWN_TO_NUMPY
+from skkeras_tune.training.activations import HAVE_FORMULAS
 from skkeras_tune.training.arrays import expand
 from skkeras_tune.training.direct_losses import DirectLoss, find_direct_loss
 from skkeras_tune.training.mlp_program import MLPProgram
@@ -23,7 +23,7 @@ def find_formulas(design: Design) -> DirectLoss | None:
         return None
     architecture, judge = design.network.architecture, Judge(*design.judged)
     activation = architecture.activation or "linear"
-    is_known = isinstance(activation, str) and activation in KNOWN_TO_NUMPY
+    is_known = isinstance(activation, str) and activation in HAVE_FORMULAS
     if not is_known or judge.has_metrics or design.optimizer.schedule is not None:
         return None
     _, shape = design.target

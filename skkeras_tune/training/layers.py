@@ -1,7 +1,7 @@
 """The layers of the built-in network over a member axis, with ways back through them.
 
 The gradients are written out, of few operations, since each operation of a program
-takes time to trace and compile, and so that NumPy can compute them too.
+takes time to trace and compile, and for NumPy and StableHLO too.
 """
 
 from collections.abc import Callable, Iterator

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from skkeras_tune.training.arrays import (
     both,
-    is_numpy,
+    is_array,
     shift_right,
     where,
     zero,
@@ -45,12 +45,12 @@ def sqrt(x: Any) -> Any:
 
 def rsqrt(x: Any) -> Any:
     """Return one over the square root of positive numbers."""
-    return 1 / x**0.5 if is_numpy(x) else x**-0.5
+    return 1 / x**0.5 if is_array(x) else x**-0.5
 
 
 def sigmoid(x: Any) -> Any:
     """Return the logistic function, which is the gradient of softplus."""
-    if is_numpy(x):
+    if is_array(x):
         return 1 / (1 + np.exp(-x))
     ones = np.ones(x.shape, x.dtype.as_numpy_dtype)
     return tf.raw_ops.SoftplusGrad(gradients=ones, features=x)
@@ -77,12 +77,12 @@ def is_finite(x: Any) -> Any:
 
 def is_missing(x: Any) -> Any:
     """Tell which numbers are NaN."""
-    return x != x if is_numpy(x) else tf.not_equal(x, x)
+    return x != x if is_array(x) else tf.not_equal(x, x)
 
 
 def softplus(x: Any) -> Any:
     """Return ``log(1 + exp(x))``."""
-    return np.logaddexp(zero(x), x) if is_numpy(x) else tf.nn.softplus(x)
+    return np.logaddexp(zero(x), x) if is_array(x) else tf.nn.softplus(x)
 
 
 def binary_crossentropy(targets: Any, logits: Any) -> Any:
