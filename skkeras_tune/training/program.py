@@ -251,12 +251,12 @@ class Program:
         def step(rows: Any, places: Any, moving: State, totals: Any) -> Any:
             batch = self.gather(data, run, rows)
             moving, outcome = self.train_step(batch, places, numbers, moving)
-            return moving, self.add_totals(totals, batch["y"], outcome, places, n_rows)
+            return moving, self.add_totals(totals, batch["y"], outcome, places)
 
         sizes = self.layout.batch, self.layout.rest
         start = [moving, self.start_totals()]
         moving, totals = self.visit(run["orders"], epoch, n_rows, sizes, step, start)
-        values = self.finish_totals(totals)
+        values = self.finish_totals(totals, n_rows)
         if self.layout.held:
             values += self.evaluate(data, run, numbers, moving)
         return self.end_epoch(epoch, run, numbers, state, moving, values), values
@@ -371,30 +371,29 @@ class Program:
         zeros = np.zeros(self.layout.members, self.type.as_numpy_dtype)
         return zeros, self.judge.start(self.layout.members)
 
-    def add_totals(
-        self, totals: Any, y: Any, outcome: Outcome, places: Any, n_rows: Any
-    ) -> Any:
-        """Add a batch to the mean loss over so many rows, and to the metrics."""
-        (mask, count), (mean, metrics) = places, totals
+    def add_totals(self, totals: Any, y: Any, outcome: Outcome, places: Any) -> Any:
+        """Add a batch to the sum of the rows' losses, and to the metrics."""
+        (mask, count), (total, metrics) = places, totals
         metrics = self.judge.update(metrics, y, outcome.outputs, mask)
-        share = count / cast(maximum(n_rows, 1), self.type)
-        return mean + outcome.loss * share, metrics
+        return total + outcome.loss * count, metrics
 
-    def finish_totals(self, totals: Any) -> list[Any]:
-        mean, metrics = totals
+    def finish_totals(self, totals: Any, n_rows: Any) -> list[Any]:
+        """Return the metrics and the mean loss over so many rows."""
+        total, metrics = totals
+        mean = total / cast(maximum(n_rows, 1), self.type)
         return [*self.judge.results(metrics, self.type), mean]
 
     def evaluate(self, data: Any, run: Any, numbers: Any, moving: Any) -> list[Any]:
         def step(rows: Any, places: Any, totals: Any) -> list[Any]:
             batch = self.gather(data, run, rows)
             outcome = self.test(batch, places, numbers, moving)
-            return [self.add_totals(totals, batch["y"], outcome, places, n_held)]
+            return [self.add_totals(totals, batch["y"], outcome, places)]
 
         held, n_held = run["held"][np.newaxis], run["n_held"]
         sizes = self.layout.held_batch, self.layout.held_rest
         start = [self.start_totals()]
         (totals,) = self.visit(held, 0, n_held, sizes, step, start)
-        return self.finish_totals(totals)
+        return self.finish_totals(totals, n_held)
 
     # --- stopping
 
@@ -409,8 +408,6 @@ class Program:
     ) -> State:
         """Decide who goes on, and keep the best weights."""
         runs = equal(before["status"], RUNNING)
-        if self.layout.members > 1:  # or else its only member runs
-            moving = choose(runs, moving, {name: before[name] for name in moving})
         state = {**before, **moving}
         state["epochs"] = before["epochs"] + cast(runs, "int32")
         named = dict(zip(self.keys, values, strict=True))
