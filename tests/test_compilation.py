@@ -185,3 +185,25 @@ def test_losses_take_routed_options(loss, options):
 def test_losses_without_options_are_kept(loss):
     """Without options losses are passed through as they are."""
     assert build_losses(loss, {}) is loss
+
+
+def resolve_adam(**params):
+    params = {"optimizer": "adam", "learning_rate": 0.01, "metrics": None, **params}
+    return resolve_compilation(params, frozenset(params), "mse").optimizer
+
+
+def test_equal_settings_share_one_frozen_optimizer():
+    assert resolve_adam() is resolve_adam(optimizer=keras.optimizers.Adam)
+    assert resolve_adam() != resolve_adam(learning_rate=0.02)
+    assert resolve_adam() != resolve_adam(optimizer__beta_1=0.5)
+    assert resolve_adam(learning_rate=1).thaw().learning_rate.numpy() == 1
+
+
+def test_numbers_of_another_precision_are_read_anew():
+    resolve_adam()
+    keras.config.set_floatx("float64")
+    try:
+        assert '"learning_rate": 0.01,' in resolve_adam().config
+    finally:
+        keras.config.set_floatx("float32")
+    assert '"learning_rate": 0.01,' not in resolve_adam().config
