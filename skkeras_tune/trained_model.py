@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import keras
@@ -14,6 +15,7 @@ from skkeras_tune._compat import to_numpy
 from skkeras_tune.frozen import thaw
 from skkeras_tune.losses import to_probabilities
 from skkeras_tune.network import MLPArchitecture
+from skkeras_tune.training.activations import takes_arrays
 from skkeras_tune.training.batches import count_rows, take_rows
 from skkeras_tune.training.keras_loop import (
     build_model,
@@ -32,6 +34,10 @@ from skkeras_tune.training.stacked_mlp import StackedMLP
 
 _MAX_BATCH_ROWS = 4096
 _MAX_BATCH_VALUES = 2**20
+# A network of more weights TensorFlow predicts sooner, on several cores.
+_FEW_WEIGHTS = 2**10
+# Multiplications of a product that OpenBLAS does not share out.
+_ONE_THREAD = 2**18
 
 
 class TrainedModel:
@@ -122,6 +128,9 @@ class TrainedModel:
         if self._state.model is None and isinstance(self._network, MLPArchitecture):
             with suppress(NotCompilable):
                 network = StackedMLP.of(self._network)
+                if _suits_numpy(network):
+                    arrays = [w[np.newaxis] for w in self._state.weights]
+                    return partial(_predict_by_numpy, network, arrays)
                 weights = [tf.constant(w[np.newaxis]) for w in self._state.weights]
                 return lambda x: network.predict(weights, tf.constant(x[np.newaxis]))[0]
         model = self.model
@@ -136,6 +145,29 @@ class TrainedModel:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _lock=threading.Lock())
+
+
+def _suits_numpy(network: StackedMLP) -> bool:
+    """Tell whether NumPy predicts sooner than TensorFlow, which starts more slowly."""
+    shape = network.architecture
+    activations = shape.activation, shape.output_activation
+    return network.n_weights <= _FEW_WEIGHTS and all(map(takes_arrays, activations))
+
+
+def _predict_by_numpy(
+    network: StackedMLP, weights: list[NDArray[Any]], x: NDArray[Any]
+) -> NDArray[Any]:
+    """Return the outputs, of so few rows at a time that NumPy takes one thread.
+
+    Several would wait for each other in a loop where the cores are busy.
+    """
+    size = _ONE_THREAD // network.n_weights
+    with np.errstate(all="ignore"):
+        parts = [
+            network.predict(weights, x[np.newaxis, start : start + size])[0]
+            for start in range(0, len(x), size)
+        ]
+    return np.concatenate(parts)
 
 
 def _choose_batch_rows(x: Any) -> int:

@@ -73,8 +73,26 @@ _FORMULAS: dict[str, _Pair] = {
     "tanh": (np.tanh, lambda _, outputs: 1 - outputs * outputs),
 }
 
-#: Names of the activations that arrays can be given to.
+#: Names of the activations that have a formula, and a way back through it.
 HAVE_FORMULAS = frozenset({*_FORMULAS, "relu"})
+
+
+def _softmax(x: Any) -> Any:
+    powers = np.exp(x - x.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+_FORWARD = {
+    "relu": relu,
+    "softmax": _softmax,
+    **{name: function for name, (function, _) in _FORMULAS.items()},
+}
+
+
+def takes_arrays(activation: Any) -> bool:
+    """Tell whether an activation can be applied to arrays."""
+    name = activation or "linear"
+    return isinstance(name, str) and name in _FORWARD
 
 
 def activate(activation: Any, x: Any) -> Any:
@@ -82,7 +100,7 @@ def activate(activation: Any, x: Any) -> Any:
     if activation == "relu":
         return relu(x)
     if is_array(x):
-        return _FORMULAS[activation or "linear"][0](x)
+        return _FORWARD[activation or "linear"](x)
     return keras.activations.get(activation or "linear")(x)
 
 

@@ -123,7 +123,7 @@ _layouts: dict[FrozenObject, tuple[str, ...]] = {}
 
 def _read_layout(frozen: FrozenObject) -> tuple[str, ...]:
     """Return the names of Keras's own variables, for two weights."""
-    key = FrozenObject(frozen.config, frozen.custom_objects)
+    key = FrozenObject(_blur(frozen.config), frozen.custom_objects)
     if key not in _layouts:
         with fresh_names():  # Nadam's product is "variable", or else "variable_9"
             optimizer = frozen.thaw()
@@ -133,6 +133,19 @@ def _read_layout(frozen: FrozenObject) -> tuple[str, ...]:
             _layouts.clear()
         _layouts[key] = tuple(name_optimizer_variables(optimizer, weights))
     return _layouts[key]
+
+
+def _blur(config: str) -> str:
+    """Return a config with its numbers as whether they are zero.
+
+    Keras makes a variable or not by that, and to see which takes milliseconds.
+    """
+    settings = json.loads(config)
+    settings["config"] = {
+        name: bool(value) if isinstance(value, int | float) else value
+        for name, value in settings["config"].items()
+    }
+    return json.dumps(settings, sort_keys=True)
 
 
 # --- state
