@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -71,6 +72,19 @@ def test_slopes_are_those_of_the_functions(activation):
     step = 1e-6
     ahead, behind = activate(activation, x + step), activate(activation, x - step)
     assert_allclose(back(np.ones_like(x)), (ahead - behind) / (2 * step), atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "loss", ["mse", "mae", "huber", keras.losses.Huber(0.1), "poisson"]
+)
+def test_losses_that_numpy_knows(diabetes, programs, loss):
+    """They are what XLA runs too, and nothing is compiled for a short training."""
+    X, y = diabetes
+    model = KerasRegressor(**BASE, loss=loss, random_state=0)
+    here = clone(model).fit(X, np.abs(y))
+    assert not list(programs)
+    there = clone(model).set_params(engine="compiled").fit(X, np.abs(y))
+    assert_allclose(here.history_["loss"], there.history_["loss"], rtol=1e-4)
 
 
 @pytest.mark.parametrize(

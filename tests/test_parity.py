@@ -96,6 +96,7 @@ REGRESSION_LOSSES = (
     "mse",
     "mae",
     "huber",
+    keras.losses.Huber(delta=0.3),
     "log_cosh",
     "mean_squared_logarithmic_error",
     "mean_absolute_percentage_error",

@@ -83,6 +83,7 @@ def _softmax(x: Any) -> Any:
 
 
 _FORWARD = {
+    "exponential": np.exp,
     "relu": relu,
     "softmax": _softmax,
     **{name: function for name, (function, _) in _FORMULAS.items()},

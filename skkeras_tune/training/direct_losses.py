@@ -14,10 +14,13 @@ from skkeras_tune.training.arrays import (
     as_type_of,
     average,
     cast,
+    clip,
     expand,
+    sign,
     square,
+    where,
 )
-from skkeras_tune.training.primitives import binary_crossentropy, sigmoid
+from skkeras_tune.training.primitives import absolute, binary_crossentropy, sigmoid
 
 
 class DirectLoss(NamedTuple):
@@ -42,6 +45,42 @@ def _square_errors(targets: Any, raw: Any) -> Any:
 
 def _square_slope(targets: Any, raw: Any) -> Any:
     return (2 / raw.shape[-1]) * (raw - cast(targets, raw.dtype))
+
+
+def _absolute_errors(targets: Any, raw: Any) -> Any:
+    return average(absolute(raw - cast(targets, raw.dtype)), -1)
+
+
+def _absolute_slope(targets: Any, raw: Any) -> Any:
+    return sign(raw - cast(targets, raw.dtype)) / raw.shape[-1]
+
+
+def _build_huber(delta: float) -> DirectLoss:
+    """Return the loss that is the squared error up to `delta`, and linear beyond."""
+
+    def find_losses(targets: Any, raw: Any) -> Any:
+        error = raw - cast(targets, raw.dtype)
+        size = absolute(error)
+        beyond = delta * size - 0.5 * delta**2
+        return average(where(size <= delta, 0.5 * square(error), beyond), -1)
+
+    def find_slope(targets: Any, raw: Any) -> Any:
+        error = raw - cast(targets, raw.dtype)
+        return clip(error, -delta, delta) / raw.shape[-1]
+
+    return DirectLoss(find_losses, find_slope)
+
+
+def _poisson_losses(targets: Any, raw: Any) -> Any:
+    rate = np.exp(raw)
+    logarithm = np.log(rate + keras.config.epsilon())
+    return average(rate - cast(targets, raw.dtype) * logarithm, -1)
+
+
+def _poisson_slope(targets: Any, raw: Any) -> Any:
+    rate = np.exp(raw)
+    share = rate / (rate + keras.config.epsilon())
+    return (rate - cast(targets, raw.dtype) * share) / raw.shape[-1]
 
 
 def _binary_losses(targets: Any, raw: Any) -> Any:
@@ -82,8 +121,15 @@ SPARSE = DirectLoss(
     lambda targets, raw: _categorical_slope(_mark_classes(targets, raw), raw),
 )
 
-_KINDS: dict[type, tuple[DirectLoss, str]] = {
+ABSOLUTE = DirectLoss(_absolute_errors, _absolute_slope)
+#: Of the logarithms of the rates.
+POISSON = DirectLoss(_poisson_losses, _poisson_slope)
+
+_KINDS: dict[type, tuple[DirectLoss | None, str]] = {
     keras.losses.MeanSquaredError: (SQUARED, "linear"),
+    keras.losses.MeanAbsoluteError: (ABSOLUTE, "linear"),
+    keras.losses.Huber: (None, "linear"),  # depends on its delta
+    keras.losses.Poisson: (POISSON, "exponential"),
     keras.losses.BinaryCrossentropy: (BINARY, "sigmoid"),
     keras.losses.CategoricalCrossentropy: (CATEGORICAL, "softmax"),
     keras.losses.SparseCategoricalCrossentropy: (SPARSE, "softmax"),
@@ -105,6 +151,8 @@ def find_direct_loss(
         Of a row's targets.
     """
     direct, expected = _KINDS.get(type(loss), (None, ""))
+    if type(loss) is keras.losses.Huber:
+        direct = _build_huber(float(loss._fn_kwargs["delta"]))
     if getattr(loss, "from_logits", False):
         expected = "linear"
     if direct is None or (activation or "linear") != expected:
