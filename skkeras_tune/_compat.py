@@ -31,7 +31,6 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 from sklearn.utils.validation import _check_method_params, _check_sample_weight
-from tensorflow.compiler.tf2xla.ops import gen_xla_ops
 from tensorflow.python.eager import context as eager_context
 
 __all__ = [
@@ -329,14 +328,24 @@ def call_stablehlo(
     returns : sequence of (shape, dtype)
         Of each result.
     *arguments : tensors
+
+    Raises
+    ------
+    tf.errors.UnimplementedError
+        If this TensorFlow has no such operation.
     """
-    results: list[Any] = gen_xla_ops.xla_call_module(
-        args=arguments,
-        version=9,
-        module=text,
-        Sout=[shape for shape, _ in returns],
-        Tout=[dtype for _, dtype in returns],
-        platforms=["CPU"],
-        disabled_checks=["platform"],
-    )
+    try:
+        from tensorflow.compiler.tf2xla.ops import gen_xla_ops
+
+        results: list[Any] = gen_xla_ops.xla_call_module(
+            args=arguments,
+            version=9,
+            module=text,
+            Sout=[shape for shape, _ in returns],
+            Tout=[dtype for _, dtype in returns],
+            platforms=["CPU"],
+            disabled_checks=["platform"],
+        )
+    except (ImportError, AttributeError, TypeError) as error:
+        raise tf.errors.UnimplementedError(None, None, str(error)) from error
     return results

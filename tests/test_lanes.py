@@ -56,7 +56,7 @@ def test_small_networks_train_together():
 def test_large_networks_train_apart():
     """A wide network that trains long would have the narrow ones wait for it."""
     widths = (200_000, 3, 190_000, 5)
-    parts = split_by_size([request(units=units, epochs=2000) for units in widths])
+    parts = split_by_size([request(units=units, epochs=1250) for units in widths])
     assert list_sizes(parts) == [[190_000, 200_000], [3, 5]]
 
 

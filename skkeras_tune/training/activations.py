@@ -82,7 +82,7 @@ def _softmax(x: Any) -> Any:
     return powers / powers.sum(-1, keepdims=True)
 
 
-_FORWARD = {
+_FORWARD: dict[str, Callable[[Any], Any]] = {
     "exponential": np.exp,
     "relu": relu,
     "softmax": _softmax,

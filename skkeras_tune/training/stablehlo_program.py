@@ -12,13 +12,16 @@ import tensorflow as tf
 
 from skkeras_tune._compat import call_stablehlo
 from skkeras_tune.training.formula_program import FormulaProgram
+from skkeras_tune.training.mlp_program import MLPProgram
+from skkeras_tune.training.program import State
 from skkeras_tune.training.stablehlo import Module
 
 
 class StableHLOProgram(FormulaProgram):
     """A design of the built-in network, as a module that XLA compiles.
 
-    It takes and returns what any `Program` does, and in the same form.
+    It takes and returns what any `Program` does, and in the same form. A TensorFlow
+    that cannot take the module is given the graph.
     """
 
     _module: Module
@@ -49,6 +52,15 @@ class StableHLOProgram(FormulaProgram):
             partial(call_stablehlo, text, returns), jit_compile=True, autograph=False
         )
         return run.get_concrete_function(*given), form
+
+    def prepare(self, data: Any, run: Any, numbers: Any, state: State) -> None:
+        """Write and compile, if nobody has."""
+        try:
+            super().prepare(data, run, numbers, state)
+        except tf.errors.OpError:
+            traced = MLPProgram(self.design)
+            traced.prepare(data, run, numbers, state)
+            self._function, self._is_ready = traced.train, True
 
     def repeat_while(
         self, goes_on: Callable[..., Any], step: Callable[..., Any], start: list[Any]
