@@ -28,7 +28,7 @@ Outcome = TrainingResult | BaseException
 #: Called before each call of a program; an exception it raises ends the training.
 Pulse = Callable[["Slots"], None]
 
-_FIRST_EPOCHS = 4
+_FIRST_EPOCHS = 8
 _MAX_SLOTS = 64
 # The weights, their gradients, the best ones, and what optimizers keep.
 _COPIES = 6
