@@ -237,7 +237,7 @@ def test_members_move_to_a_smaller_program(monkeypatch):
     """When most have stopped, the others go on in fewer slots, as if alone."""
     monkeypatch.setattr(slots, "programs", ProgramCache())
     monkeypatch.setattr(ProgramCache, "build_seconds", 0.0)
-    plans = [replace(PLAN, epochs=epochs) for epochs in (28, 28, 28, 40)]
+    plans = [replace(PLAN, epochs=epochs) for epochs in (24, 24, 24, 40)]
     ended = train_group([Member(plan, DATA) for plan in plans])
     assert [design.layout.members for design in slots.programs] == [4, 1]
     for here, plan in zip(ended, plans, strict=True):
