@@ -143,6 +143,10 @@ def test_bits_are_mixed():
     [
         np.float32([np.inf, -np.inf, np.nan]),
         np.float32([np.nan]),
+        np.full((2, 3), np.nan, np.float32),
+        np.full((2, 3), -0.0),
+        np.full((2, 3), True),
+        np.full((2, 3), -7, np.int8),
         np.float32(-0.0),
         np.float64([1e300, 5e-324, 0.1]),
         np.array([True, False]),

@@ -1,5 +1,6 @@
 """A written program trains as a traced one does."""
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from numpy.testing import assert_allclose
@@ -7,6 +8,7 @@ from numpy.testing import assert_allclose
 from skkeras_tune import KerasClassifier, KerasRegressor
 from skkeras_tune.training import stablehlo_program
 from skkeras_tune.training.mlp_program import MLPProgram
+from skkeras_tune.training.program_cache import ProgramCache
 from skkeras_tune.training.stablehlo_program import StableHLOProgram
 
 
@@ -59,3 +61,32 @@ def test_a_tensorflow_that_takes_no_module_is_given_the_graph(
         model.fit(*diabetes)
         assert_allclose(model.history_["loss"], by_keras.history_["loss"], rtol=1e-4)
     assert built == [StableHLOProgram, MLPProgram]
+
+
+def test_large_batches_make_no_large_program(programs, monkeypatch):
+    """A constant for each output of a batch would be as long as the batch."""
+    texts = []
+    call = stablehlo_program.call_stablehlo
+
+    def note(text, *rest):
+        texts.append(text)
+        return call(text, *rest)
+
+    monkeypatch.setattr(stablehlo_program, "call_stablehlo", note)
+    X = np.random.default_rng(0).normal(size=(6000, 4))
+    model = KerasRegressor(
+        units=50, epochs=1, dropout=0.5, batch_size=-1, engine="compiled"
+    )
+    model.fit(X, X[:, 0])
+    assert len(texts) == 1
+    assert len(texts[0]) < 200_000
+
+
+@pytest.mark.parametrize("engine", ["auto", "compiled"])
+def test_dropout_is_the_same_however_its_places_are_found(iris, monkeypatch, engine):
+    """In each step, or once for all of them."""
+    model = KerasClassifier(epochs=4, dropout=0.3, random_state=0, engine=engine)
+    once = model.fit(*iris).history_["loss"]
+    monkeypatch.setattr("skkeras_tune.training.slots.programs", ProgramCache())
+    monkeypatch.setattr("skkeras_tune.training.layers._MANY_PLACES", 0)
+    assert_allclose(model.fit(*iris).history_["loss"], once, rtol=1e-5)

@@ -31,6 +31,9 @@ from skkeras_tune.training.primitives import hash_bits, rsqrt
 _EPSILON, _MOMENTUM = 1e-3, 0.99
 # An odd number, so that no two rows of a batch begin at the same place.
 _ROW = 0x9E3779B1
+# From which on the places of a batch are computed in each step: a constant of so many
+# numbers takes a megabyte of a program.
+_MANY_PLACES = 2**18
 
 #: From the gradient of a layer's outputs to that of its inputs and of its weights.
 Back = Callable[[Any], tuple[Any, list[Any]]]
@@ -214,9 +217,12 @@ def _draw_factors(x: Any, training: TrainingPass, layer: int) -> Any:
     in a wider layer.
     """
     n_members, n_rows, units = x.shape
-    rows = np.arange(n_rows, dtype=np.uint32) * np.uint32(_ROW)
-    places = rows[:, np.newaxis] + np.arange(units, dtype=np.uint32)
-    places = hash_bits(places[np.newaxis], 0)
+    rows: Any = np.arange(n_rows, dtype=np.uint32) * np.uint32(_ROW)
+    rows = rows[np.newaxis, :, np.newaxis]
+    if n_rows * units > _MANY_PLACES:
+        # Zero, but nobody can know before: so they are no part of the program.
+        rows = rows + cast(reshape(training.dropout, [-1, 1, 1]) < 0, "uint32")
+    places = hash_bits(rows + np.arange(units, dtype=np.uint32), 0)
     keys = hash_bits(reread(training.keys, "uint32"), layer + 1)
     bits = hash_bits(reshape(keys, [n_members, 1, 1]) ^ places, 0)
     uniform = cast(shift_right(bits, 8), x.dtype) * 2.0**-24

@@ -434,6 +434,9 @@ def _print(array: NDArray[Any]) -> str:
     """Return the numbers of a constant, by their bits unless they are few."""
     if array.size == 0:
         return ""
+    first = array.reshape(-1)[:1]
+    if array.tobytes() == first.tobytes() * array.size:
+        array = first[0]  # stands for all of them
     if array.dtype.kind == "b":
         return str(array.tolist()).lower()
     if array.size > 1:

@@ -24,7 +24,7 @@ class StableHLOProgram(FormulaProgram):
     that cannot take the module is given the graph.
     """
 
-    _module: Module
+    _module: Any = None
     _run: Any = None
     _form: Any = None
 
@@ -42,11 +42,12 @@ class StableHLOProgram(FormulaProgram):
         """Return the module as a function of tensors, and the form of its results."""
         given = tf.nest.flatten(arguments)
         types = [(tensor.shape, tensor.dtype.as_numpy_dtype) for tensor in given]
-        self._module = Module(types)
-        values = tf.nest.pack_sequence_as(arguments, self._module.arguments)
-        form = self._train(*values)
-        results = [self._module.read(value) for value in tf.nest.flatten(form)]
-        text = self._module.finish(results)
+        module = self._module = Module(types)
+        ended = self._train(*tf.nest.pack_sequence_as(arguments, module.arguments))
+        results = [module.read(value) for value in tf.nest.flatten(ended)]
+        text = module.finish(results)
+        self._module = None  # is long, and has been written
+        form = tf.nest.map_structure(lambda _: 0, ended)
         returns = [(value.shape, value.dtype) for value in results]
         run = tf.function(
             partial(call_stablehlo, text, returns), jit_compile=True, autograph=False
