@@ -320,7 +320,7 @@ def call_stablehlo(
     """Call the function of a StableHLO module, within a function that XLA compiles.
 
     TensorFlow has no public name for the operation, which its converter of JAX's
-    functions (`jax2tf`) relies on. Version 9 is the one that takes a module as it is.
+    functions (`jax2tf`) relies on. Version 9 is known to TensorFlow 2.18 and later.
 
     Parameters
     ----------

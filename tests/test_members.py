@@ -300,7 +300,10 @@ def test_copies_predict_the_same(iris, copied):
     """A pickle or a copy has the members, and goes on training."""
     X, y = iris
     model = classifier(warm_start=True, callbacks=keras.callbacks.History()).fit(X, y)
-    assert model.model_ is not None  # kept out of pickles
+    twin = copied(model)
+    twin = pickle.loads(twin) if isinstance(twin, bytes) else twin
+    assert_array_equal(twin.predict_proba(X), model.predict_proba(X))
+    assert model.model_ is not None  # kept out of pickles, and predicts from here on
     twin = copied(model)
     twin = pickle.loads(twin) if isinstance(twin, bytes) else twin
     assert_allclose(twin.predict_proba(X), model.predict_proba(X), rtol=1e-5)

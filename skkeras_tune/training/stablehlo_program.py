@@ -4,6 +4,7 @@ Tracing an operation takes TensorFlow 0.2 ms, and translating it for XLA some mo
 writing its line takes 0.02 ms.
 """
 
+import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -21,7 +22,7 @@ class StableHLOProgram(FormulaProgram):
     """A design of the built-in network, as a module that XLA compiles.
 
     It takes and returns what any `Program` does, and in the same form. A TensorFlow
-    that cannot take the module is given the graph.
+    that cannot take the module is given the graph, with a warning.
     """
 
     _module: Any = None
@@ -58,7 +59,13 @@ class StableHLOProgram(FormulaProgram):
         """Write and compile, if nobody has."""
         try:
             super().prepare(data, run, numbers, state)
-        except tf.errors.OpError:
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+            warnings.warn(
+                f"TensorFlow {tf.__version__} does not take the program as it is "
+                f"written here, and has to trace it, which takes longer: {error}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
             traced = MLPProgram(self.design)
             traced.prepare(data, run, numbers, state)
             self._function, self._is_ready = traced.train, True
