@@ -11,8 +11,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from skkeras_tune._compat import to_numpy
-from skkeras_tune.frozen import freeze, thaw
+from skkeras_tune.frozen import freeze
+from skkeras_tune.initial_weights import draw_dense, list_normalization
 from skkeras_tune.randomness import derive_seed, isolated_randomness
 
 Activation = str | Callable[..., Any]
@@ -68,13 +68,13 @@ class MLPArchitecture:
         fan_in = self.n_inputs
         hidden = resolve_initializer(self.kernel_initializer, self.activation)
         for index, units in enumerate(self.hidden_units):
-            weights += _draw_dense(hidden, (fan_in, units), seed, index)
-            weights += _initial_normalization(self.normalization, units)
+            weights += draw_dense(hidden, (fan_in, units), seed, index)
+            weights += list_normalization(self.normalization, units)
             fan_in = units
         if self.wide and self.hidden_units:
             fan_in += self.n_inputs
         shape = (fan_in, self.output_units)
-        return weights + _draw_dense("glorot_uniform", shape, seed, -1)
+        return weights + draw_dense("glorot_uniform", shape, seed, -1)
 
     def dropout_seeds(self, seed: int) -> list[int]:
         """Return the seed of each dropout layer, first to last."""
@@ -191,24 +191,6 @@ def resolve_initializer(kernel_initializer: Any, activation: Activation | None) 
     if name == "selu":
         return "lecun_normal"
     return "he_normal" if name in _HE_ACTIVATIONS else "glorot_uniform"
-
-
-def _draw_dense(
-    initializer: Any, shape: tuple[int, int], seed: int, layer: int
-) -> list[NDArray[Any]]:
-    with isolated_randomness(derive_seed(seed, "weights", layer + 1)):
-        draw = keras.initializers.get(thaw(initializer))
-        kernel = to_numpy(draw(shape, dtype=keras.config.floatx()))
-    return [kernel, np.zeros(shape[1], kernel.dtype)]
-
-
-def _initial_normalization(kind: Normalization, units: int) -> list[NDArray[Any]]:
-    if kind is None:
-        return []
-    ones = np.ones(units, keras.config.floatx())
-    scale_and_shift = [ones, np.zeros_like(ones)]
-    moving_mean_and_variance = [np.zeros_like(ones), ones.copy()]
-    return scale_and_shift + (moving_mean_and_variance if kind == "batch" else [])
 
 
 def _assemble(architecture: MLPArchitecture, seed: int) -> keras.Model:

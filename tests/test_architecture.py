@@ -105,6 +105,7 @@ LAYERS = (
         "training.program_store",
         "training.tensors",
     },
+    {"initial_weights"},
     {"frozen", "losses", "randomness", "training.arrays", "training.blas"},
     {"routing", "training.stablehlo"},
     {"_compat", "_scikeras", "optional"},

@@ -7,6 +7,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+from scipy.stats import ks_2samp
 
 from skkeras_tune.frozen import freeze
 from skkeras_tune.network import (
@@ -290,17 +291,41 @@ LARGE = replace(SMALL, input_shape=(300,), hidden_units=(200,), output_units=150
         ("auto", "selu", keras.initializers.LecunNormal),
         ("auto", "tanh", keras.initializers.GlorotUniform),
         ("glorot_normal", "relu", keras.initializers.GlorotNormal),
+        ("he_uniform", "relu", keras.initializers.HeUniform),
+        ("lecun_uniform", "relu", keras.initializers.LecunUniform),
         ("random_uniform", "relu", keras.initializers.RandomUniform),
     ],
 )
-def test_hidden_kernels_follow_keras_initializers(initializer, activation, expected):
-    """Hidden kernels have the mean and variance of the layer's own initializer."""
-    architecture = replace(LARGE, kernel_initializer=initializer, activation=activation)
+@pytest.mark.parametrize("n_inputs", [300, 20])
+def test_hidden_kernels_follow_keras_initializers(
+    initializer, activation, expected, n_inputs
+):
+    """Hidden kernels are distributed as the layer's own initializer draws them."""
+    architecture = replace(
+        LARGE,
+        input_shape=(n_inputs,),
+        kernel_initializer=initializer,
+        activation=activation,
+    )
     kernel = architecture.initial_weights(0)[0]
-    reference = expected(seed=1)((300, 200)).numpy()
-    assert abs(kernel.mean()) < 4 * reference.std() / kernel.size**0.5
+    reference = expected(seed=1)((n_inputs, 200)).numpy()
+    assert kernel.dtype == reference.dtype
+    assert ks_2samp(kernel.ravel(), reference.ravel()).pvalue > 0.01
     assert kernel.std() == pytest.approx(reference.std(), rel=0.02)
     assert np.abs(kernel).max() == pytest.approx(np.abs(reference).max(), rel=0.05)
+
+
+@pytest.mark.parametrize("precision", ["float64", "float16"])
+@pytest.mark.parametrize("initializer", ["he_normal", "glorot_uniform"])
+def test_kernels_have_the_precision_of_keras(initializer, precision):
+    """Weights are of `keras.config.floatx()`, also where NumPy draws none such."""
+    architecture = replace(SMALL, kernel_initializer=initializer)
+    keras.config.set_floatx(precision)
+    try:
+        weights = architecture.initial_weights(0)
+    finally:
+        keras.config.set_floatx("float32")
+    assert {str(weight.dtype) for weight in weights} == {precision}
 
 
 def test_the_output_kernel_is_glorot_uniform():
