@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from skkeras_tune.training.stablehlo.operations import slice_window
-from tests.modules import begin_module, compute
+from tests.stablehlo_modules import begin_module, compute
 
 
 @pytest.mark.parametrize(

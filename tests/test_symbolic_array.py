@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skkeras_tune.training.stablehlo.array_functions import ARRAY_FUNCTIONS
 from skkeras_tune.training.stablehlo.ufuncs import UFUNCS
-from tests.modules import begin_module, compute, compute_all
+from tests.stablehlo_modules import begin_module, compute, compute_all
 
 #: How near a result is to NumPy's, by its type. All others are equal.
 PRECISION = {"float16": 5e-3, "float32": 1e-5, "float64": 1e-6}
@@ -243,6 +243,15 @@ def test_what_a_module_cannot_say_is_an_error(function, name):
         (lambda x: x.reshape(4, -1), ValueError, "cannot have the shape"),
         (lambda x: x.reshape(-1, -1), ValueError, "cannot have the shape"),
         (lambda x: x + np.ones(2), ValueError, "shape mismatch"),
+        (lambda x: np.stack([x, x[0]]), ValueError, "cannot have the shape"),
+        (
+            lambda x: np.concatenate([x, x.swapaxes(0, 1)]),
+            ValueError,
+            "cannot be joined",
+        ),
+        (lambda x: x @ x, ValueError, "have no product"),
+        (lambda x: x[0] @ x.swapaxes(0, 1), ValueError, "have no product"),
+        (lambda x: x @ x[0], ValueError, "have no product"),
     ],
 )
 def test_what_does_not_fit_is_an_error(function, error, message):

@@ -167,7 +167,9 @@ class Module(Generic[V]):
     ) -> None:
         text = f'{left} = "{operation}"({_list_names(operands)})'
         if attributes:
-            listed = ", ".join(f"{name} = {text}" for name, text in attributes.items())
+            listed = ", ".join(
+                [f"{key} = {value}" for key, value in attributes.items()]
+            )
             text += f" <{{{listed}}}>"
         if regions:
             text += f" ({', '.join(regions)})"

@@ -1,7 +1,7 @@
 """Values of a module in, the results of StableHLO's operations out.
 
-Each function writes one operation at the most, and takes what StableHLO does: operands
-of one type, and of one shape. What would change nothing is not written.
+Each function takes what StableHLO's does: operands of one type, and of one shape. What
+would change nothing is not written.
 """
 
 import math
@@ -87,6 +87,12 @@ def concatenate(parts: Sequence[V], axis: int) -> V:
     first = parts[0]
     if len(parts) == 1:
         return first
+    others = {(*part.shape[:axis], *part.shape[axis + 1 :]) for part in parts}
+    if len(others) > 1:
+        shapes = ", ".join(str(part.shape) for part in parts)
+        raise ValueError(
+            f"arrays of shapes {shapes} cannot be joined along axis {axis}"
+        )
     shape = list(first.shape)
     shape[axis] = sum(part.shape[axis] for part in parts)
     return first.module.define(
@@ -152,6 +158,9 @@ def gather_rows(x: V, indices: V) -> V:
 def multiply_matrices(one: V, two: V) -> V:
     """Return the products of two stacks of matrices, the one as high as the other."""
     n_stacked = len(one.shape) - 2
+    if n_stacked < 0 or one.shape[-1:] != two.shape[-2:-1]:
+        shapes = f"{one.shape} and {two.shape}"
+        raise ValueError(f"arrays of shapes {shapes} have no product of matrices")
     stacked = list(range(n_stacked))
     numbers = (
         f"lhs_batching_dimensions = {stacked}, rhs_batching_dimensions = {stacked}, "

@@ -11,7 +11,7 @@ from skkeras_tune.training.stablehlo.operations import broadcast, convert
 _KINDS = "biuf"  # each holds those before it
 
 
-def as_values(module: Module[V], inputs: Sequence[Any]) -> list[V]:
+def type_constants(module: Module[V], inputs: Sequence[Any]) -> list[V]:
     """Return values as they are, and arrays and numbers as constants.
 
     A number of Python's has the type of the first value, and so has an array of the
@@ -25,12 +25,13 @@ def as_values(module: Module[V], inputs: Sequence[Any]) -> list[V]:
 
 def promote(module: Module[V], inputs: Sequence[Any]) -> list[V]:
     """Return values of one type, which is NumPy's for theirs."""
-    values = as_values(module, inputs)
+    values = type_constants(module, inputs)
     dtype = np.result_type(*[value.dtype for value in values])
     return [convert(value, dtype) for value in values]
 
 
 def _follow(x: Any, dtype: np.dtype[Any]) -> Any:
+    """Return an array or number in the type of a value, if it is to have that."""
     if isinstance(x, Value):
         return x
     array = np.asarray(x)

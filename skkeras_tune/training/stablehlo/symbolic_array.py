@@ -82,7 +82,8 @@ class SymbolicArray(NDArrayOperatorsMixin, Value):
     def mean(self, axis: Any = None, *, keepdims: bool = False) -> Self:
         """Return the mean along one or more axes."""
         total = self.sum(axis, keepdims=keepdims)
-        mean: Self = total / (math.prod(self.shape) // max(math.prod(total.shape), 1))
+        n_numbers = math.prod(self.shape) // max(math.prod(total.shape), 1)
+        mean: Self = total / n_numbers
         return mean
 
     def max(self, axis: Any = None, *, keepdims: bool = False) -> Self:

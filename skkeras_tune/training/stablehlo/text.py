@@ -34,7 +34,10 @@ def format_constant(array: NDArray[Any]) -> str:
 
 
 def _format_numbers(array: NDArray[Any]) -> str:
-    """Return numbers by their bits, unless one that is no float stands for all."""
+    """Return a number if all are equal to it, and else the bits of all.
+
+    A float is written by its bits, too, since not all have decimals.
+    """
     if array.size == 0:
         return ""
     first = array.reshape(-1)[:1]

@@ -10,9 +10,9 @@ from scipy.special import erf
 from skkeras_tune.training.stablehlo import operations
 from skkeras_tune.training.stablehlo.module import Module, V
 from skkeras_tune.training.stablehlo.promotion import (
-    as_values,
     broadcast_together,
     promote,
+    type_constants,
 )
 
 _COMPARISONS = {
@@ -52,7 +52,7 @@ def apply_ufunc(module: Module[V], function: np.ufunc, inputs: Sequence[Any]) ->
     if function in _COMPARISONS:
         one, two = broadcast_together(promote(module, inputs))
         return operations.compare(_COMPARISONS[function], one, two)
-    values = as_values(module, inputs)
+    values = type_constants(module, inputs)
     dtype = _find_type(function, *[value.dtype for value in values])
     values = [operations.convert(value, dtype) for value in values]
     if function in _FORMULAS:
