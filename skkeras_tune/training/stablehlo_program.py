@@ -1,7 +1,7 @@
 """The program of the built-in network, written for XLA without a graph of TensorFlow's.
 
 Tracing an operation takes TensorFlow 0.2 ms, and translating it for XLA some more;
-writing its line takes 0.02 ms.
+writing its line takes 0.01 ms.
 """
 
 import warnings

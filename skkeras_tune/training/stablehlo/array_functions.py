@@ -32,12 +32,12 @@ def take_slices(x: V, index: Sequence[Any]) -> V:
     return operations.reshape(operations.slice_ranges(x, ranges), shape)
 
 
-def reduce_axes(operation: str, first: Any, x: V, axis: Any, keepdims: bool) -> V:
-    """Join the numbers along one or more axes, or along all of them."""
+def reduce_axes(operation: str, initial: Any, x: V, axis: Any, keepdims: bool) -> V:
+    """Return what an operation makes of the numbers along one or more axes."""
     every = range(len(x.shape))
     axes = sorted(every if axis is None else [every[i] for i in np.atleast_1d(axis)])
-    start = x.module.as_value(np.asarray(first, x.dtype))
-    result = operations.reduce(operation, x, axes, start)
+    start = x.module.as_value(np.asarray(initial, x.dtype))
+    result = operations.reduce(operation, start, x, axes)
     kept = [1 if i in axes else size for i, size in enumerate(x.shape)]
     return operations.reshape(result, kept) if keepdims else result
 

@@ -117,14 +117,10 @@ def slice_ranges(x: V, ranges: Sequence[range]) -> V:
 
 def slice_window(x: V, starts: Sequence[Any], sizes: Sequence[int]) -> V:
     """Return a part of known size that begins where values or numbers say."""
-    is_known = [not isinstance(start, type(x)) for start in starts]
-    starts = [
-        x.module.as_value(np.int32(start) if known else start)
-        for start, known in zip(starts, is_known, strict=True)
-    ]
+    starts = [s if isinstance(s, type(x)) else np.int32(s) for s in starts]
     return x.module.define(
         "stablehlo.dynamic_slice",
-        [x, *starts],
+        [x, *map(x.module.as_value, starts)],
         sizes,
         x.dtype,
         slice_sizes=format_integers(sizes),
@@ -156,7 +152,7 @@ def gather_rows(x: V, indices: V) -> V:
 
 
 def multiply_matrices(one: V, two: V) -> V:
-    """Return the products of two stacks of matrices, the one as high as the other."""
+    """Return the matrix products of two stacks of one shape."""
     n_stacked = len(one.shape) - 2
     if n_stacked < 0 or one.shape[-1:] != two.shape[-2:-1]:
         shapes = f"{one.shape} and {two.shape}"
@@ -176,15 +172,15 @@ def multiply_matrices(one: V, two: V) -> V:
     )
 
 
-def reduce(operation: str, x: V, axes: Sequence[int], first: V) -> V:
-    """Join the numbers along axes by an operation, beginning with a first number."""
+def reduce(operation: str, initial: V, x: V, axes: Sequence[int]) -> V:
+    """Return what an operation makes of an initial number and those along axes."""
     module = x.module
     region, _ = module.write_region(
-        [first, first], lambda *pair: [module.define(operation, pair, (), x.dtype)]
+        [initial, initial], lambda *pair: [module.define(operation, pair, (), x.dtype)]
     )
     return module.define(
         "stablehlo.reduce",
-        [x, first],
+        [x, initial],
         [size for axis, size in enumerate(x.shape) if axis not in axes],
         x.dtype,
         [region],
