@@ -107,7 +107,12 @@ LAYERS = (
     },
     {"initial_weights"},
     {"frozen", "losses", "randomness", "training.arrays", "training.blas"},
-    {"routing", "training.stablehlo"},
+    {"routing", "training.stablehlo.symbolic_array"},
+    {"training.stablehlo.array_functions", "training.stablehlo.ufuncs"},
+    {"training.stablehlo.promotion"},
+    {"training.stablehlo.operations"},
+    {"training.stablehlo.module"},
+    {"training.stablehlo", "training.stablehlo.text"},
     {"_compat", "_scikeras", "optional"},
 )
 

@@ -1,8 +1,8 @@
 """Operations that take arrays of NumPy and tensors of TensorFlow alike.
 
 What a program computes is written once, out of these and of the arithmetic operators:
-of tensors they make a graph, and of arrays they give the numbers at once. Values of
-StableHLO are used as arrays are, and make the text of a module.
+of tensors they make a graph, and of arrays they give the numbers at once. Symbolic
+arrays are used as arrays are, and make the text of a module.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from skkeras_tune.training.stablehlo import Value
+from skkeras_tune.training.stablehlo.operations import slice_window
+from skkeras_tune.training.stablehlo.symbolic_array import SymbolicArray
 
-_NUMPY = (np.ndarray, np.generic, Value)
+_NUMPY = (np.ndarray, np.generic, SymbolicArray)
 
 
 def is_array(x: Any) -> bool:
@@ -162,8 +163,8 @@ def take_rows(x: Any, places: Any) -> Any:
 
 def take_window(x: Any, starts: Sequence[Any], sizes: Sequence[int]) -> Any:
     """Return a part of known size that begins at places which may be tensors."""
-    if isinstance(x, Value):
-        return x.module.take_window(x, starts, tuple(sizes))
+    if isinstance(x, SymbolicArray):
+        return slice_window(x, starts, sizes)
     if is_array(x):
         ends = (start + size for start, size in zip(starts, sizes, strict=True))
         return x[tuple(map(slice, starts, ends))]

@@ -1,7 +1,7 @@
 """The program of the built-in network, written for XLA without a graph of TensorFlow's.
 
 Tracing an operation takes TensorFlow 0.2 ms, and translating it for XLA some more;
-writing its line takes 0.02 ms.
+writing its line takes 0.01 ms.
 """
 
 import warnings
@@ -15,7 +15,8 @@ from skkeras_tune._compat import call_stablehlo
 from skkeras_tune.training.formula_program import FormulaProgram
 from skkeras_tune.training.mlp_program import MLPProgram
 from skkeras_tune.training.program import State
-from skkeras_tune.training.stablehlo import Module
+from skkeras_tune.training.stablehlo.module import Module
+from skkeras_tune.training.stablehlo.symbolic_array import SymbolicArray
 
 
 class StableHLOProgram(FormulaProgram):
@@ -43,9 +44,9 @@ class StableHLOProgram(FormulaProgram):
         """Return the module as a function of tensors, and the form of its results."""
         given = tf.nest.flatten(arguments)
         types = [(tensor.shape, tensor.dtype.as_numpy_dtype) for tensor in given]
-        module = self._module = Module(types)
+        module = self._module = Module(SymbolicArray, types)
         ended = self._train(*tf.nest.pack_sequence_as(arguments, module.arguments))
-        results = [module.read(value) for value in tf.nest.flatten(ended)]
+        results = [module.as_value(value) for value in tf.nest.flatten(ended)]
         text = module.finish(results)
         self._module = None  # is long, and has been written
         form = tf.nest.map_structure(lambda _: 0, ended)
