@@ -77,6 +77,17 @@ def test_batches_grow_with_the_rows(n_rows, size):
     assert choose_batch_size(n_rows) == size
 
 
+@pytest.mark.parametrize("level", LEVELS)
+def test_fewer_rows_are_penalized_more(level):
+    """Penalties are in proportion to one over the rows, and none is zero."""
+    few, many = (np.zeros((n_rows, 2)) for n_rows in (100, 10_000))
+    expected = [0.0005, 0.005, 0.02, 0.08]
+    assert mlp_space(level, few, search="random")["l2"] == expected
+    found = mlp_space(level, many, search="random")["l2"]
+    np.testing.assert_allclose(found, np.divide(expected, 100))
+    assert mlp_space(level)["l2"].categories[0] == 8e-6  # as for 6,400 rows
+
+
 def test_batch_sizes_are_searched(iris):
     """The levels search about the size that the rows suggest."""
     assert mlp_space("default", *iris)["batch_size"].categories == (32,)

@@ -44,7 +44,7 @@ def describe_space(space: Any) -> str:
     units: 32, 64 or 128
     learning_rate: 0.001 to 0.01, evenly over its logarithm
     dropout: 0.0, 0.1, 0.2 or 0.3
-    optimizer__weight_decay: 0.0, 0.001, 0.01 or 0.1
+    l2: 8e-06, 8e-05, 0.0003 or 0.001
     batch_size: 64
     >>> print(describe_space({"C": [1, 10], "kernel": ["rbf", "poly", None]}))
     C: 1 or 10

@@ -16,8 +16,11 @@ Level = Literal["small", "default", "large"]
 Form = Literal["bayes", "random", "hyperband", "grid"]
 
 _WIDTHS = (32, 64, 128, 256, 512)
-#: Rows of a batch where nobody knows how many rows there are.
-_BATCH_SIZE = 64
+#: Rows of a batch where nobody knows how many rows there are, and rows per row of one.
+_BATCH_SIZE, _BATCHES = 64, 100
+#: Penalties times rows. The first is next to none: without any, a network would need a
+#: program of its own.
+_PENALTIES = (0.05, 0.5, 2.0, 8.0)
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,6 @@ _LEVELS: dict[str, dict[str, _Dimension]] = {
         "units": _Steps((32, 64, 128)),
         "learning_rate": _Range(1e-3, 1e-2),
         "dropout": _Steps((0.0, 0.1, 0.2, 0.3)),
-        "optimizer__weight_decay": _Steps((0.0, 1e-3, 1e-2, 1e-1)),
     },
     "default": {
         "n_hidden": _Steps((1, 2, 3, 4)),
@@ -117,7 +119,8 @@ def mlp_space(
     ``wide``            not searched     not searched      off, on
     ``learning_rate``   1e-3 to 1e-2     3e-4 to 1e-2      1e-4 to 3e-2
     ``dropout``         off, 0.1 to 0.3  off, 0.1 to 0.5   off, 0.05 to 0.5
-    weight decay        off, up to 0.1   off, up to 0.1    off, up to 0.1
+    ``l2``, times rows  0.05 to 8        0.05 to 8         0.05 to 8
+    weight decay        not searched     off, up to 0.1    off, up to 0.1
     label smoothing     not searched     off, 0.1          off, 0.05, 0.1
     ``batch_size``      one size         one size          three sizes
     ==================  ===============  ================  ====================
@@ -131,8 +134,9 @@ def mlp_space(
     level : {"small", "default", "large"}, default="default"
         How much to search. A large space needs more candidates.
     X : array-like of shape (n_samples, n_features), default=None
-        The training data, whose number of rows decides the batch sizes: about a
-        hundredth of the rows, as a power of two from 32 to 512.
+        The training data, whose number of rows decides the penalties, and the batch
+        sizes: about a hundredth of the rows, as a power of two from 32 to 512. None
+        stands for 6,400 rows.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
         The target. Label smoothing is searched for classes only, so not without it.
     search : {"bayes", "random", "hyperband", "grid"}, default="bayes"
@@ -161,7 +165,11 @@ def mlp_space(
 
     Notes
     -----
-    Weight decay is Keras's, apart from the loss (``optimizer__weight_decay``).
+    Weight decay is Keras's, apart from the loss (``optimizer__weight_decay``), and does
+    little in a few hundred steps, which is all that a small table is trained for. There
+    ``l2`` is what keeps a network simple: a penalty of ``p / n`` on the squared weights
+    is a prior with a variance of ``1 / (2 * p)`` [6]_, whatever the number of rows
+    ``n``. It is never quite off, since a network without any is another program.
 
     Where the ranges come from:
 
@@ -176,6 +184,8 @@ def mlp_space(
     - RealMLP [4]_ searches 1 to 5 layers of 64 to 512 units, relu, selu or mish,
       dropout of 0, 0.15 or 0.3, weight decay of 0 or 0.02 and label smoothing of 0 or
       0.1, with batches of 256.
+    - auto-sklearn [5]_ searches penalties from 1e-7 to 0.1, which scikit-learn's
+      network halves and divides by the rows of a batch.
 
     References
     ----------
@@ -187,6 +197,10 @@ def mlp_space(
        evaluations and its AutoML applications", AutoML 2024.
     .. [4] Holzmueller, Grinsztajn and Steinwart, "Better by default: strong pre-tuned
        MLPs and boosted trees on tabular data", NeurIPS 2024.
+    .. [5] Feurer, Eggensperger, Falkner, Lindauer and Hutter, "Auto-sklearn 2.0:
+       hands-free AutoML via meta-learning", JMLR 2022.
+    .. [6] MacKay, "A practical Bayesian framework for backpropagation networks", Neural
+       Computation 1992.
 
     Examples
     --------
@@ -218,8 +232,12 @@ def mlp_space(
     if search == "grid":
         grid = {name: list(values) for name, values in _GRIDS[level].items()}
         return _rename(grid, prefix)
-    batch_sizes = list_batch_sizes(level, None if X is None else _count_rows(X))
-    chosen = {**dimensions, "batch_size": _Steps(tuple(batch_sizes))}
+    n_rows = None if X is None else _count_rows(X)
+    chosen = {
+        **dimensions,
+        "l2": _Steps(tuple(list_penalties(n_rows))),
+        "batch_size": _Steps(tuple(list_batch_sizes(level, n_rows))),
+    }
     if not _has_classes(y):
         chosen.pop("loss__label_smoothing", None)
     build = _FORMS[search]
@@ -230,13 +248,19 @@ def choose_batch_size(n_rows: int | None) -> int:
     """Return about a hundredth of the rows, as a power of two from 32 to 512."""
     if n_rows is None:
         return _BATCH_SIZE
-    return int(np.clip(2 ** round(math.log2(max(n_rows, 1) / 100)), 32, 512))
+    return int(np.clip(2 ** round(math.log2(max(n_rows, 1) / _BATCHES)), 32, 512))
 
 
 def list_batch_sizes(level: str, n_rows: int | None) -> list[int]:
     """Return the batch sizes that a level searches."""
     size = choose_batch_size(n_rows)
     return [size // 2, size, 2 * size] if level == "large" else [size]
+
+
+def list_penalties(n_rows: int | None) -> list[float]:
+    """Return the l2 penalties to search: the fewer the rows, the greater."""
+    n_rows = max(n_rows or _BATCH_SIZE * _BATCHES, 1)
+    return [float(f"{penalty / n_rows:.1g}") for penalty in _PENALTIES]
 
 
 def _count_rows(X: Any) -> int:
