@@ -11,6 +11,7 @@ from numbers import Real
 from typing import Any
 
 import keras
+import numpy as np
 
 from skkeras_tune._compat import fresh_names
 from skkeras_tune._scikeras import unflatten_params
@@ -26,6 +27,8 @@ COMPILE_EXTRAS = frozenset(
 )
 
 _PLAIN = (bool, int, float, str, type(None))
+#: Stands for all learning rates.
+_RATE = 0.5
 
 #: Metrics that Keras chooses by the shape of the output.
 OUTPUT_METRICS = frozenset({"acc", "accuracy", "ce", "crossentropy"})
@@ -133,9 +136,17 @@ def _freeze_plain_optimizer(
 ) -> Any:
     """Return an optimizer of Keras's, frozen; to make one takes over a millisecond.
 
-    `floatx` is the precision that its numbers are read back in.
+    So one is made for all learning rates, of which a search has one for each candidate.
+    `floatx` is the precision that numbers are read back in.
     """
-    return freeze(unflatten_params(kind, dict(settings)))
+    given = dict(settings)
+    rate = given.get("learning_rate")
+    if isinstance(rate, float) and rate != _RATE and floatx in ("float32", "float64"):
+        alike = tuple({**given, "learning_rate": _RATE}.items())
+        frozen = _freeze_plain_optimizer(kind, alike, floatx)
+        with np.errstate(over="ignore"):  # as in Keras
+            return frozen.replace(learning_rate=float(np.asarray(rate, floatx)))
+    return freeze(unflatten_params(kind, given))
 
 
 def _copy_optimizer(

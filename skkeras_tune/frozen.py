@@ -31,6 +31,13 @@ class FrozenObject:
             json.loads(self.config), custom_objects=dict(self.custom_objects)
         )
 
+    def replace(self, **arguments: Any) -> "FrozenObject":
+        """Return the same object with other plain values for some arguments."""
+        serialized = json.loads(self.config)
+        serialized["config"] |= arguments
+        config = json.dumps(serialized, sort_keys=True)
+        return FrozenObject(config, self.custom_objects)
+
 
 @dataclass(frozen=True)
 class FrozenModel:

@@ -1,5 +1,7 @@
 """Optimizers, losses and metrics are made of names, classes and instances."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -197,6 +199,15 @@ def test_equal_settings_share_one_frozen_optimizer():
     assert resolve_adam() != resolve_adam(learning_rate=0.02)
     assert resolve_adam() != resolve_adam(optimizer__beta_1=0.5)
     assert resolve_adam(learning_rate=1).thaw().learning_rate.numpy() == 1
+
+
+@pytest.mark.parametrize("rate", [1e-3, 0.5, 0.1234567891, 1e-50, 1e50])
+@pytest.mark.parametrize("kind", ["Adam", "SGD", "Adagrad", "Lion", "Ftrl", "Nadam"])
+def test_a_rate_is_frozen_as_keras_reads_it(kind, rate):
+    """The rate in the config is the one that an optimizer of Keras's says it has."""
+    made = getattr(keras.optimizers, kind)(learning_rate=rate, name=kind.lower())
+    config = json.loads(resolve_adam(optimizer=kind, learning_rate=rate).config)
+    assert config["config"] | {"name": kind.lower()} == made.get_config()
 
 
 def test_numbers_of_another_precision_are_read_anew():
