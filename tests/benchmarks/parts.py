@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from skkeras_tune import KerasRegressor
+from skkeras_tune.initial_weights import draw_dense
 
 N_FEATURES, UNITS, BATCH = 8, 30, 32
 #: Steps up to which "auto" does not compile.
@@ -68,6 +69,8 @@ def time_keras(times: Times, i: int) -> None:
         model.fit(*draw_rows(n_batches), batch_size=BATCH, epochs=epochs, verbose=0)
 
     X, _ = draw_rows(1)
+    draw = keras.initializers.HeNormal(seed=i)
+    timed(times, "the initial weights of a layer", lambda: draw((N_FEATURES, UNITS)))
     timed(times, "building a small model", build_model)
     timed(times, "its first training step", lambda: fit(1, 1))
     timed(times, "an epoch of one step", lambda: fit(1, 20), share=20)
@@ -77,6 +80,11 @@ def time_keras(times: Times, i: int) -> None:
 
 def time_own(times: Times, i: int) -> None:
     """Time first and second fits of a new shape, compiled and not."""
+    timed(
+        times,
+        "the initial weights of a layer",
+        lambda: draw_dense("he_normal", (N_FEATURES, UNITS), seed=i, layer=0),
+    )
     X, y = draw_rows(FEW)
     for engine, words in (("compiled", "compiled"), ("auto", "run by NumPy")):
         model = KerasRegressor(
