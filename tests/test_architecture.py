@@ -74,6 +74,7 @@ LAYERS = (
     {"training.callback_replay", "training.program", "training.progress"},
     {
         "training.callback_rules",
+        "training.model_judge",
         "training.model_key",
         "training.objective",
         "training.pausing",
@@ -105,7 +106,14 @@ LAYERS = (
         "training.program_store",
         "training.tensors",
     },
-    {"frozen", "losses", "randomness", "training.arrays", "training.blas"},
+    {
+        "frozen",
+        "losses",
+        "randomness",
+        "training.arrays",
+        "training.blas",
+        "training.nested",
+    },
     {"routing", "training.stablehlo"},
     {"_compat", "_scikeras", "optional"},
 )
