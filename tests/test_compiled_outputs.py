@@ -79,18 +79,24 @@ def test_several_inputs(name):
 # --- several outputs
 
 
-def as_dict(heads):
-    """Return outputs under names of their own."""
-    return dict(zip(("v", "u"), heads, strict=True))
-
-
 OUTPUTS = {
     "one loss": ({"loss": "mse"}, [Y, ONE_HOT]),
     "list": ({"loss": ["mae", SPARSE]}, [Y, CLASSES]),
     "dict": ({"loss": {"b": SPARSE, "a": "mae"}}, (Y, CLASSES)),
     "dicts": ({"loss": {"b": SPARSE, "a": "mae"}}, {"b": CLASSES, "a": Y}),
-    "named": (
-        {"loss": {"u": SPARSE, "v": "mae"}, "join": as_dict, "metrics": {"v": "mse"}},
+    "dicts of outputs": (
+        {
+            "loss": {"b": SPARSE, "a": "mae"},
+            "join": lambda heads: {"b": heads[1], "a": heads[0]},
+            "metrics": {"a": "mse"},
+        },
+        {"a": Y, "b": CLASSES},
+    ),
+    "other names": (
+        {
+            "loss": {"u": SPARSE, "v": "mae"},
+            "join": lambda heads: {"v": heads[0], "u": heads[1]},
+        },
         {"u": CLASSES, "v": Y},
     ),
     "nested": (
