@@ -17,6 +17,7 @@ from skkeras_tune.training.engine import train
 from skkeras_tune.training.slots import programs
 from tests.test_compiled_models import CALLBACKS, SIZES, compare, plan_for
 from tests.test_keras_loop import DATA, X, Y
+from tests.test_parity import OPTIMIZERS
 
 layers = keras.layers
 Dense = layers.Dense
@@ -74,6 +75,55 @@ def test_several_inputs(name):
     """Features may be lists, tuples and dicts of arrays, sparse ones among them."""
     sizes, x = FEATURES[name]
     compare_models(lambda: build_parts(sizes), replace(DATA, x=x))
+
+
+MERGES = ("Average", "Dot", "Maximum", "Minimum", "Multiply", "Subtract")
+
+
+@pytest.mark.parametrize("name", MERGES)
+def test_layers_that_join_inputs(name):
+    """Layers that take several inputs are Keras's."""
+
+    def build():
+        inputs = [keras.Input((3,)), keras.Input((3,))]
+        options = {"axes": 1} if name == "Dot" else {}
+        rows = getattr(layers, name)(**options)([Dense(4)(part) for part in inputs])
+        return keras.Model(inputs, Dense(1)(rows))
+
+    data = replace(DATA, x=[X, X[:, ::-1]])
+    compare_models(build, data, engines=["compiled"])
+
+
+WORDS = np.abs(9 * LEFT).astype(int) % 5
+
+
+def build_embedding(name):
+    """Return a model of numbers and words, with one of the known optimizers."""
+    kind, options = OPTIMIZERS[name]
+    inputs = [keras.Input((3,)), keras.Input((2,), dtype="int32")]
+    words = layers.Flatten()(layers.Embedding(5, 3)(inputs[1]))
+    model = keras.Model(inputs, Dense(1)(layers.Concatenate()([inputs[0], words])))
+    model.compile(type(keras.optimizers.get(kind))(0.03, **options), "mse")
+    return model
+
+
+SPARSE_TAKEN = ("momentum", "centered", "adagrad", "amsgrad", "adamw", "nadam", "lion")
+
+
+@pytest.mark.parametrize("name", SPARSE_TAKEN)
+def test_words_that_a_batch_repeats(name):
+    """Keras squares the gradients of a word one by one, and adds the squares up."""
+    data = replace(DATA, x=[X, WORDS])
+    compare_models(lambda: build_embedding(name), data, engines=["compiled"])
+
+
+@pytest.mark.parametrize("name", ["adamax", "adadelta", "clipnorm"])
+def test_other_ways_with_words_are_left_to_keras(name):
+    """Optimizers that do more with sparse gradients run in Keras's loop."""
+    plan = plan_for(lambda: build_embedding(name), epochs=1)
+    result = train(plan, replace(DATA, x=[X, WORDS]))
+    assert result.engine == "keras"
+    assert result.reason == "the optimizer has its own way with sparse gradients"
 
 
 # --- several outputs

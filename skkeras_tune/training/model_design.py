@@ -46,18 +46,25 @@ _COMPILED_WELL = frozenset(
     {
         "Activation",
         "Add",
+        "Average",
         "Concatenate",
         "Dense",
+        "Dot",
         "Dropout",
         "ELU",
+        "Embedding",
         "Flatten",
         "InputLayer",
         "LeakyReLU",
+        "Maximum",
+        "Minimum",
+        "Multiply",
         "Normalization",
         "ReLU",
         "Reshape",
         "Rescaling",
         "Softmax",
+        "Subtract",
     }
 )
 _NUMBERS = "fiub"

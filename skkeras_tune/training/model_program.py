@@ -16,6 +16,7 @@ from skkeras_tune.training.model_key import list_variables
 from skkeras_tune.training.nested import pack
 from skkeras_tune.training.plan import NotCompilable
 from skkeras_tune.training.program import Design, Outcome, Program, State
+from skkeras_tune.training.updates import TAKE_SPARSE
 
 
 class ModelProgram(Program):
@@ -36,6 +37,7 @@ class ModelProgram(Program):
         self._model: keras.Model | None = model
         self._refusal: str | None = None
         self._idle: list[int] = []
+        self._squares: Any = None
 
     def prepare(self, data: Any, run: Any, numbers: Any, state: State) -> None:
         """Trace and compile, if nobody has, and let go of the model.
@@ -128,7 +130,7 @@ class ModelProgram(Program):
         self, batch: State, places: Any, numbers: Any, moving: State
     ) -> tuple[tuple[Any, ...], Outcome]:
         """Return the gradients of the weights' rows, and what a batch came to."""
-        trained = self.packing.unpack(moving["weights"])
+        trained = self._unpack(moving)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(trained)
             outcome = self._run(trained, batch, moving, training=True)
@@ -136,12 +138,44 @@ class ModelProgram(Program):
         self._idle = [i for i, gradient in enumerate(found) if gradient is None]
         pairs = zip(found, trained, strict=True)
         gradients = [tf.zeros_like(w) if g is None else g for g, w in pairs]
-        return self.packing.pack(gradients), outcome
+        self._squares = self._square_sparse(gradients)
+        return self._pack(gradients), outcome
+
+    def _square_sparse(self, gradients: list[Any]) -> Any:
+        """Return the squares of gradients as Keras's optimizers have them.
+
+        Where an embedding looks a row up several times, they add up the squares of its
+        gradients, and not these before they square them. None stands for plain squares.
+
+        Raises
+        ------
+        NotCompilable
+            If the optimizer does more than that with such a gradient.
+        """
+        if not any(isinstance(g, tf.IndexedSlices) for g in gradients):
+            return None
+        rule = self.design.optimizer
+        if rule.clip is not None or rule.kind not in TAKE_SPARSE:
+            raise NotCompilable("the optimizer has its own way with sparse gradients")
+        return self._pack([keras.ops.square(gradient) for gradient in gradients])
+
+    def update(
+        self, gradients: Any, numbers: Any, moving: State, squares: Any = None
+    ) -> tuple[Any, ...]:
+        """Return weights, slots and counters after a step."""
+        return super().update(gradients, numbers, moving, self._squares)
+
+    def _unpack(self, moving: State) -> list[Any]:
+        """Return the trained weights of the one member."""
+        return [part[0] for part in self.packing.unpack(moving["weights"])]
+
+    def _pack(self, weights: list[Any]) -> tuple[Any, ...]:
+        parts = [tf.convert_to_tensor(weight)[tf.newaxis] for weight in weights]
+        return self.packing.pack(parts)
 
     def test(self, batch: State, places: Any, numbers: Any, moving: State) -> Outcome:
         """Return what a batch of held-out rows comes to."""
-        trained = self.packing.unpack(moving["weights"])
-        return self._run(trained, batch, moving, training=False)
+        return self._run(self._unpack(moving), batch, moving, training=False)
 
     def _run(
         self, trained: list[Any], batch: State, moving: State, *, training: bool
@@ -160,7 +194,6 @@ class ModelProgram(Program):
         model = self.model
         fixed = [v for v in list_variables(model) if not v.trainable]
         values = {id(v): value[0] for v, value in zip(fixed, others, strict=True)}
-        trained = [part[0] for part in trained]
         known = list(zip(model.trainable_variables, trained, strict=True))
         known += [(v, values[id(v)]) for v in fixed]
         with keras.StatelessScope(state_mapping=known):
@@ -186,8 +219,7 @@ class ModelProgram(Program):
         if not any(constraints):
             return rows
         pairs = zip(constraints, self.packing.unpack(rows), strict=True)
-        kept = [keep(part[0]) if keep else part[0] for keep, part in pairs]
-        return self.packing.pack([part[tf.newaxis] for part in kept])
+        return self._pack([keep(part[0]) if keep else part[0] for keep, part in pairs])
 
 
 def derive_statistics(model: keras.Model) -> None:

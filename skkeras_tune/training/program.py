@@ -323,20 +323,28 @@ class Program:
         self, batch: State, places: Any, numbers: Any, moving: State
     ) -> tuple[State, Outcome]:
         _, count = places
-        counters, rule = moving["counters"], self.design.optimizer
+        rule = self.design.optimizer
         gradients, outcome = self.differentiate(batch, places, numbers, moving)
         if rule.clip is not None:
             parts = self.packing.unpack(gradients)
             gradients = self.packing.pack(clip_gradients(rule.clip, parts, numbers))
-        updated = apply_gradients(
-            rule, moving["weights"], gradients, moving["slots"], counters, numbers
-        )
+        updated = self.update(gradients, numbers, moving)
         new = dict(zip(("weights", "slots", "counters"), updated, strict=True))
         new["weights"] = self.constrain(new["weights"])
         new["others"] = outcome.others
         if self.layout.members > 1:
             new = self.keep_idle(count, new, moving)
         return new, outcome
+
+    def update(
+        self, gradients: Any, numbers: Any, moving: State, squares: Any = None
+    ) -> tuple[Any, ...]:
+        """Return weights, slots and counters after a step."""
+        rule, weights = self.design.optimizer, moving["weights"]
+        slots, counters = moving["slots"], moving["counters"]
+        return apply_gradients(
+            rule, weights, gradients, slots, counters, numbers, squares
+        )
 
     def keep_idle(self, count: Any, new: State, moving: State) -> State:
         """Leave who has no row here as it was: a fold may be a batch shorter."""
