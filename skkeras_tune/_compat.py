@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras.src.backend.common import global_state
+from keras.src.trainers.compile_utils import CompileLoss, CompileMetrics
 from numpy.typing import NDArray
 from sklearn.base import _fit_context
 from sklearn.model_selection import KFold, StratifiedKFold
@@ -39,10 +40,10 @@ __all__ = [
     "Interval",
     "Options",
     "StrOptions",
-    "add_member_axis",
     "build_target_encoder",
     "check_method_params",
     "check_sample_weight",
+    "compile_judges",
     "excludes_from_decay",
     "find_logits",
     "fit_and_score",
@@ -263,6 +264,23 @@ def read_compile_arguments(model: keras.Model) -> dict[str, Any]:
     return dict(model._compile_config.config)
 
 
+def compile_judges(
+    loss: Any,
+    loss_weights: Any,
+    metrics: Any,
+    weighted_metrics: Any,
+    output_names: list[str] | None,
+) -> tuple[Any, Any]:
+    """Return the loss and the metrics over all outputs, as `keras.Model.compile` does.
+
+    Keras (3.15 and before) makes them for models only.
+    """
+    return (
+        CompileLoss(loss, loss_weights, output_names=output_names),
+        CompileMetrics(metrics, weighted_metrics, output_names=output_names),
+    )
+
+
 def excludes_from_decay(optimizer: keras.optimizers.Optimizer) -> bool:
     """Tell whether some weights are kept from decaying, which no config says."""
     names = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern")
@@ -282,15 +300,6 @@ def find_logits(outputs: Any, loss: keras.losses.Loss) -> Any:
     """Return what Keras's crossentropies take for the logits of outputs, or None."""
     is_raw = bool(getattr(loss, "from_logits", False))
     return getattr(outputs, "_keras_logits", outputs if is_raw else None)
-
-
-def add_member_axis(outputs: Any) -> Any:
-    """Give outputs a member axis, and the logits too that Keras left with them."""
-    lifted = outputs[tf.newaxis]
-    logits = getattr(outputs, "_keras_logits", None)
-    if logits is not None:
-        lifted._keras_logits = logits[tf.newaxis]
-    return lifted
 
 
 def tensorflow_has_started() -> bool:

@@ -74,6 +74,7 @@ LAYERS = (
     {"training.callback_replay", "training.program", "training.progress"},
     {
         "training.callback_rules",
+        "training.model_judge",
         "training.model_key",
         "training.objective",
         "training.pausing",
@@ -106,7 +107,14 @@ LAYERS = (
         "training.tensors",
     },
     {"initial_weights"},
-    {"frozen", "losses", "randomness", "training.arrays", "training.blas"},
+    {
+        "frozen",
+        "losses",
+        "randomness",
+        "training.arrays",
+        "training.blas",
+        "training.nested",
+    },
     {"routing", "training.stablehlo.symbolic_array"},
     {"training.stablehlo.array_functions", "training.stablehlo.ufuncs"},
     {"training.stablehlo.promotion"},

@@ -44,7 +44,7 @@ def build_batches(
     tf.data.Dataset
         Of ``(x, y)`` or ``(x, y, weight)``.
     """
-    parts = [_as_tuples(x), _as_tuples(y)]
+    parts = [as_tuples(x), as_tuples(y)]
     if weight is not None:
         parts.append(_tree.map_structure(lambda _: weight, parts[1]))
     gathers = _tree.map_structure(_gather_from, tuple(parts))
@@ -77,12 +77,12 @@ def count_rows(values: Any) -> int:
     return int(_tree.flatten(values)[0].shape[0])
 
 
-def _as_tuples(values: Any) -> Any:
+def as_tuples(values: Any) -> Any:
     """Turn lists into tuples: tf.data would stack a list into one tensor."""
     if isinstance(values, list | tuple):
-        return tuple(_as_tuples(item) for item in values)
+        return tuple(as_tuples(item) for item in values)
     if isinstance(values, dict):
-        return {key: _as_tuples(item) for key, item in values.items()}
+        return {key: as_tuples(item) for key, item in values.items()}
     return values
 
 

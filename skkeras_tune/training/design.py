@@ -9,7 +9,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from skkeras_tune.losses import adapt_targets
@@ -34,12 +33,17 @@ _FEW_STEPS = 64
 
 @dataclass(frozen=True)
 class CompiledPlan:
-    """A plan that a program can express: the program, and the numbers of this run."""
+    """A plan that a program can express: the program, and the numbers of this run.
+
+    Where the history has other names for the values of an epoch than the program,
+    `names` has the program's for each of the history's.
+    """
 
     design: Design
     numbers: dict[str, float]
-    targets: NDArray[Any]
+    targets: Any
     rules: Rules
+    names: dict[str, str] | None = None
 
 
 def resolve_design(
@@ -99,11 +103,24 @@ def resolve_design(
 
 def refuse_data(plan: TrainingPlan, data: TrainingData) -> None:
     """Refuse rows that no program takes."""
-    if plan.validation_freq != 1 and len(data.validation_rows):
-        raise NotCompilable("validation_freq is not 1")
+    refuse_frequency(plan, data)
     if not isinstance(data.y, np.ndarray):
         raise NotCompilable("the target is not one array")
-    _refuse_large_sparse(data.x)
+    if not isinstance(data.x, np.ndarray) and not issparse(data.x):
+        raise NotCompilable("the features are not one array")
+    refuse_large_sparse(data.x)
+
+
+def refuse_frequency(plan: TrainingPlan, data: TrainingData) -> None:
+    """Refuse to evaluate held-out rows in some epochs only."""
+    if plan.validation_freq != 1 and len(data.validation_rows):
+        raise NotCompilable("validation_freq is not 1")
+
+
+def refuse_large_sparse(x: Any) -> None:
+    """Refuse a sparse matrix that would take too much memory."""
+    if issparse(x) and 8 * x.shape[0] * x.shape[1] > _MAX_DENSE_BYTES:
+        raise NotCompilable("the features are sparse, and too large to be made dense")
 
 
 def add_stopping(
@@ -116,7 +133,7 @@ def add_stopping(
         numbers = {**numbers, "min_delta": plan.stopping.min_delta}
     rules = _read_rules(design, callbacks)
     design = replace(design, rules=rules.rules)
-    return CompiledPlan(design, numbers, compiled.targets, rules)
+    return replace(compiled, design=design, numbers=numbers, rules=rules)
 
 
 def _read_rules(design: Design, callbacks: Sequence[Any]) -> Rules:
@@ -124,13 +141,6 @@ def _read_rules(design: Design, callbacks: Sequence[Any]) -> Rules:
     return read_rules(
         callbacks, design.directions, design.keys, has_schedule=has_schedule
     )
-
-
-def _refuse_large_sparse(x: Any) -> None:
-    if not isinstance(x, np.ndarray) and not issparse(x):
-        raise NotCompilable("the features are not one array")
-    if issparse(x) and 8 * x.shape[0] * x.shape[1] > _MAX_DENSE_BYTES:
-        raise NotCompilable("the features are sparse, and too large to be made dense")
 
 
 def _add_watch(design: Design, plan: TrainingPlan) -> Design:

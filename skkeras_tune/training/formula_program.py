@@ -11,7 +11,6 @@ from skkeras_tune.training.activations import HAVE_FORMULAS
 from skkeras_tune.training.arrays import expand
 from skkeras_tune.training.direct_losses import DirectLoss, find_direct_loss
 from skkeras_tune.training.mlp_program import MLPProgram
-from skkeras_tune.training.objective import Judge
 from skkeras_tune.training.program import Design, State
 from skkeras_tune.training.stacked_mlp import StackedMLP
 
@@ -21,7 +20,7 @@ def find_formulas(design: Design) -> DirectLoss | None:
     """Return the formulas of a design's loss, if all of the design has some."""
     if not isinstance(design.network, StackedMLP):
         return None
-    architecture, judge = design.network.architecture, Judge(*design.judged)
+    architecture, judge = design.network.architecture, design.build_judge()
     activation = architecture.activation or "linear"
     is_known = isinstance(activation, str) and activation in HAVE_FORMULAS
     if not is_known or judge.has_metrics or design.optimizer.schedule is not None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from skkeras_tune.training.arrays import add_up, cast, reread, zeros_like
 from skkeras_tune.training.layers import TrainingPass
+from skkeras_tune.training.objective import Judge
 from skkeras_tune.training.packing import Packing
 from skkeras_tune.training.primitives import hash_bits
 from skkeras_tune.training.program import Design, Outcome, Program, State
@@ -12,6 +13,8 @@ from skkeras_tune.training.program import Design, Outcome, Program, State
 
 class MLPProgram(Program):
     """A program whose network is a `StackedMLP`."""
+
+    judge: Judge
 
     def __init__(self, design: Design) -> None:
         super().__init__(design)

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from skkeras_tune._compat import list_layers
+from skkeras_tune.training.nested import describe
 from skkeras_tune.training.plan import NotCompilable
 
 # Their weights are not all that decides what they compute.
@@ -49,10 +50,10 @@ class ModelShape:
         states of random generators, which come last.
     trained_shapes, other_shapes : tuple of tuple of int
         Shape of each trained weight, and of each of the rest.
-    output_units : int
-        Width of the outputs.
-    features : tuple
-        Type and shape of the features of a row.
+    outputs : structure of tuple of int
+        Shapes of the outputs of a row.
+    features : structure of (type, shape)
+        The features of a row.
     """
 
     config: str
@@ -60,24 +61,23 @@ class ModelShape:
     trainable: tuple[bool, ...]
     trained_shapes: tuple[tuple[int, ...], ...]
     other_shapes: tuple[tuple[int, ...], ...]
-    output_units: int
-    features: tuple[str, tuple[int, ...]]
+    outputs: Any
+    features: Any
 
 
-def read_shape(model: keras.Model, features: tuple[str, tuple[int, ...]]) -> ModelShape:
+def read_shape(model: keras.Model, features: Any) -> ModelShape:
     """Return a model's structure.
 
     Parameters
     ----------
     model : keras.Model
-    features : tuple
-        Type and shape of the features of a row.
+    features : structure of (type, shape)
+        The features of a row.
 
     Raises
     ------
     NotCompilable
-        If the structure does not decide what the model computes of its weights, or the
-        model has several inputs or outputs.
+        If the structure does not decide what the model computes of its weights.
     """
     _refuse_subclass(model)
     for layer in list_layers(model):
@@ -91,7 +91,7 @@ def read_shape(model: keras.Model, features: tuple[str, tuple[int, ...]]) -> Mod
         trainable=tuple(v.trainable for v in variables),
         trained_shapes=tuple(tuple(v.shape) for v in trained),
         other_shapes=tuple(tuple(v.shape) for v in variables if not v.trainable),
-        output_units=_read_output_units(model),
+        outputs=_describe_outputs(model),
         features=features,
     )
 
@@ -115,6 +115,8 @@ def _refuse_opaque(layer: keras.layers.Layer) -> None:
     kind, floatx = type(layer).__name__, keras.config.floatx()
     if kind in _OPAQUE:
         raise NotCompilable(f"the layer {kind} is more than its weights")
+    if layer.metrics and not isinstance(layer, keras.Model):
+        raise NotCompilable(f"the layer {kind} reports a metric")
     if getattr(layer, "stateful", False):
         raise NotCompilable(f"the layer {kind} is stateful")
     if layer.dtype_policy.name != floatx:
@@ -188,10 +190,13 @@ def _list_trained(model: keras.Model) -> list[keras.Variable]:
     return trained
 
 
-def _read_output_units(model: keras.Model) -> int:
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise NotCompilable("the model has several inputs or outputs")
-    shape = model.outputs[0].shape
-    if len(shape) != 2 or shape[-1] is None:
-        raise NotCompilable(f"the model's outputs are of shape {tuple(shape)}")
-    return int(shape[-1])
+def _describe_outputs(model: keras.Model) -> Any:
+    is_chain = isinstance(model, keras.Sequential)
+    return describe(model.outputs[0] if is_chain else model.output, _read_output)
+
+
+def _read_output(output: keras.KerasTensor) -> tuple[int, ...]:
+    shape = tuple(output.shape)
+    if None in shape[1:]:
+        raise NotCompilable(f"the model has outputs of shape {shape}")
+    return shape[1:]

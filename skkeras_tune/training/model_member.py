@@ -3,13 +3,16 @@
 The model itself ends with the trained weights, and stays as it is if training fails.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import keras
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 from skkeras_tune._compat import to_numpy
+from skkeras_tune.training.batches import as_tuples
 from skkeras_tune.training.design import CompiledPlan
 from skkeras_tune.training.keras_loop import (
     read_state,
@@ -20,6 +23,7 @@ from skkeras_tune.training.member import Member
 from skkeras_tune.training.model_design import resolve_model_design
 from skkeras_tune.training.model_key import list_variables
 from skkeras_tune.training.model_program import ModelProgram
+from skkeras_tune.training.nested import flatten
 from skkeras_tune.training.plan import TrainingData, TrainingPlan, TrainingResult
 from skkeras_tune.training.program import Design, Program
 
@@ -80,6 +84,26 @@ class ModelMember(Member):
         """Let go of the callbacks, whatever has happened, and of earlier models."""
         super().close()
         release_models(were_traced=False)
+
+    @cached_property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The rows of the features, targets and, if there are any, weights."""
+        x, y = as_tuples(self.data.x), as_tuples(self.compiled.targets)
+        leaves = flatten(x, "x") | flatten(y, "y")
+        arrays = {
+            name: leaf.toarray() if issparse(leaf) else leaf
+            for name, leaf in leaves.items()
+        }
+        if self.data.weight is not None:
+            arrays["weight"] = self.data.weight
+        return arrays
+
+    def end_epoch(self, values: Mapping[str, float]) -> None:
+        """Hand an epoch's values to the callbacks, under the names that Keras gives."""
+        names = self.compiled.names
+        if names is not None:
+            values = {name: values[key] for name, key in names.items()}
+        super().end_epoch(values)
 
     def _initial_weights(self) -> list[NDArray[Any]]:
         return [to_numpy(variable) for variable in list_variables(self._model)]

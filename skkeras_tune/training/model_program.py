@@ -10,10 +10,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from skkeras_tune._compat import add_member_axis, list_layers
+from skkeras_tune._compat import list_layers
+from skkeras_tune.training.model_judge import ModelJudge
 from skkeras_tune.training.model_key import list_variables
+from skkeras_tune.training.nested import pack
 from skkeras_tune.training.plan import NotCompilable
 from skkeras_tune.training.program import Design, Outcome, Program, State
+from skkeras_tune.training.updates import TAKE_SPARSE
 
 
 class ModelProgram(Program):
@@ -27,10 +30,14 @@ class ModelProgram(Program):
         Let go of when the program is traced.
     """
 
+    judge: ModelJudge
+
     def __init__(self, design: Design, model: keras.Model) -> None:
         super().__init__(design)
         self._model: keras.Model | None = model
         self._refusal: str | None = None
+        self._idle: list[int] = []
+        self._squares: Any = None
 
     def prepare(self, data: Any, run: Any, numbers: Any, state: State) -> None:
         """Trace and compile, if nobody has, and let go of the model.
@@ -90,49 +97,103 @@ class ModelProgram(Program):
         _, *carried = tf.while_loop(lambda i, *_: i < n_steps, one, loop)
         return step(*take(n_steps, rest), *carried) if is_exact and rest else carried
 
+    def gather(self, data: Any, run: Any, rows: Any) -> State:
+        """Return the rows of a batch, nested as they were given, of the one member."""
+        taken = super().gather(data, run, rows)
+        leaves = {name: values[0] for name, values in taken.items()}
+        return {
+            "x": pack(self.design.network.features, leaves, "x"),
+            "y": pack(self.design.target, leaves, "y"),
+            "weight": leaves.get("weight"),
+        }
+
+    def train_step(
+        self, batch: State, places: Any, numbers: Any, moving: State
+    ) -> tuple[State, Outcome]:
+        """Take a step, from which weights without a gradient stay as they were."""
+        new, outcome = super().train_step(batch, places, numbers, moving)
+        if self._idle:
+            new["weights"] = self._keep_idle_rows(new["weights"], moving["weights"])
+            new["slots"] = {
+                name: self._keep_idle_rows(rows, moving["slots"][name])
+                for name, rows in new["slots"].items()
+            }
+        return new, outcome
+
+    def _keep_idle_rows(self, new: Any, before: Any) -> Any:
+        parts, kept = self.packing.unpack(new), self.packing.unpack(before)
+        for place in self._idle:
+            parts[place] = kept[place]
+        return self.packing.pack(parts)
+
     def differentiate(
         self, batch: State, places: Any, numbers: Any, moving: State
     ) -> tuple[tuple[Any, ...], Outcome]:
         """Return the gradients of the weights' rows, and what a batch came to."""
-        trained = self.packing.unpack(moving["weights"])
+        trained = self._unpack(moving)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(trained)
-            outcome = self._run(trained, batch, places, numbers, moving, training=True)
-        gradients = tape.gradient(
-            outcome.loss, trained, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
-        return self.packing.pack(gradients), outcome
+            outcome = self._run(trained, batch, moving, training=True)
+        found = tape.gradient(outcome.loss, trained)
+        self._idle = [i for i, gradient in enumerate(found) if gradient is None]
+        pairs = zip(found, trained, strict=True)
+        gradients = [tf.zeros_like(w) if g is None else g for g, w in pairs]
+        self._squares = self._square_sparse(gradients)
+        return self._pack(gradients), outcome
+
+    def _square_sparse(self, gradients: list[Any]) -> Any:
+        """Return the squares of gradients as Keras's optimizers have them.
+
+        Where an embedding looks a row up several times, they add up the squares of its
+        gradients, and not these before they square them. None stands for plain squares.
+
+        Raises
+        ------
+        NotCompilable
+            If the optimizer does more than that with such a gradient.
+        """
+        if not any(isinstance(g, tf.IndexedSlices) for g in gradients):
+            return None
+        rule = self.design.optimizer
+        if rule.clip is not None or rule.kind not in TAKE_SPARSE:
+            raise NotCompilable("the optimizer has its own way with sparse gradients")
+        return self._pack([keras.ops.square(gradient) for gradient in gradients])
+
+    def update(
+        self, gradients: Any, numbers: Any, moving: State, squares: Any = None
+    ) -> tuple[Any, ...]:
+        """Return weights, slots and counters after a step."""
+        return super().update(gradients, numbers, moving, self._squares)
+
+    def _unpack(self, moving: State) -> list[Any]:
+        """Return the trained weights of the one member."""
+        return [part[0] for part in self.packing.unpack(moving["weights"])]
+
+    def _pack(self, weights: list[Any]) -> tuple[Any, ...]:
+        parts = [tf.convert_to_tensor(weight)[tf.newaxis] for weight in weights]
+        return self.packing.pack(parts)
 
     def test(self, batch: State, places: Any, numbers: Any, moving: State) -> Outcome:
         """Return what a batch of held-out rows comes to."""
-        trained = self.packing.unpack(moving["weights"])
-        return self._run(trained, batch, places, numbers, moving, training=False)
+        return self._run(self._unpack(moving), batch, moving, training=False)
 
     def _run(
-        self,
-        trained: list[Any],
-        batch: State,
-        places: Any,
-        numbers: Any,
-        moving: State,
-        *,
-        training: bool,
+        self, trained: list[Any], batch: State, moving: State, *, training: bool
     ) -> Outcome:
-        outputs, others, penalty = self._call(
+        outputs, others, losses = self._call(
             trained, moving["others"], batch["x"], training=training
         )
-        losses = self.judge.losses(batch["y"], outputs, numbers["label_smoothing"])
-        loss = tf.reduce_sum(losses * self.share_rows(batch, places), axis=1)
-        return Outcome(outputs, loss + penalty, others)
+        loss, judged = self.judge.judge(batch["y"], outputs, batch["weight"])
+        loss = tf.add_n([loss, *losses])
+        return Outcome(judged, tf.reshape(loss, [1]), others)
 
     def _call(
         self, trained: list[Any], others: list[Any], x: Any, *, training: bool
-    ) -> tuple[Any, list[Any], Any]:
+    ) -> tuple[Any, list[Any], list[Any]]:
         """Return the outputs, the others as they are then, and the added losses."""
         model = self.model
         fixed = [v for v in list_variables(model) if not v.trainable]
         values = {id(v): value[0] for v, value in zip(fixed, others, strict=True)}
-        trained = [part[0] for part in trained]
         known = list(zip(model.trainable_variables, trained, strict=True))
         known += [(v, values[id(v)]) for v in fixed]
         with keras.StatelessScope(state_mapping=known):
@@ -141,16 +202,16 @@ class ModelProgram(Program):
         outputs, moved, losses = model.stateless_call(
             trained,
             [values[id(v)] for v in variables],
-            x[0],
+            x,
             training=training,
             return_losses=True,
         )
-        if getattr(outputs, "_keras_mask", None) is not None:
+        leaves = keras.tree.flatten(outputs)
+        if any(getattr(leaf, "_keras_mask", None) is not None for leaf in leaves):
             raise NotCompilable("the model's outputs are masked")
         values |= {id(v): value for v, value in zip(variables, moved, strict=True)}
-        penalty = tf.add_n(losses) if losses else tf.zeros([], self.type)
         others = [tf.convert_to_tensor(values[id(v)])[tf.newaxis] for v in fixed]
-        return add_member_axis(outputs), others, tf.reshape(penalty, [1])
+        return outputs, others, losses
 
     def constrain(self, rows: Any) -> Any:
         """Apply the constraints of the weights."""
@@ -158,8 +219,7 @@ class ModelProgram(Program):
         if not any(constraints):
             return rows
         pairs = zip(constraints, self.packing.unpack(rows), strict=True)
-        kept = [keep(part[0]) if keep else part[0] for keep, part in pairs]
-        return self.packing.pack([part[tf.newaxis] for part in kept])
+        return self._pack([keep(part[0]) if keep else part[0] for keep, part in pairs])
 
 
 def derive_statistics(model: keras.Model) -> None:

@@ -58,6 +58,21 @@ class Objective:
     metrics: Any
     smooths: bool = False
 
+    def build_judge(
+        self, target: tuple[str, tuple[int, ...]], outputs: tuple[int, ...]
+    ) -> "Judge":
+        """Return what computes the losses and metrics.
+
+        Parameters
+        ----------
+        target : tuple
+            Type and shape of the targets of a row.
+        outputs : tuple of int
+            Shape of the outputs of a row.
+        """
+        _, shape = target
+        return Judge(self, is_sparse=not shape, n_outputs=outputs[-1])
+
 
 def read_objective(compilation: Compilation) -> tuple[Objective, dict[str, float]]:
     """Return the loss and the metrics, and the numbers of this run.
@@ -113,7 +128,9 @@ class Judge:
         Width of the outputs.
     """
 
-    def __init__(self, objective: Objective, is_sparse: bool, n_outputs: int) -> None:
+    def __init__(
+        self, objective: Objective, *, is_sparse: bool, n_outputs: int
+    ) -> None:
         loss = objective.loss
         if isinstance(loss, str):
             kind = find_loss_class(loss)
@@ -233,12 +250,13 @@ class Judge:
             for metric, variables in zip(self._metrics.values(), state, strict=True)
         ]
 
-    def results(self, state: MetricState, dtype: Any) -> list[Any]:
-        """Return each metric's value, of shape (P,)."""
-        return [
+    def results(self, state: MetricState, loss: Any, dtype: Any) -> list[Any]:
+        """Return each metric's value, and then the loss, all of shape (P,)."""
+        values = [
             tf.cast(map_members(metric.stateless_result, (variables,)), dtype)
             for metric, variables in zip(self._metrics.values(), state, strict=True)
         ]
+        return [*values, loss]
 
 
 def _find_metric(metric: Any, is_sparse: bool, n_outputs: int) -> Any:
@@ -274,8 +292,7 @@ def _name(found: Any, name: str) -> Any:
 
 
 @lru_cache(256)
-def describe_values(
-    objective: Objective, is_sparse: bool, n_outputs: int
-) -> dict[str, str]:
+def describe_values(objective: Any, target: Any, outputs: Any) -> dict[str, str]:
     """Return the names of the values of an epoch, and which way each is better."""
-    return Judge(objective, is_sparse, n_outputs).directions()
+    known: dict[str, str] = objective.build_judge(target, outputs).directions()
+    return known

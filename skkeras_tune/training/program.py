@@ -39,7 +39,7 @@ from skkeras_tune.training.callback_rules import (
     Watch,
     choose,
 )
-from skkeras_tune.training.objective import Judge, Objective, describe_values
+from skkeras_tune.training.objective import describe_values
 from skkeras_tune.training.packing import Packing
 from skkeras_tune.training.primitives import is_finite, is_missing
 from skkeras_tune.training.program_store import clear_program_store
@@ -100,6 +100,7 @@ class Outcome(NamedTuple):
     Attributes
     ----------
     outputs : tensor of shape (P, B, output_units)
+        Or whatever else the judge takes of the network.
     loss : tensor of shape (P,)
         Mean over the rows that count, with what the weights add.
     others : list of tensors
@@ -115,30 +116,29 @@ class Outcome(NamedTuple):
 class Design:
     """Everything that makes programs differ.
 
-    `network` is a `StackedMLP`, or the `ModelShape` of a user's model. `watch` is the
-    plan's own early stopping; `rules` are those of callbacks. In a `padded` network
-    some members have fewer units than there is room for. `machine` is what runs it: XLA
-    compiles it, TensorFlow traces it and runs one operation after the other, and NumPy
-    does so without tracing.
+    `network` is a `StackedMLP`, or the `ModelShape` of a user's model, and `objective`
+    an `Objective` or a `ModelObjective`. `target` holds type and shape of the targets
+    of a row. `watch` is the plan's own early stopping; `rules` are those of callbacks.
+    In a `padded` network some members have fewer units than there is room for.
+    `machine` is what runs it: XLA compiles it, TensorFlow traces it and runs one
+    operation after the other, and NumPy does so without tracing.
     """
 
     network: Any
     optimizer: OptimizerRule
-    objective: Objective
+    objective: Any
     watch: Watch | None
     layout: Layout
-    target: tuple[str, tuple[int, ...]]
+    target: Any
     weighted: bool
     dtype: str
     rules: tuple[Rule, ...] = ()
     machine: Machine = "xla"
     padded: bool = False
 
-    @property
-    def judged(self) -> tuple[Objective, bool, int]:
-        """What the losses and metrics depend on."""
-        is_sparse = len(self.target[1]) == 0
-        return self.objective, is_sparse, self.network.output_units
+    def build_judge(self) -> Any:
+        """Return what computes the losses and metrics."""
+        return self.objective.build_judge(self.target, self.network.outputs)
 
     @property
     def packing(self) -> Packing:
@@ -148,7 +148,7 @@ class Design:
     @property
     def directions(self) -> dict[str, str]:
         """Which way each value of an epoch is better, where Keras knows it."""
-        return describe_values(*self.judged)
+        return describe_values(self.objective, self.target, self.network.outputs)
 
     @property
     def keys(self) -> list[str]:
@@ -175,7 +175,7 @@ class Program:
         self.design = design
         self.layout = design.layout
         self.keys = design.keys
-        self.judge = Judge(*design.judged)
+        self.judge = design.build_judge()
         self.packing = design.packing
         self._lock = threading.Lock()
         self._is_ready = False
@@ -323,20 +323,28 @@ class Program:
         self, batch: State, places: Any, numbers: Any, moving: State
     ) -> tuple[State, Outcome]:
         _, count = places
-        counters, rule = moving["counters"], self.design.optimizer
+        rule = self.design.optimizer
         gradients, outcome = self.differentiate(batch, places, numbers, moving)
         if rule.clip is not None:
             parts = self.packing.unpack(gradients)
             gradients = self.packing.pack(clip_gradients(rule.clip, parts, numbers))
-        updated = apply_gradients(
-            rule, moving["weights"], gradients, moving["slots"], counters, numbers
-        )
+        updated = self.update(gradients, numbers, moving)
         new = dict(zip(("weights", "slots", "counters"), updated, strict=True))
         new["weights"] = self.constrain(new["weights"])
         new["others"] = outcome.others
         if self.layout.members > 1:
             new = self.keep_idle(count, new, moving)
         return new, outcome
+
+    def update(
+        self, gradients: Any, numbers: Any, moving: State, squares: Any = None
+    ) -> tuple[Any, ...]:
+        """Return weights, slots and counters after a step."""
+        rule, weights = self.design.optimizer, moving["weights"]
+        slots, counters = moving["slots"], moving["counters"]
+        return apply_gradients(
+            rule, weights, gradients, slots, counters, numbers, squares
+        )
 
     def keep_idle(self, count: Any, new: State, moving: State) -> State:
         """Leave who has no row here as it was: a fold may be a batch shorter."""
@@ -381,7 +389,8 @@ class Program:
         """Return the metrics and the mean loss over so many rows."""
         total, metrics = totals
         mean = total / cast(maximum(n_rows, 1), self.type)
-        return [*self.judge.results(metrics, self.type), mean]
+        values: list[Any] = self.judge.results(metrics, mean, self.type)
+        return values
 
     def evaluate(self, data: Any, run: Any, numbers: Any, moving: Any) -> list[Any]:
         def step(rows: Any, places: Any, totals: Any) -> list[Any]:

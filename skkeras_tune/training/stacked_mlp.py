@@ -119,9 +119,9 @@ class StackedMLP:
         return [*flags, True, True]
 
     @property
-    def output_units(self) -> int:
-        """Width of the outputs."""
-        return self.architecture.output_units
+    def outputs(self) -> Shape:
+        """Shape of the outputs of a row."""
+        return (self.architecture.output_units,)
 
     @property
     def trained_shapes(self) -> list[Shape]:

@@ -228,6 +228,7 @@ def apply_gradients(
     slots: Mapping[str, Rows],
     counters: dict[str, Any],
     numbers: Mapping[str, Any],
+    squares: Rows | None = None,
 ) -> tuple[Rows, dict[str, Rows], dict[str, Any]]:
     """Take one step, on whole rows of weights: the formulas are element by element.
 
@@ -239,6 +240,9 @@ def apply_gradients(
     counters : dict of tensors of shape (P,)
         "iteration", "learning_rate" and, for Nadam, "variable".
     numbers : mapping of tensors of shape (P,)
+    squares : tuple of tensors of shape (P, n_weights), default=None
+        What stands for the gradients' squares, if it is not these; heeded by the
+        optimizers in `TAKE_SPARSE`.
     """
     rate = counters["learning_rate"]
     if rule.schedule is not None:
@@ -253,8 +257,9 @@ def apply_gradients(
     if "weight_decay" in rule.switches:
         shrink = settings["weight_decay"], settings["rate"]
         weights = tuple(row - row * shrink[0] * shrink[1] for row in weights)
+    given = slots if squares is None else {**slots, "square": squares}
     steps = [
-        _STEPS[rule.kind](row, {n: slots[n][i] for n in slots}, settings, rule.switches)
+        _STEPS[rule.kind](row, {n: given[n][i] for n in given}, settings, rule.switches)
         for i, row in enumerate(gradients)
     ]
     weights = tuple(w + change for w, (change, _) in zip(weights, steps, strict=True))
@@ -309,6 +314,10 @@ def clip_gradients(
     return [g * _spread(f, g) for g, f in zip(gradients, factors, strict=True)]
 
 
+def _square(g: Any, slots: Slots) -> Any:
+    return slots["square"] if "square" in slots else square(g)
+
+
 def _sgd(g: Any, slots: Slots, c: Mapping[str, Any], on: frozenset[str]) -> Any:
     if "momentum" not in on:
         return -g * c["rate"], slots
@@ -318,7 +327,7 @@ def _sgd(g: Any, slots: Slots, c: Mapping[str, Any], on: frozenset[str]) -> Any:
 
 
 def _rmsprop(g: Any, slots: Slots, c: Mapping[str, Any], on: frozenset[str]) -> Any:
-    new = {"velocity": c["rho"] * slots["velocity"] + c["1-rho"] * square(g)}
+    new = {"velocity": c["rho"] * slots["velocity"] + c["1-rho"] * _square(g, slots)}
     denominator = new["velocity"]
     if "centered" in on:
         average = c["rho"] * slots["average_gradient"] + c["1-rho"] * g
@@ -332,7 +341,7 @@ def _rmsprop(g: Any, slots: Slots, c: Mapping[str, Any], on: frozenset[str]) -> 
 
 
 def _adagrad(g: Any, slots: Slots, c: Mapping[str, Any], on: frozenset[str]) -> Any:
-    total = slots["accumulator"] + square(g)
+    total = slots["accumulator"] + _square(g, slots)
     return -c["rate"] * g / sqrt(total + c["epsilon"]), {"accumulator": total}
 
 
@@ -350,7 +359,7 @@ def _adam(g: Any, slots: Slots, c: Mapping[str, Any], on: frozenset[str]) -> Any
     power_1, power_2 = c["beta_1"] ** c["step"], c["beta_2"] ** c["step"]
     rate = c["rate"] * sqrt(1 - power_2) / (1 - power_1)
     m = slots["momentum"] + (g - slots["momentum"]) * c["1-beta_1"]
-    v = slots["velocity"] + (square(g) - slots["velocity"]) * c["1-beta_2"]
+    v = slots["velocity"] + (_square(g, slots) - slots["velocity"]) * c["1-beta_2"]
     new, largest = {"momentum": m, "velocity": v}, v
     if "amsgrad" in on:
         largest = new["velocity_hat"] = maximum(slots["velocity_hat"], v)
@@ -373,7 +382,8 @@ def _nadam_momenta(c: Mapping[str, Any], product: Any) -> dict[str, Any]:
 
 def _nadam(g: Any, slots: Slots, c: Mapping[str, Any], on: frozenset[str]) -> Any:
     m = slots["momentum"] + (g - slots["momentum"]) * (1 - c["beta_1"])
-    v = slots["velocity"] + (square(g) - slots["velocity"]) * (1 - c["beta_2"])
+    v = slots["velocity"]
+    v = v + (_square(g, slots) - v) * (1 - c["beta_2"])
     ahead = c["after"] * m / (1 - c["product"] * c["after"])
     ahead += (1 - c["now"]) * g / (1 - c["product"])
     spread = v / (1 - c["beta_2"] ** c["step"])
@@ -386,6 +396,9 @@ def _lion(g: Any, slots: Slots, c: Mapping[str, Any], on: frozenset[str]) -> Any
     change = -c["rate"] * sign(m * c["beta_1"] + g * (1 - c["beta_1"]))
     return change, {"momentum": m * c["beta_2"] + g * (1 - c["beta_2"])}
 
+
+#: Optimizers that use a gradient as it is and squared, and in no other way.
+TAKE_SPARSE = frozenset({"SGD", "RMSprop", "Adagrad", "Adam", "AdamW", "Nadam", "Lion"})
 
 _STEPS: dict[str, Step] = {
     "SGD": _sgd,
