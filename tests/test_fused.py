@@ -39,8 +39,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skkeras_tune import BayesSearchCV, KerasClassifier, KerasRegressor, fused
-from skkeras_tune.fusion import lanes
-from skkeras_tune.training import slots
 from skkeras_tune.training.program_cache import ProgramCache
 
 QUICK = {"epochs": 3, "units": 6, "learning_rate": 0.01, "random_state": 0}
@@ -485,44 +483,3 @@ def test_ways_to_give_memory(memory, iris):
     with fused(max_memory=memory, n_jobs=1) as fusion:
         cross_validate(build(), *iris, cv=2)
     assert fusion.report().n_fused == 2
-
-
-@pytest.fixture
-def _small_groups_are_worth_a_lane(monkeypatch):
-    """Begin with what fills a program, however soon that is trained."""
-    monkeypatch.setattr(lanes, "_WORTH", 0.0)
-    monkeypatch.setattr(lanes, "programs", ProgramCache())
-    monkeypatch.setattr(slots, "programs", lanes.programs)
-
-
-def fit_compiled(X, y, seed):
-    """Fit a network that no other engine trains."""
-    return build(engine="compiled", random_state=seed).fit(X, y)
-
-
-@pytest.mark.usefixtures("_small_groups_are_worth_a_lane")
-def test_a_lane_begins_with_what_fills_a_program(iris):
-    """While a task runs, others that fill a program which there is are trained."""
-    has_ended = threading.Event()
-
-    def fit(seed):
-        fit_compiled(*iris, seed)
-        has_ended.set()
-
-    fits = [joblib.delayed(fit)(seed) for seed in range(8)]
-    with fused(n_jobs=2) as fusion:
-        joblib.Parallel()(fits)
-        has_ended.clear()
-        found = joblib.Parallel()([joblib.delayed(has_ended.wait)(60), *fits])
-    assert found[0], "training has waited for the task that waits for it"
-    assert fusion.report().n_fused == 16
-
-
-@pytest.mark.usefixtures("_small_groups_are_worth_a_lane")
-def test_what_would_not_fill_a_program_waits(iris):
-    """Tasks that still run may bring more to a group that has slots for it."""
-    fits = [joblib.delayed(fit_compiled)(*iris, seed) for seed in range(8)]
-    with fused(n_jobs=2) as fusion:
-        joblib.Parallel()(fits)
-        joblib.Parallel()(fits[:3])
-    assert [group.n_fits for group in fusion.report().groups] == [8, 3]

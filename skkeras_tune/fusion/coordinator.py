@@ -2,8 +2,7 @@
 
 Each task runs in a thread of its own, a few at a time. A fit hands over what it wants
 trained and waits. When every task in flight waits, the plans are grouped by kind and
-trained, one lane a core, and each task goes on as soon as its own plan has ended. An
-idle lane begins sooner with plans that fill a program which there is.
+trained, one lane a core, and each task goes on as soon as its own plan has ended.
 """
 
 import threading
@@ -13,13 +12,7 @@ from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from skkeras_tune.fusion.lanes import (
-    Batch,
-    Job,
-    find_ready,
-    plan_jobs,
-    split_by_size,
-)
+from skkeras_tune.fusion.lanes import Batch, Job, plan_jobs, split_by_size
 from skkeras_tune.fusion.report import FusionReport
 from skkeras_tune.fusion.request import Call, Request, Task, Wait, current_task
 from skkeras_tune.fusion.sender import Sender
@@ -28,10 +21,6 @@ from skkeras_tune.training.member import Member
 from skkeras_tune.training.plan import TrainingResult
 from skkeras_tune.training.slots import Outcome
 from skkeras_tune.training.trainer import use_trainer
-
-# To look whether plans fill a program takes a part of a millisecond, so that it is done
-# for every fourth of a kind.
-_EARLY_CHECK = 4
 
 
 class Cancelled(BaseException):
@@ -184,7 +173,6 @@ class Coordinator:
             self._waiting += requests
             self._awaited = {c for c in self._awaited if c.parent is not task}
             self._leave(task)
-            self._begin_early(requests[0].member.kind)
         wait.resumes.wait()
         task.has_place = True
         if task.call.is_cancelled:
@@ -215,17 +203,9 @@ class Coordinator:
                 self._start(self._run, task)
             else:
                 break
-        is_held_back = (
-            self._n_running
-            or self._n_dispatching
-            or any(call.is_settled for call in self._awaited)
-        )
-        if self._waiting and self._has_idle_lane and not is_held_back:
-            self._begin_training(self._take_waiting(), self._n_trainers)
-
-    @property
-    def _has_idle_lane(self) -> bool:
-        return self._n_busy < self._n_trainers
+        is_busy = self._n_running or self._n_dispatching
+        if self._waiting and not (is_busy or any(c.is_settled for c in self._awaited)):
+            self._begin_training()
 
     def _admit(self) -> Task | None:
         """Return the next task, innermost first, if there is room for it."""
@@ -243,23 +223,14 @@ class Coordinator:
         mean = n_bytes / max(len(in_flight), 1)
         return n_bytes + mean * (self._n_running + 1) <= self.max_bytes
 
-    def _begin_early(self, kind: Hashable) -> None:
-        """Give an idle lane plans of a kind that fill a program, while tasks run."""
-        if self._sender is not None or not self._has_idle_lane:
+    def _begin_training(self) -> None:
+        """Give idle lanes what waits, but for what groups in training have room for."""
+        n_idle = self._n_trainers - self._n_busy
+        if n_idle <= 0:
             return
-        alike = [request for request in self._waiting if request.member.kind == kind]
-        if len(alike) % _EARLY_CHECK:
-            return
-        ready = find_ready(alike)
-        self._waiting = [r for r in self._waiting if r not in ready]
-        self._training.update(ready)
-        if ready:
-            self._begin_training(ready, n_lanes=1)
-
-    def _begin_training(self, taken: Sequence[Request], n_lanes: int) -> None:
-        """Share requests out among so many lanes, and let idle ones begin."""
+        taken = self._take_waiting()
         try:
-            jobs = self._plan_jobs(taken, n_lanes)
+            jobs = self._plan_jobs(taken)
         except BaseException as error:  # of no fit's own: it reaches them all
             for request in taken:
                 self._deliver(request, error)
@@ -268,22 +239,22 @@ class Coordinator:
                 return
             raise  # such as an interruption of the thread that submits
         self._jobs.extend(jobs)
-        for _ in range(min(self._n_trainers - self._n_busy, len(jobs))):
+        for _ in range(min(n_idle, len(jobs))):
             self._n_busy += 1
             self._start(self._work)
 
-    def _plan_jobs(self, requests: Sequence[Request], n_lanes: int) -> list[Job]:
+    def _plan_jobs(self, requests: Sequence[Request]) -> list[Job]:
         kinds: dict[Hashable, list[Request]] = {}
         for request in requests:
             kinds.setdefault(request.member.kind, []).append(request)
         parts = [part for same in kinds.values() for part in split_by_size(same)]
         batches = [Batch(part) for part in parts]
-        jobs = plan_jobs(batches, n_lanes, self.max_bytes // self._n_trainers)
+        jobs = plan_jobs(batches, self._n_trainers, self.max_bytes)
         self.report.groups += [batch.record for batch in batches]
         return jobs
 
     def _take_waiting(self) -> list[Request]:
-        """Take what waits, but for what a group in training will be offered."""
+        """Return what waits, but for what a group in training will be offered."""
         n_free: dict[Hashable, int] = {}
         for job in self._at_work:
             n_free[job.batch.kind] = n_free.get(job.batch.kind, 0) + job.n_free

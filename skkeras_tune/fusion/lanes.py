@@ -12,7 +12,6 @@ from skkeras_tune.training.design import join_designs, pad_members
 from skkeras_tune.training.formula_program import find_formulas
 from skkeras_tune.training.group import Group
 from skkeras_tune.training.member import Member
-from skkeras_tune.training.program import Design
 from skkeras_tune.training.rescue import train_group
 from skkeras_tune.training.room import estimate_room, list_rooms
 from skkeras_tune.training.slots import Outcome, Slots, bound_slots, programs
@@ -23,8 +22,6 @@ Offer = Callable[["Job", int], None]
 
 # A batch longer than this part of a lane's share is trained by all lanes.
 _LONG = 1.2
-# Seconds of training that are worth a group of their own, while others may come.
-_WORTH = 0.1
 
 
 def split_by_size(requests: Sequence[Request]) -> list[list[Request]]:
@@ -54,31 +51,8 @@ def _count_products(request: Request) -> float:
     return float(member.n_steps * member.n_weights * member.design.layout.batch)
 
 
-def find_ready(requests: Sequence[Request]) -> list[Request]:
-    """Return requests of one kind that a lane may begin with, or none.
-
-    They fill a program that there is and give it enough to do, so that more of their
-    kind, which may come later, could but wait for them.
-    """
-    for same in split_by_size(requests):
-        ways = _estimate_ways(same)
-        room = min(ways, key=ways.__getitem__)
-        is_ready = room in programs and len(same) >= room.layout.members
-        if is_ready and ways[room] >= _WORTH:
-            return same
-    return []
-
-
 def _estimate(requests: Sequence[Request]) -> float:
     """Return the seconds that one lane trains them, and finds a program to do so."""
-    return min(_estimate_ways(requests).values())
-
-
-def _estimate_ways(requests: Sequence[Request]) -> dict[Design, float]:
-    """Return the programs that could train them in one lane, and how long each takes.
-
-    The first is their own, which has to be built.
-    """
     members = [request.member for request in requests]
     n_batches = max(member.n_batches for member in members)
     lengths = [n_batches * member.epochs_left for member in members]
@@ -88,8 +62,8 @@ def _estimate_ways(requests: Sequence[Request]) -> dict[Design, float]:
     rooms = list_rooms(programs, own)
     if all(m.may_interpret for m in members) and find_formulas(own) is not None:
         rooms.append(replace(own, machine="numpy"))
-    ways = {own: programs.build_seconds + estimate_room(own, lengths)}
-    return ways | {room: estimate_room(room, lengths) for room in rooms}
+    ready = [estimate_room(room, lengths) for room in rooms]
+    return min([programs.build_seconds + estimate_room(own, lengths), *ready])
 
 
 class Batch:
@@ -164,8 +138,8 @@ class Job:
         offer(self, max(slots.n_free - self.batch.group.n_waiting, 0))
 
 
-def plan_jobs(batches: Sequence[Batch], n_lanes: int, lane_bytes: int) -> list[Job]:
-    """Share the work out among lanes, the longest first; each has so much memory.
+def plan_jobs(batches: Sequence[Batch], n_lanes: int, max_bytes: int) -> list[Job]:
+    """Share the work out among lanes, the longest first.
 
     A batch goes to one lane, since a step of more members costs little more than one
     of few; one that takes longer than a lane's share goes to all of them.
@@ -176,7 +150,7 @@ def plan_jobs(batches: Sequence[Batch], n_lanes: int, lane_bytes: int) -> list[J
     for batch in sorted(batches, key=seconds.__getitem__, reverse=True):
         is_long = seconds[batch] > _LONG * share
         n_parts = min(n_lanes, len(batch)) if is_long else 1
-        most = batch.bound_slots(lane_bytes)
+        most = batch.bound_slots(max_bytes // n_lanes)
         n_slots = min(math.ceil(len(batch) / n_parts), most)
         batch.group.n_lanes = n_parts
         jobs += [Job(batch, n_slots) for _ in range(n_parts)]
