@@ -45,7 +45,7 @@ REGRESSOR = KerasRegressor(**FAST)
 
 def test_folds_are_stratified_by_default(iris):
     """On labels sorted by class, `cv=3` gives each fold all classes."""
-    assert cross_val_score(CLASSIFIER, *iris, cv=3).min() > 0.85
+    assert cross_val_score(CLASSIFIER, *iris, cv=3).min() > 0.75
 
 
 @pytest.mark.parametrize(
