@@ -90,7 +90,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", default="", help="a part of the names to run")
     parser.add_argument("--quick", action="store_true", help="small amounts of work")
-    parser.add_argument("--json", type=Path, help="where to write the figures")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        default=Path("benchmarks.json"),
+        help="where to write the figures",
+    )
     parser.add_argument("--csv", type=Path, help="where to write the table")
     options = parser.parse_args()
     peak = measure_matmul()
@@ -105,13 +110,12 @@ def main() -> None:
         results[name] = compare(name, amount, options.repeats)
         table.append(list_cells(name, amount, results[name], peak))
         print_line(table[-1])
+        options.json.write_text(json.dumps(results, indent=1))
     if not options.only:
         parts.print_parts()
         curves.print_curves()
     n_iter = 2 if options.quick else tables.N_ITER
     tables.print_table(options.only, **{**tables.OPTIONS, "n_iter": n_iter})
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=1))
     if options.csv:
         with options.csv.open("w", newline="") as file:
             csv.writer(file).writerows(table)
