@@ -375,7 +375,7 @@ def test_estimators():
     assert list(here.history_) == list(there.history_)
     for name, values in there.history_.items():
         assert_allclose(here.history_[name], values, rtol=1e-5, err_msg=name)
-    assert_allclose(here.predict(X), there.predict(X), rtol=1e-3)
+    assert_allclose(here.predict(X), there.predict(X), rtol=1e-4, atol=1e-6)
     again = pickle.loads(pickle.dumps(here))
     assert_array_equal(again.predict(X), here.predict(X))
 

@@ -160,7 +160,7 @@ METAS = {
         [("a", build()), ("b", RandomForestClassifier(5, random_state=0))], cv=3
     ),
     "one against rest": lambda: OneVsRestClassifier(build()),
-    "calibrated": lambda: CalibratedClassifierCV(build(), cv=3),
+    "calibrated": lambda: CalibratedClassifierCV(build(engine="compiled"), cv=3),
 }
 
 
@@ -169,8 +169,8 @@ def test_meta_estimators(iris, kind):
     """Meta-estimators predict the same."""
     X, y = iris
     expected, found, report = both(lambda: METAS[kind]().fit(X, y).predict_proba(X))
-    # Calibration multiplies by up to 18 what XLA and NumPy round differently.
-    assert_allclose(found, expected, atol=3e-4 if kind == "calibrated" else 1e-5)
+    # Calibration multiplies by up to 18 what a group's program rounds differently.
+    assert_allclose(found, expected, atol=1e-4 if kind == "calibrated" else 1e-5)
     assert report.n_fused >= 2
 
 

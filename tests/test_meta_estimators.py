@@ -18,6 +18,7 @@ from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import make_scorer, roc_auc_score
 from sklearn.model_selection import (
+    KFold,
     cross_val_predict,
     cross_val_score,
     cross_validate,
@@ -44,8 +45,9 @@ REGRESSOR = KerasRegressor(**FAST)
 
 
 def test_folds_are_stratified_by_default(iris):
-    """On labels sorted by class, `cv=3` gives each fold all classes."""
+    """On labels sorted by class, `cv=3` gives each fold all classes, unlike `KFold`."""
     assert cross_val_score(CLASSIFIER, *iris, cv=3).min() > 0.75
+    assert cross_val_score(CLASSIFIER, *iris, cv=KFold(3)).max() < 0.25
 
 
 @pytest.mark.parametrize(

@@ -144,8 +144,8 @@ class ModelProgram(Program):
     def _square_sparse(self, gradients: list[Any]) -> Any:
         """Return the squares of gradients as Keras's optimizers have them.
 
-        Where an embedding looks a row up several times, they add up the squares of its
-        gradients, and not these before they square them. None stands for plain squares.
+        An embedding that looks a row up several times has as many gradients for it, whose
+        squares they add up, rather than square the sum. None stands for plain squares.
 
         Raises
         ------
