@@ -144,8 +144,8 @@ class ModelProgram(Program):
     def _square_sparse(self, gradients: list[Any]) -> Any:
         """Return the squares of gradients as Keras's optimizers have them.
 
-        An embedding that looks a row up several times has as many gradients for it, whose
-        squares they add up, rather than square the sum. None stands for plain squares.
+        An embedding that looks a row up several times has as many gradients for it, and
+        their squares are added up, not the sum squared. None stands for plain squares.
 
         Raises
         ------
