@@ -140,6 +140,26 @@ def test_candidates_are_tried_in_steps_of_n_points():
     assert len({candidate["C"] for candidate in search.cv_results_["params"]}) == 5
 
 
+@pytest.mark.parametrize(
+    ("n_points", "given", "function", "n_initial"),
+    [
+        (1, {}, "gp_hedge", 10),
+        (4, {}, "LCB", 8),
+        (16, {}, "LCB", 16),
+        (4, {"acq_func": "EI", "n_initial_points": 5}, "EI", 5),
+    ],
+)
+def test_several_at_a_time_have_defaults_of_their_own(
+    n_points, given, function, n_initial
+):
+    """Confidence bounds after whole steps at random; what the user says goes first."""
+    search = build_search(n_iter=2, n_points=n_points, optimizer_kwargs=given)
+    (optimizer,) = search.fit(X, y).optimizers_
+    assert optimizer.acq_func == function
+    assert optimizer.n_initial_points_ == n_initial
+    assert search.optimizer_kwargs is given
+
+
 def test_spaces_are_searched_with_their_own_numbers():
     """Several spaces are searched in turn, each with its own number of iterations."""
     spaces = [

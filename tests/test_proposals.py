@@ -141,3 +141,16 @@ def test_the_same_seed_gives_the_same_points():
         for _ in range(2)
     )
     assert first == second
+
+
+@pytest.mark.parametrize("surrogate", ["GP", "RF"])
+def test_several_by_confidence_bounds_are_apart_and_not_taken_for_known(surrogate):
+    """What the surrogate expects of a step stands for its scores only while asking."""
+    optimizer = build_optimizer(Real(0, 1), base_estimator=surrogate, acq_func="LCB")
+    for _ in range(3):
+        points = optimizer.ask(3)
+        assert len(optimizer.optimizer.yi) == len(optimizer.scores)
+        values = np.sort(np.ravel(points))
+        assert np.diff(values).min() > 1e-4
+        optimizer.tell(points, [-((x - 0.3) ** 2) for (x,) in points])
+    assert min(abs(x - 0.3) for (x,) in optimizer.optimizer.Xi) < 0.05

@@ -31,6 +31,9 @@ from skkeras_tune.search.failures import (
 from skkeras_tune.search.proposals import DistinctOptimizer
 from skkeras_tune.search.tasks import open_task
 
+# Candidates that are drawn at random, about: scikit-optimize's own number.
+_N_INITIAL = 10
+
 _AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")
 
 #: Called with skopt's result after each step; True ends the search of a space.
@@ -74,7 +77,13 @@ class BayesSearchCV(skopt.BayesSearchCV):
     optimizer_kwargs : dict, default=None
         Arguments of :class:`skopt.Optimizer`, such as
         ``{"base_estimator": "RF", "n_initial_points": 5}``. The first 10 candidates are
-        drawn at random unless ``n_initial_points`` says otherwise.
+        drawn at random unless ``n_initial_points`` says otherwise, or with several
+        `n_points` those of the whole steps that come close to it. The acquisition
+        function is "gp_hedge", scikit-optimize's own, and "LCB" with several
+        `n_points`: the model's expectation then stands for the scores of candidates
+        that are not evaluated yet, and confidence bounds keep a step's candidates
+        apart [1]_. With another function scikit-optimize proposes them, by pretending
+        that each has the best score so far.
     n_iter : int, default=50
         Number of candidates, for each space.
     scoring : str, callable, list, tuple or dict, default=None
@@ -117,6 +126,13 @@ class BayesSearchCV(skopt.BayesSearchCV):
     See Also
     --------
     sklearn.model_selection.RandomizedSearchCV : Search by random draws alone.
+
+    References
+    ----------
+    .. [1] T. Desautels, A. Krause, J. W. Burdick, "Parallelizing
+       Exploration-Exploitation Tradeoffs in Gaussian Process Bandit Optimization",
+       Journal of Machine Learning Research 15(119), 2014,
+       https://jmlr.org/papers/v15/desautels14a.html.
 
     Examples
     --------
@@ -221,6 +237,7 @@ class BayesSearchCV(skopt.BayesSearchCV):
         its workers with every fit.
         """
         self.optimizer_kwargs_ = {
+            **_list_defaults(self.n_points),
             **(self.optimizer_kwargs or {}),
             "random_state": check_random_state(self.random_state),
         }
@@ -349,6 +366,18 @@ class BayesSearchCV(skopt.BayesSearchCV):
         for key in [key for key in results if key.startswith("mean_train_")]:
             results[key.replace("mean", "rank", 1)] = _rank(results[key])
         return results
+
+
+def _list_defaults(n_points: int) -> dict[str, Any]:
+    """Return the arguments of an optimizer that is asked for so many points at a time.
+
+    `DistinctOptimizer` says why several are chosen by confidence bounds. A step that
+    began at random and went on by a surrogate would fit that to invented scores.
+    """
+    if n_points == 1:
+        return {}
+    n_steps = max(1, _N_INITIAL // n_points)
+    return {"acq_func": "LCB", "n_initial_points": n_steps * n_points}
 
 
 def _rank(scores: NDArray[np.float64]) -> NDArray[np.int32]:

@@ -76,8 +76,27 @@ class DistinctOptimizer:
             warnings.filterwarnings(
                 "ignore", "The objective has been evaluated at", UserWarning
             )
-            # ask(1) would fit two more surrogates, to copies: three times the time.
-            return [optimizer.ask()] if n_points == 1 else optimizer.ask(n_points)
+            if n_points == 1:
+                # ask(1) would fit two more surrogates, to copies: three times the time.
+                return [optimizer.ask()]
+            believes = optimizer.acq_func == "LCB" and optimizer.models
+            return self._believe(n_points) if believes else optimizer.ask(n_points)
+
+    def _believe(self, n_points: int) -> list[list[Any]]:
+        """Ask one by one, and take the surrogate's word for the score of each.
+
+        What it expects of a place changes nothing there but how sure it is, and a
+        confidence bound goes elsewhere then (GP-BUCB, Desautels et al. 2014). To the
+        other acquisition functions a place that promises much stays the best one.
+        """
+        seed = self.optimizer.rng.randint(np.iinfo(np.int32).max)
+        imagined = self.optimizer.copy(random_state=seed)
+        points = [imagined.ask()]
+        while len(points) < n_points:
+            place = imagined.space.transform(points[-1:])
+            imagined.tell(points[-1], float(imagined.models[-1].predict(place)[0]))
+            points.append(imagined.ask())
+        return points
 
     def _draw_others(self) -> Iterator[list[Any]]:
         space = self.optimizer.space

@@ -93,13 +93,11 @@ def _rename_part(part: Any, rename: Callable[[str], str]) -> Any:
 
 def build_bayes(estimator: Any, space: Any, settings: Settings) -> Any:
     """Return a Bayesian search, eight candidates at a time."""
-    n_iter = _bound(settings.n_iter, space)
     return BayesSearchCV(
         estimator,
         space,
-        n_iter=n_iter,
+        n_iter=_bound(settings.n_iter, space),
         n_points=_N_POINTS,
-        optimizer_kwargs={"n_initial_points": min(_N_POINTS, n_iter)},
         random_state=settings.random_state,
         **settings.common,
     )

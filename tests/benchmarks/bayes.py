@@ -1,18 +1,19 @@
-"""How many more settings a Bayesian search tries when it proposes eight at a time.
+"""What a Bayesian search reaches that proposes eight settings at a time, or one.
 
 Run as ``python -m tests.benchmarks.bayes``.
 """
 
-import statistics
 import time
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import sem
 from sklearn.model_selection import KFold
 
 from skkeras_tune import BayesSearchCV, KerasRegressor, fused
 from tests.benchmarks.sides import load_california
 
-N_ITER, N_POINTS, SEEDS = 40, 8, range(5)
+N_ITER, N_POINTS, SEEDS = 40, 8, range(8)
 SPACE = {
     "learning_rate": (3e-4, 1e-1, "log-uniform"),
     "units": (4, 128, "log-uniform"),
@@ -22,7 +23,7 @@ SPACE = {
 }
 
 
-def search(n_iter: int, n_points: int, seed: int) -> tuple[list[float], float]:
+def search(n_iter: int, n_points: int, seed: int) -> tuple[NDArray[np.float64], float]:
     """Return the best score after each setting, and the seconds."""
     X, y = load_california()
     rows = np.random.default_rng(0).permutation(len(X))[:4000]
@@ -41,27 +42,34 @@ def search(n_iter: int, n_points: int, seed: int) -> tuple[list[float], float]:
     with fused():
         found.fit(X[rows], y[rows])
     seconds = time.perf_counter() - start
-    return list(np.maximum.accumulate(found.cv_results_["mean_test_score"])), seconds
+    return np.maximum.accumulate(found.cv_results_["mean_test_score"]), seconds
 
 
 def main() -> None:
-    """Print, for each seed, the settings needed for the score of 40 one by one."""
-    print(f"| seed | best of {N_ITER} | one by one | {N_POINTS} at a time | seconds |")
-    print("|---|---|---|---|---|")
-    ratios = []
+    """Print what each seed reaches, and the means with their standard errors."""
+    after = [N_ITER, 3 * N_ITER // 2, 2 * N_ITER]
+    names = [f"one by one, {N_ITER}", *(f"{N_POINTS} at a time, {n}" for n in after)]
+    print("| seed |", " | ".join(names), "| seconds |")
+    print("|---" * (len(names) + 2) + "|")
+    reached, curves = [], []
     for seed in SEEDS:
         one, seconds = search(N_ITER, 1, seed)
-        eight, seconds_eight = search(2 * N_ITER, N_POINTS, seed)
-        needed = 1 + int(np.searchsorted(one, one[-1]))
-        reached = int(np.searchsorted(eight, one[-1]))
-        shown = str(reached + 1) if reached < len(eight) else f"> {len(eight)}"
-        ratios.append((reached + 1) / N_ITER)
+        several, seconds_several = search(max(after), N_POINTS, seed)
+        curves.append(several)
+        reached.append([one[-1], *several[np.array(after) - 1]])
+        scores = " | ".join(f"{score:.4f}" for score in reached[-1])
         print(
-            f"| {seed} | {one[-1]:.4f} | {needed} of {N_ITER} | {shown} of "
-            f"{len(eight)} | {seconds:.1f}, {seconds_eight:.1f} |",
-            flush=True,
+            f"| {seed} | {scores} | {seconds:.1f}, {seconds_several:.1f} |", flush=True
         )
-    print(f"\nMedian: {statistics.median(ratios):.2f} times {N_ITER} settings.")
+    means, errors = np.mean(reached, axis=0), sem(reached, axis=0)
+    pairs = zip(means, errors, strict=True)
+    scores = " | ".join(f"{mean:.4f} ± {error:.4f}" for mean, error in pairs)
+    print(f"| mean | {scores} | |")
+    needed = 1 + int(np.searchsorted(np.mean(curves, axis=0), means[0]))
+    print(
+        f"\nThe mean of {N_POINTS} at a time reaches that of {N_ITER} one by one after "
+        f"{needed if needed <= max(after) else f'more than {max(after)}'} settings."
+    )
 
 
 if __name__ == "__main__":
