@@ -296,7 +296,7 @@ def test_predictions_need_no_keras_model(iris, monkeypatch):
         built.append(args)
         return build_model(*args)
 
-    monkeypatch.setattr("skkeras_tune.trained_model.build_model", count)
+    monkeypatch.setattr("skkeras_tune.estimators.trained_model.build_model", count)
     X, y = iris
     model = KerasClassifier(**QUICK, normalization="batch").fit(X, y)
     probabilities = model.predict_proba(X)

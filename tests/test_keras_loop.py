@@ -11,8 +11,8 @@ import pytest
 import tensorflow as tf
 from scipy.sparse import csr_array
 
+from skkeras_tune.estimators.model_function import ModelFunction
 from skkeras_tune.frozen import Arguments, freeze
-from skkeras_tune.model_function import ModelFunction
 from skkeras_tune.network import MLPArchitecture, build_mlp
 from skkeras_tune.randomness import epoch_order
 from skkeras_tune.training import (

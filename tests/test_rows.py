@@ -9,7 +9,7 @@ import pytest
 from scipy.sparse import coo_matrix, csc_array, csr_array, csr_matrix, issparse
 from sklearn.base import BaseEstimator, RegressorMixin
 
-from skkeras_tune.rows import (
+from skkeras_tune.estimators.rows import (
     Rows,
     assign_roles,
     drop_weightless,

@@ -8,8 +8,8 @@ from scipy.sparse import issparse
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 
-from skkeras_tune.base import KerasEstimator
 from skkeras_tune.estimators import KerasClassifier
+from skkeras_tune.estimators.base import KerasEstimator
 from skkeras_tune.nesting import list_networks
 from skkeras_tune.preprocessing.columns import is_frame, read_columns
 from skkeras_tune.preprocessing.table import TablePreprocessor, build_number_steps

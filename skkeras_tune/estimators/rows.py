@@ -107,6 +107,25 @@ def validate_rows(
     return Rows(x, y, weight, groups)
 
 
+def validate_held_out(
+    estimator: BaseEstimator, validation: tuple[Any, Any, Any] | None, *, numeric: bool
+) -> Rows | None:
+    """Check a validation set, given as ``(X, y, sample_weight)``, if there is one.
+
+    Raises
+    ------
+    ValueError
+        If anything does not fit together, or to the rows that the estimator knows.
+    """
+    if validation is None:
+        return None
+    try:
+        return validate_rows(estimator, *validation, numeric=numeric, reset=False)
+    except ValueError as error:
+        message = f"In the validation set: {error}"
+        raise ValueError(message) from error
+
+
 def validation_set(
     validation_data: Any, X_val: Any, y_val: Any, weight: Any
 ) -> tuple[Any, Any, Any] | None:

@@ -1,6 +1,5 @@
 """Checked parameters and rows in, a `TrainingPlan` and the rows' roles out."""
 
-import copy
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,19 +8,19 @@ from typing import Any
 import keras
 import numpy as np
 
-from skkeras_tune.compilation import build_losses, resolve_compilation
-from skkeras_tune.frozen import freeze
-from skkeras_tune.model_function import (
+from skkeras_tune.estimators.compilation import build_losses, resolve_compilation
+from skkeras_tune.estimators.model_function import (
     build_network,
     names_parameter,
     needs_parameter,
     takes_parameter,
 )
+from skkeras_tune.estimators.parameters import resolve_batch_size
+from skkeras_tune.estimators.rows import Rows, assign_roles
+from skkeras_tune.estimators.targets import read_class_numbers
+from skkeras_tune.frozen import freeze
 from skkeras_tune.network import MLPArchitecture, resolve_hidden_units
-from skkeras_tune.parameters import resolve_batch_size
 from skkeras_tune.routing import model_options, route_options, to_python
-from skkeras_tune.rows import Rows, assign_roles
-from skkeras_tune.targets import read_class_numbers
 from skkeras_tune.training import (
     Compilation,
     StoppingRule,
@@ -148,14 +147,6 @@ def build_data(settings: Settings, rows: Rows, validation: Rows | None) -> Train
 def stops_early(plan: TrainingPlan, callbacks: list[Any]) -> bool:
     """Tell whether training ends at a best epoch: by the plan's rule or a callback."""
     return plan.stopping is not None or _has_early_stopping(callbacks)
-
-
-def list_refit_callbacks(callbacks: list[Any]) -> list[Any]:
-    """Copy the callbacks that take part in a second training, without validation.
-
-    These are all but those that watch a value, such as early stopping.
-    """
-    return [copy.deepcopy(c) for c in callbacks if not hasattr(c, "monitor")]
 
 
 def _has_early_stopping(callbacks: list[Any]) -> bool:
