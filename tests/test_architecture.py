@@ -81,6 +81,7 @@ LAYERS = (
         "training.member_state",
         "training.model_program",
     },
+    {"training.keras_models", "training.model_targets"},
     {"training.numpy_program", "training.stablehlo_program"},
     {"training.formula_program"},
     {"training.mlp_program"},

@@ -18,7 +18,7 @@ from sklearn.base import clone
 from skkeras_tune import KerasClassifier, KerasRegressor
 from skkeras_tune.training import design
 from skkeras_tune.training.design import pad_size, resolve_design
-from skkeras_tune.training.keras_loop import build_model
+from skkeras_tune.training.keras_models import build_model
 from skkeras_tune.training.plan import NotCompilable, StoppingRule
 from skkeras_tune.training.slots import programs
 from tests.test_keras_loop import DATA, PLAN

@@ -27,7 +27,6 @@ from skkeras_tune.estimators.averaging import (
 )
 from skkeras_tune.estimators.class_weights import weigh_classes
 from skkeras_tune.estimators.fitting import (
-    Refit,
     Trainer,
     fit_members,
     list_trainings,
@@ -52,11 +51,11 @@ from skkeras_tune.estimators.planning import (
     TargetFacts,
     build_data,
     build_plan,
-    stops_early,
+    plan_all_rows,
+    plan_refit,
 )
 from skkeras_tune.estimators.rows import (
     Rows,
-    assign_roles,
     drop_weightless,
     validate_features,
     validate_held_out,
@@ -285,10 +284,7 @@ class KerasEstimator(BaseWrapper):
             trainings = self._list_trainings(
                 plan, data, settings, is_repeated=self._is_clone
             )
-            refit = None
-            if self.refit_full and stops_early(plan, settings.options["callbacks"]):
-                everything = assign_roles(rows, None, None)
-                refit = Refit(everything, float(self.refit_full))
+            refit = plan_refit(settings, plan, rows)
             train = self._find_trainer()
             self._keep(fit_members(trainings, train, self._stages, refit))
         return self
@@ -299,8 +295,7 @@ class KerasEstimator(BaseWrapper):
         with self._undone_by_errors():
             settings = self._settle({"epochs": 1}, continues=continues)
             rows, _ = self._read((X, y, sample_weight, None), None, settings)
-            data = assign_roles(rows, None, None)
-            plan = replace(build_plan(settings, self._facts(), data), stopping=None)
+            plan, data = plan_all_rows(settings, self._facts(), rows)
             # Whoever trains by single epochs does so many times.
             trainings = self._list_trainings(plan, data, settings, is_repeated=True)
             members = fit_members(trainings, self._find_trainer())
@@ -422,8 +417,7 @@ class KerasEstimator(BaseWrapper):
         """
         settings = self._settle({}, continues=False)
         rows, _ = self._read((X, y, None, None), None, settings)
-        data = assign_roles(rows, None, None)
-        plan = replace(build_plan(settings, self._facts(), data), stopping=None)
+        plan, data = plan_all_rows(settings, self._facts(), rows)
         members = list_untrained(plan, self.n_members)
         # Refuses outputs that do not fit.
         prepare_targets(members[0].trained.model, data)

@@ -3,13 +3,14 @@
 import copy
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
 
 import keras
 
 from skkeras_tune.estimators.members import FittedMember
+from skkeras_tune.estimators.planning import Refit
 from skkeras_tune.randomness import derive_seed
 from skkeras_tune.training import (
     Stages,
@@ -23,22 +24,6 @@ from skkeras_tune.training.deadline import leaves_time_for
 
 #: Trains all that it is given.
 Trainer = Callable[[list[Training]], list[TrainingResult]]
-
-
-@dataclass(frozen=True, eq=False)
-class Refit:
-    """A second training of each member, on all rows.
-
-    Attributes
-    ----------
-    data : TrainingData
-        All rows.
-    factor : float
-        Times the best number of epochs.
-    """
-
-    data: TrainingData
-    factor: float
 
 
 def list_seeds(seed: int, n_members: int) -> list[int]:

@@ -160,16 +160,16 @@ def validation_set(
 
 
 def assign_roles(
-    rows: Rows, validation: Rows | None, split: Split | None
+    rows: Rows, validation: Rows | None = None, split: Split | None = None
 ) -> TrainingData:
     """Say which rows are trained on and which are held out.
 
     Parameters
     ----------
     rows : Rows
-    validation : Rows or None
+    validation : Rows, default=None
         A validation set of its own; joined to the rows.
-    split : tuple of ndarrays or None
+    split : tuple of ndarrays, default=None
         Training and held-out rows among `rows`; None trains on all.
     """
     n = len(rows)
