@@ -15,8 +15,10 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 LAYERS = (
     {""},  # the root: the public names
     {"tuning.tune"},
+    {"tuning.arguments", "tuning.fitting"},
     {"tuning.last_fit"},
-    {"tuning.assembly", "tuning.searches"},
+    {"tuning.searches"},
+    {"tuning.assembly"},
     {"learning_rate", "tuning.regressor"},
     {
         "display",
@@ -50,7 +52,7 @@ LAYERS = (
         "search.timed",
         "tuning.folds",
     },
-    {"search.contest", "search.failures", "search.stages"},
+    {"search.contest", "search.failures", "search.stages", "tuning.features"},
     {"preprocessing.table", "search.describe", "search.spaces", "search.tasks"},
     {"search.proposals", "search.recording", "search.results", "tuning.target"},
     {"estimators.fitting", "search.choice", "search.epochs"},
