@@ -57,17 +57,16 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
     epochs : int, default=100
         Passes over the training rows, at most.
     loss : str, class, keras.losses.Loss, callable, list or dict, default="auto"
-        "auto" is the mean squared error. Options go
-        through the route, as in ``loss__label_smoothing=0.1``.
+        "auto" is the mean squared error. Options go through the route, as in
+        ``loss="huber", loss__delta=2.0``.
     metrics : str, callable, list or dict, default=None
         Metrics to compute after each epoch, as for `keras.Model.compile`.
     early_stopping : bool, default=True
         Hold out rows and stop when `monitor` has not improved for `patience` epochs.
         A `keras.callbacks.EarlyStopping` among the callbacks takes its place.
     validation_split : float in [0, 1), default=0.1
-        Share of the rows to hold out, drawn at random,
-        whole groups where `groups` are given. Used when `early_stopping` is True, and
-        whenever it was set.
+        Share of the rows to hold out, drawn at random, whole groups where `groups` are
+        given. Used when `early_stopping` is True, and whenever it was set.
     patience : int, default=10
         Epochs without improvement before training stops; the default is that of
         scikit-learn's ``n_iter_no_change``.
