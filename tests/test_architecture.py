@@ -104,7 +104,6 @@ LAYERS = (
     {"training.primitives"},
     {
         "estimators.averaging",
-        "fingerprint",
         "nesting",
         "network",
         "display.panels",
@@ -114,6 +113,7 @@ LAYERS = (
         "training.callbacks",
         "training.costs",
         "training.deadline",
+        "training.fingerprint",
         "training.holdout",
         "training.members",
         "training.model_pool",
