@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter1d, median_filter
 from sklearn.base import clone
 
-from skkeras_tune.base import KerasEstimator
+from skkeras_tune.estimators.base import KerasEstimator
 from skkeras_tune.nesting import list_networks
 from skkeras_tune.optional import import_optional
 

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
-from skkeras_tune.class_weights import resolve_class_weights, weigh_indicators
-from skkeras_tune.rows import Rows
+from skkeras_tune.estimators.class_weights import (
+    resolve_class_weights,
+    weigh_indicators,
+)
+from skkeras_tune.estimators.rows import Rows
 
 X = np.arange(8.0).reshape(4, 2)
 Y = np.array([0, 1, 0, 1])

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from skkeras_tune.compilation import (
+from skkeras_tune.estimators.compilation import (
     build_losses,
     find_optimizer_class,
     resolve_compilation,

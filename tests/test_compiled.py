@@ -18,7 +18,7 @@ from sklearn.base import clone
 from skkeras_tune import KerasClassifier, KerasRegressor
 from skkeras_tune.training import design
 from skkeras_tune.training.design import pad_size, resolve_design
-from skkeras_tune.training.keras_loop import build_model
+from skkeras_tune.training.keras_models import build_model
 from skkeras_tune.training.plan import NotCompilable, StoppingRule
 from skkeras_tune.training.slots import programs
 from tests.test_keras_loop import DATA, PLAN
@@ -296,7 +296,7 @@ def test_predictions_need_no_keras_model(iris, monkeypatch):
         built.append(args)
         return build_model(*args)
 
-    monkeypatch.setattr("skkeras_tune.trained_model.build_model", count)
+    monkeypatch.setattr("skkeras_tune.estimators.trained_model.build_model", count)
     X, y = iris
     model = KerasClassifier(**QUICK, normalization="batch").fit(X, y)
     probabilities = model.predict_proba(X)

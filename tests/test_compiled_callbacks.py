@@ -54,7 +54,7 @@ def train_both(make, X, y, *callbacks, **params):
     models = fit_both(make, X, y, callbacks=list(callbacks), **params)
     compiled, loop = models
     assert_same_state(compiled.callbacks_, loop.callbacks_)
-    states = [m._fitted_model().state.optimizer_state for m in models]
+    states = [m._members[0].trained.state.optimizer_state for m in models]
     for here, there in zip(*states, strict=True):
         assert_allclose(here, there, rtol=5e-3, atol=1e-5)
     return compiled

@@ -17,11 +17,11 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from skkeras_tune import KerasClassifier, KerasRegressor, fused
+from skkeras_tune.estimators.model_function import ModelFunction
 from skkeras_tune.frozen import Arguments, freeze
-from skkeras_tune.model_function import ModelFunction
 from skkeras_tune.training import Compilation, StoppingRule
 from skkeras_tune.training.engine import train
-from skkeras_tune.training.keras_loop import start_model
+from skkeras_tune.training.keras_models import start_model
 from skkeras_tune.training.model_design import resolve_model_design
 from skkeras_tune.training.slots import programs
 from tests.test_keras_loop import ADAM, DATA, HELD, PLAN, TRAIN

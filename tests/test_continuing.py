@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skkeras_tune import KerasClassifier, KerasRegressor, base
+from skkeras_tune import KerasClassifier, KerasRegressor
+from skkeras_tune.estimators import fitting
 from skkeras_tune.training.deadline import Deadline, train_until
 
 PLAIN = {"early_stopping": False, "random_state": 0}
@@ -174,13 +175,13 @@ class Switch(Deadline):
 @pytest.mark.parametrize("engine", ["auto", "keras"])
 def test_a_cut_refit_leaves_what_the_fit_gave(diabetes, engine, monkeypatch):
     """A second training that is dropped leaves nothing in the live model."""
-    deadline, list_refits = Switch(600.0), base.list_refits
+    deadline, list_refits = Switch(600.0), fitting.list_refits
 
     def run_out(*arguments):
         deadline.at = -1.0
         return list_refits(*arguments)
 
-    monkeypatch.setattr(base, "list_refits", run_out)
+    monkeypatch.setattr(fitting, "list_refits", run_out)
     expected = build_live(engine=engine).fit(*diabetes).fit(*diabetes)
     model = build_live(engine=engine).fit(*diabetes).set_params(refit_full=True)
     with train_until(deadline):

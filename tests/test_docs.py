@@ -1,8 +1,11 @@
 """The documentation runs as it stands, and covers every public name."""
 
+import ast
 import doctest
+import inspect
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,3 +75,73 @@ def test_public_names_have_examples(name: str) -> None:
     """Every public name has a docstring with an example."""
     docstring = getattr(skkeras_tune, name).__doc__
     assert doctest.DocTestParser().get_examples(docstring)
+
+
+def read_entries(public: object) -> dict[str, tuple[str, str]]:
+    """Return the head and the text of each parameter and attribute, by its name."""
+    docstring, _, _ = (inspect.getdoc(public) or "").partition("\nReturns\n")
+    entries = re.findall(r"^(\S.*)\n((?:    .*\n)+)", f"{docstring}\n", re.MULTILINE)
+    return {head.partition(" : ")[0]: (head, text) for head, text in entries}
+
+
+def read_defaults(public: Any) -> dict[str, object]:
+    """Return the default of each parameter of a signature, in its order."""
+    parameters = inspect.signature(public).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind is not p.VAR_KEYWORD}
+
+
+#: What the two estimators do not have both, or not of the same kind.
+DIFFERENT = {
+    "class_weight",
+    "classes_",
+    "loss",
+    "n_classes_",
+    "n_members",
+    "n_outputs_",
+    "validation_split",
+}
+
+
+def test_estimators_are_described_in_the_same_words() -> None:
+    """What holds for both estimators stands in both docstrings, word for word."""
+    classifier = read_entries(skkeras_tune.KerasClassifier)
+    regressor = read_entries(skkeras_tune.KerasRegressor)
+    assert {"epochs", "weights_", "**kwargs"} <= classifier.keys()
+    names = classifier.keys() | regressor.keys()
+    different = {n for n in names if classifier.get(n) != regressor.get(n)}
+    assert different == DIFFERENT
+
+
+def test_estimators_have_the_same_defaults() -> None:
+    """A parameter of both estimators has the same default, and stands in its place."""
+    classifier = read_defaults(skkeras_tune.KerasClassifier)
+    regressor = read_defaults(skkeras_tune.KerasRegressor)
+    shared = [item for item in classifier.items() if item[0] != "class_weight"]
+    assert shared == list(regressor.items())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "EnsembleClassifier",
+        "EnsembleRegressor",
+        "KerasClassifier",
+        "KerasRegressor",
+        "TablePreprocessor",
+        "tune",
+    ],
+)
+def test_docstrings_tell_the_defaults(name: str) -> None:
+    """A default in a docstring is that of the signature, and each has its place."""
+    public = getattr(skkeras_tune, name)
+    told = [
+        (name, ast.literal_eval(default))
+        for head, _ in read_entries(public).values()
+        if (default := head.partition(", default=")[2])
+        for name in head.partition(" : ")[0].split(", ")
+    ]
+    defaults = read_defaults(public)
+    assert told == [item for item in defaults.items() if item[0] in dict(told)]
+    assert dict(told).keys() == {
+        name for name, value in defaults.items() if value is not inspect.Parameter.empty
+    }

@@ -13,8 +13,8 @@ import pytest
 from scipy.sparse import csc_array, csr_array
 from sklearn.linear_model import LinearRegression
 
-from skkeras_tune import fingerprint as module
-from skkeras_tune.fingerprint import NoFingerprint, fingerprint, is_installed
+from skkeras_tune.training import fingerprint as module
+from skkeras_tune.training.fingerprint import NoFingerprint, fingerprint, is_installed
 
 WIDTH = 4
 
@@ -294,7 +294,7 @@ import functools
 import sys
 import joblib
 import keras
-from skkeras_tune.fingerprint import fingerprint
+from skkeras_tune.training.fingerprint import fingerprint
 
 NAMES = {"alpha", "beta", "gamma", "delta"}
 

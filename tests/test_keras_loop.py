@@ -11,9 +11,9 @@ import pytest
 import tensorflow as tf
 from scipy.sparse import csr_array
 
+from skkeras_tune.estimators.model_function import ModelFunction
 from skkeras_tune.frozen import Arguments, freeze
-from skkeras_tune.model_function import ModelFunction
-from skkeras_tune.network import MLPArchitecture, build_mlp
+from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.randomness import epoch_order
 from skkeras_tune.training import (
     Compilation,
@@ -23,12 +23,8 @@ from skkeras_tune.training import (
     TrainingPlan,
 )
 from skkeras_tune.training.callbacks import FiniteLoss, ValidatedStopping
-from skkeras_tune.training.keras_loop import (
-    build_model,
-    read_state,
-    restore_state,
-    train,
-)
+from skkeras_tune.training.keras_loop import train
+from skkeras_tune.training.keras_models import build_model, read_state
 from tests.seeding import seed_everything
 
 N_TRAIN, N_HELD, BATCH = 20, 8, 6
@@ -718,49 +714,6 @@ def test_models_must_be_compiled(compilation, missing):
         train(of_function(build_linear, compilation=compilation), DATA)
 
 
-@pytest.mark.parametrize(
-    ("units", "y", "wanted"),
-    [
-        (2, Y, "1 columns"),
-        (1, np.hstack([Y, Y]), "2 columns"),
-        (2, np.arange(len(Y)) % 3, "3 classes"),
-        (1, np.arange(len(Y)) % 3, "3 classes"),
-    ],
-)
-def test_outputs_must_fit_the_targets(units, y, wanted):
-    """An output layer of the wrong width is refused, with both widths."""
-    message = rf"output layer of {units} unit\(s\), but y has {wanted}.*meta\["
-    with pytest.raises(ValueError, match=message):
-        train(of_function(lambda: build_mlp(3, units)), replace(DATA, y=y))
-
-
-def build_classifier(units, loss):
-    """Return an eager classifier."""
-    model = build_mlp(3, units, "sigmoid" if units == 1 else "softmax", n_hidden=0)
-    model.compile(optimizer="sgd", loss=loss, run_eagerly=True)
-    return model
-
-
-LABELS = (Y[:, 0] > 0).astype(np.int32)
-
-
-@pytest.mark.parametrize(
-    ("units", "loss"),
-    [
-        (1, "binary_crossentropy"),
-        (2, "categorical_crossentropy"),
-        (2, "sparse_categorical_crossentropy"),
-        (2, "mse"),
-        (3, "sparse_categorical_crossentropy"),  # a class that these rows lack
-    ],
-)
-def test_class_numbers_take_the_form_of_the_loss(units, loss):
-    """Class numbers train with every loss that fits, in the form that it needs."""
-    plan = of_function(lambda: build_classifier(units, loss), epochs=2)
-    losses = train(plan, replace(DATA, y=LABELS)).history["loss"]
-    assert losses[-1] < losses[0]
-
-
 def test_models_of_several_outputs_train():
     """Inputs and targets may be nested; they are handed over as they are."""
 
@@ -773,50 +726,6 @@ def test_models_of_several_outputs_train():
     data = replace(DATA, x={"a": X}, y={"b": Y, "c": -Y})
     result = train(of_function(build, compilation=compilation), data)
     assert len(result.history["val_loss"]) == 1
-
-
-# --- states
-
-
-def test_a_built_model_has_all_its_variables():
-    """Weights and the optimizer's variables are there before the first step."""
-    model = build_model(ARCHITECTURE, ADAM, 0)
-    state = read_state(model)
-    assert_same_weights(state.weights, ARCHITECTURE.initial_weights(0))
-    assert len(state.optimizer_state) == 2 + 2 * len(state.weights)
-
-
-def test_states_go_back():
-    """A state that was read can be put back after anything."""
-    model = build_model(ARCHITECTURE, ADAM, 0)
-    model.train_on_batch(X, Y)
-    state = read_state(model)
-    model.train_on_batch(X, Y)
-    restore_state(model, state)
-    assert_same_weights(read_state(model).weights, state.weights)
-    assert_same_weights(read_state(model).optimizer_state, state.optimizer_state)
-
-
-def test_the_learning_rate_may_stay():
-    """A state can be put back without the learning rate."""
-    model = build_model(ARCHITECTURE, MOMENTUM, 0)
-    state = read_state(model)
-    model.optimizer.learning_rate = 0.5
-    restore_state(model, state, with_rate=False)
-    assert float(model.optimizer.learning_rate.numpy()) == 0.5
-    restore_state(model, state)
-    assert float(model.optimizer.learning_rate.numpy()) == pytest.approx(0.05)
-
-
-@pytest.mark.parametrize("name", ["adam", "rmsprop"])
-def test_another_optimizer_starts_afresh(name):
-    """The state of an optimizer of another kind is left out, the weights put back."""
-    state = train(PLAN, DATA).state
-    model = build_model(ARCHITECTURE, Compilation(name, "mse"), 1)
-    fresh = read_state(model).optimizer_state
-    restore_state(model, state)
-    assert_same_weights(read_state(model).weights, state.weights)
-    assert_same_weights(read_state(model).optimizer_state, fresh)
 
 
 def test_unpickled_states_have_no_model():

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from skkeras_tune.frozen import Arguments, freeze
-from skkeras_tune.model_function import (
+from skkeras_tune.estimators.model_function import (
     ModelCopy,
     ModelFunction,
     build_network,
@@ -18,6 +17,7 @@ from skkeras_tune.model_function import (
     needs_parameter,
     takes_parameter,
 )
+from skkeras_tune.frozen import Arguments, freeze
 from skkeras_tune.training.plan import Compilation
 
 COMPILATION = Compilation(

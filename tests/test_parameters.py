@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from skkeras_tune.parameters import (
+from skkeras_tune.estimators.parameters import (
     CONSTRAINTS,
     resolve_batch_size,
     resolve_fit_options,

@@ -70,7 +70,7 @@ def test_every_optimizer(diabetes, name):
     compiled, loop = fit_both(
         KerasRegressor, *diabetes, optimizer=optimizer, learning_rate=0.02, **params
     )
-    states = [m._fitted_model().state.optimizer_state for m in (compiled, loop)]
+    states = [m._members[0].trained.state.optimizer_state for m in (compiled, loop)]
     for here, there in zip(*states, strict=True):
         np.testing.assert_allclose(here, there, rtol=5e-3, atol=1e-5)
 

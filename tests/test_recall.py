@@ -19,8 +19,8 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from skkeras_tune import KerasClassifier, KerasRegressor
-from skkeras_tune.fingerprint import fingerprint
 from skkeras_tune.training import recall
+from skkeras_tune.training.fingerprint import fingerprint
 
 QUICK = {"epochs": 3, "random_state": 0}
 

@@ -9,7 +9,7 @@ import pytest
 from scipy.sparse import coo_matrix, csc_array, csr_array, csr_matrix, issparse
 from sklearn.base import BaseEstimator, RegressorMixin
 
-from skkeras_tune.rows import (
+from skkeras_tune.estimators.rows import (
     Rows,
     assign_roles,
     drop_weightless,
@@ -182,7 +182,7 @@ def test_the_callers_arrays_are_left_alone(dtype):
     for array in (x, y, weight, groups):
         array.flags.writeable = False
     rows = read(x, y, weight, groups)
-    data = assign_roles(rows, read(x, y, weight), None)
+    data = assign_roles(rows, read(x, y, weight))
     data.weight[:] = 7
     np.testing.assert_array_equal(weight, np.array([1, 2, 0, 3], dtype))
 
@@ -237,7 +237,7 @@ SPLIT = (np.array([0, 2, 3]), np.array([1]))
 
 def test_without_a_split_all_rows_are_trained_on():
     """With neither a validation set nor a split nothing is held out."""
-    data = assign_roles(Rows(X, Y), None, None)
+    data = assign_roles(Rows(X, Y))
     np.testing.assert_array_equal(data.train_rows, np.arange(4))
     assert len(data.validation_rows) == 0
     assert data.weight is None
@@ -245,7 +245,7 @@ def test_without_a_split_all_rows_are_trained_on():
 
 def test_a_split_is_taken_as_it_is():
     """The rows stay where they are, and the split says what each is for."""
-    data = assign_roles(Rows(X, Y), None, SPLIT)
+    data = assign_roles(Rows(X, Y), split=SPLIT)
     np.testing.assert_array_equal(data.train_rows, SPLIT[0])
     np.testing.assert_array_equal(data.validation_rows, SPLIT[1])
     assert data.x is X
@@ -263,7 +263,7 @@ JOINS = {
 def test_a_validation_set_is_joined(join):
     """A validation set's rows come after those trained on."""
     upper, lower = JOINS[join]
-    data = assign_roles(Rows(upper, Y), Rows(lower, Y[:2]), None)
+    data = assign_roles(Rows(upper, Y), Rows(lower, Y[:2]))
     np.testing.assert_array_equal(data.train_rows, np.arange(4))
     np.testing.assert_array_equal(data.validation_rows, [4, 5])
     dense = data.x.toarray() if issparse(data.x) else data.x
@@ -273,14 +273,14 @@ def test_a_validation_set_is_joined(join):
 
 def test_a_sparse_validation_set_stays_sparse():
     """Joining sparse rows does not make them dense."""
-    data = assign_roles(Rows(*(csr_array(X), Y)), Rows(csr_array(X), Y), None)
+    data = assign_roles(Rows(*(csr_array(X), Y)), Rows(csr_array(X), Y))
     assert data.x.format == "csr"
 
 
 def test_nested_rows_are_joined():
     """Rows in several arrays are joined array by array."""
     upper = Rows({"a": X, "b": [X, Y]}, {"out": Y})
-    data = assign_roles(upper, upper, None)
+    data = assign_roles(upper, upper)
     assert data.x["a"].shape == (8, 2)
     assert data.x["b"][1].shape == data.y["out"].shape == (8,)
 
@@ -288,7 +288,7 @@ def test_nested_rows_are_joined():
 def test_weights_average_one_in_each_role():
     """Weights are relative: within each role their mean is one."""
     weight = np.array([1.0, 8.0, 2.0, 3.0])
-    data = assign_roles(Rows(X, Y, weight), None, SPLIT)
+    data = assign_roles(Rows(X, Y, weight), split=SPLIT)
     np.testing.assert_allclose(data.weight, [0.5, 1, 1, 1.5])
     assert data.weight.dtype == "float32"
 
@@ -305,7 +305,7 @@ def test_weights_average_one_in_each_role():
 def test_rows_without_weights_weigh_one(upper, lower, expected):
     """Where one of two sets has weights, the other's rows weigh the same each."""
     upper, lower = (None if w is None else np.array(w, float) for w in (upper, lower))
-    data = assign_roles(Rows(X, Y, upper), Rows(X[:2], Y[:2], lower), None)
+    data = assign_roles(Rows(X, Y, upper), Rows(X[:2], Y[:2], lower))
     if expected is None:
         assert data.weight is None
     else:
@@ -315,7 +315,7 @@ def test_rows_without_weights_weigh_one(upper, lower, expected):
 def test_the_scale_of_weights_does_not_matter():
     """Tiny and huge weights train as those around one do."""
     weight = np.array([1.0, 2.0, 3.0, 4.0])
-    expected = assign_roles(Rows(X, Y, weight), None, None).weight
+    expected = assign_roles(Rows(X, Y, weight)).weight
     for scale in (1e-30, 1e30):
-        scaled = assign_roles(Rows(X, Y, weight * scale), None, None).weight
+        scaled = assign_roles(Rows(X, Y, weight * scale)).weight
         np.testing.assert_allclose(scaled, expected, rtol=1e-6)

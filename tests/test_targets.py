@@ -8,8 +8,8 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import DataConversionWarning, NotFittedError
 
+from skkeras_tune.estimators.targets import ClassTargetEncoder, NumberTargetEncoder
 from skkeras_tune.losses import build_loss, loss_name
-from skkeras_tune.targets import ClassTargetEncoder, NumberTargetEncoder
 
 BINARY = np.array([0, 1, 1, 0])
 MULTICLASS = np.array([0, 1, 2, 1])

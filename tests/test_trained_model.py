@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
+from skkeras_tune.estimators.model_function import ModelFunction, build_network
+from skkeras_tune.estimators.trained_model import TrainedModel
 from skkeras_tune.frozen import Arguments, freeze
-from skkeras_tune.model_function import ModelFunction, build_network
 from skkeras_tune.network import MLPArchitecture
-from skkeras_tune.trained_model import TrainedModel
 from skkeras_tune.training import Compilation, ModelState, TrainingPlan
 
 X = np.random.default_rng(0).normal(size=(50, 3)).astype("float32")

@@ -9,6 +9,7 @@ import keras
 from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.training import keras_loop
 from skkeras_tune.training.deadline import leaves_time_for, share_time
+from skkeras_tune.training.keras_models import restore_models, start_model
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.model_member import ModelMember
 from skkeras_tune.training.pausing import refuse_other_training, repeat_result
@@ -128,7 +129,7 @@ def _train_in_turn(
             with share_time(len(trainings) - n_before):
                 results.append(train_one(training))
     except BaseException:
-        keras_loop.restore_models(training.start for training in trainings)
+        restore_models(training.start for training in trainings)
         raise
     return results
 
@@ -155,7 +156,7 @@ def _list_members(trainings: Sequence[Training], engine: Engine) -> list[Member]
 def _train_model(training: Training, engine: Engine) -> TrainingResult:
     """Train a model of the user's."""
     plan, data, callbacks = training.plan, training.data, training.callbacks
-    model = keras_loop.start_model(plan, training.start)
+    model = start_model(plan, training.start)
     reason = "engine='keras'"
     if engine != "keras":
         try:

@@ -24,9 +24,9 @@ from skkeras_tune.training.design import (
     refuse_large_sparse,
     resolve_epochs,
 )
-from skkeras_tune.training.keras_loop import prepare_targets, validation_batch_size
 from skkeras_tune.training.model_judge import ModelObjective, read_model_objective
 from skkeras_tune.training.model_key import read_shape
+from skkeras_tune.training.model_targets import prepare_targets
 from skkeras_tune.training.nested import Branch, describe
 from skkeras_tune.training.plan import (
     Compilation,
@@ -211,7 +211,7 @@ def _resolve_layout(
 ) -> Layout:
     """Return the sizes; an exact one has the rows that the last batches have."""
     n_train, n_held = len(data.train_rows), len(data.validation_rows)
-    batch, held_batch = plan.batch_size, validation_batch_size(plan)
+    batch, held_batch = plan.batch_size, plan.evaluation_batch_size
     if is_exact:
         batch, held_batch = min(batch, n_train), min(held_batch, n_held)
     order = pad_size(n_train)

@@ -14,7 +14,7 @@ from scipy.sparse import issparse
 from skkeras_tune._compat import to_numpy
 from skkeras_tune.training.batches import as_tuples
 from skkeras_tune.training.design import CompiledPlan
-from skkeras_tune.training.keras_loop import (
+from skkeras_tune.training.keras_models import (
     read_state,
     release_models,
     restore_state,

@@ -11,6 +11,9 @@ from typing import Any, Protocol
 import keras
 from numpy.typing import NDArray
 
+# Evaluation keeps nothing of a batch, so more rows than in training fit.
+_EVALUATED_AT_ONCE = 1024
+
 
 class NotCompilable(Exception):  # noqa: N818  a reason, which most callers act on
     """Says why a plan goes to Keras's own loop; the message is the reason."""
@@ -73,6 +76,11 @@ class TrainingPlan:
     validation_batch_size: int | None = None
     validation_freq: int = 1
     verbose: Any = 0
+
+    @property
+    def evaluation_batch_size(self) -> int:
+        """How many held-out rows are evaluated at a time."""
+        return self.validation_batch_size or max(self.batch_size, _EVALUATED_AT_ONCE)
 
 
 @dataclass(frozen=True, eq=False)

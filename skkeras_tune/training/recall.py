@@ -13,9 +13,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from skkeras_tune.fingerprint import NoFingerprint, fingerprint
 from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.training.engine import Engine, train_all
+from skkeras_tune.training.fingerprint import NoFingerprint, fingerprint
 from skkeras_tune.training.plan import Training, TrainingResult
 from skkeras_tune.training.result_store import ResultStore
 

@@ -5,20 +5,23 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn import get_config
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 
-from skkeras_tune.base import KerasEstimator
 from skkeras_tune.estimators import KerasClassifier
+from skkeras_tune.estimators.base import KerasEstimator
 from skkeras_tune.nesting import list_networks
-from skkeras_tune.preprocessing.columns import is_frame, read_columns
+from skkeras_tune.preprocessing.columns import is_frame
 from skkeras_tune.preprocessing.table import TablePreprocessor, build_number_steps
 from skkeras_tune.search.spaces import choose_batch_size
+from skkeras_tune.tuning.folds import Folds
 from skkeras_tune.tuning.regressor import StandardizedRegressor
 from skkeras_tune.tuning.target import Target
 
-#: Names of the steps.
-PREPARE, NETWORK = "prepare", "network"
+# Names of the steps.
+_PREPARE, _NETWORK = "prepare", "network"
 
 # Networks stop early, long before this.
 _EPOCHS, _PATIENCE = 200, 16
@@ -26,19 +29,46 @@ _EPOCHS, _PATIENCE = 200, 16
 FEW_ROWS = 2000
 
 
-def build_estimator(
-    X: Any, target: Target, *, random_state: int | None = None, memory: Any = None
-) -> Pipeline:
-    """Return a pipeline for these rows, not fitted.
+def resolve_estimator(
+    estimator: Any,
+    X: Any,
+    target: Target,
+    folds: Folds,
+    *,
+    random_state: int | None,
+    memory: Any,
+) -> tuple[Any, str | None]:
+    """Return an estimator to search, and the prefix of the network in a built one.
 
     Parameters
     ----------
+    estimator : estimator or None
+        The user's, which is copied. None builds one.
     X : DataFrame, ndarray or sparse matrix
     target : Target
-    random_state : int or None, default=None
-    memory : str, path, joblib.Memory or None, default=None
-        Of the network.
+    folds : Folds
+        Say how many rows a fit has.
+    random_state : int or None
+        Of a built one.
+    memory : str, path, joblib.Memory or None
+        Of the networks, the user's too.
     """
+    if estimator is None:
+        model = _build_estimator(X, target, random_state=random_state, memory=memory)
+        share = 1 - 1 / folds.cv if isinstance(folds.cv, int) else 0.5
+        _drop_stopping(model[_NETWORK], target, share)
+        return model, f"{_NETWORK}__"
+    model = clone(estimator)
+    if memory is not None:
+        for network in list_networks(model).values():
+            network.set_params(memory=memory)
+    return model, None
+
+
+def _build_estimator(
+    X: Any, target: Target, *, random_state: int | None, memory: Any
+) -> Pipeline:
+    """Return a pipeline for these rows, not fitted."""
     n_rows = X.shape[0]
     share = 0.1 if n_rows >= FEW_ROWS else 0.2
     kind = KerasClassifier if target.classifies else StandardizedRegressor
@@ -51,20 +81,14 @@ def build_estimator(
         memory=memory,
     )
     return Pipeline(
-        [(PREPARE, _build_preparation(X, random_state)), (NETWORK, network)]
+        [(_PREPARE, _build_preparation(X, random_state)), (_NETWORK, network)]
     )
 
 
-def drop_stopping(network: KerasEstimator, target: Target, share: float) -> None:
+def _drop_stopping(network: KerasEstimator, target: Target, share: float) -> None:
     """Let a network do without early stopping where too few rows could be held out.
 
-    Parameters
-    ----------
-    network : KerasEstimator
-        Changed in place.
-    target : Target
-    share : float
-        Of the rows, the share that a fold trains on.
+    A fold trains on this share of the rows.
     """
     n_classes = 1 if target.labels is None else len(set(target.labels.tolist()))
     n_rows = math.floor(len(target.y) * share)
@@ -80,63 +104,6 @@ def _build_preparation(X: Any, random_state: int | None) -> Any:
     if issparse(X):
         return MaxAbsScaler()
     return make_pipeline(*build_number_steps())
-
-
-def check_features(X: Any) -> Any:
-    """Return features that a pipeline of `build_estimator` takes.
-
-    Raises
-    ------
-    ValueError
-        If they have other than two axes, hold what is no number, or have no column
-        that can be used.
-    TypeError
-        If they are a data frame of another library, or a column holds other objects.
-    """
-    if issparse(X):
-        return X.tocsr()
-    if is_frame(X):
-        # Here, and not in each of the fits alone, which would all fail.
-        read_columns(X, TablePreprocessor().max_one_hot)
-        return X
-    if hasattr(X, "to_pandas"):
-        message = (
-            f"X must be a data frame of pandas, an array or a sparse matrix. Got "
-            f"{type(X).__module__.partition('.')[0]}'s {type(X).__name__} instead: "
-            "pass X.to_pandas()."
-        )
-        raise TypeError(message)
-    array = np.asarray(X)
-    if array.ndim != 2:
-        message = (
-            "X must have two axes, rows and features, for a network that tune builds. "
-            f"Got shape {array.shape} instead: reshape it, or pass an estimator."
-        )
-        raise ValueError(message)
-    if array.dtype.kind not in "biufO":
-        message = (
-            f"X must hold numbers. Got values of type {array.dtype} instead: pass a "
-            "data frame of pandas, whose columns may be text, dates and categories."
-        )
-        raise ValueError(message)
-    try:
-        array = array.astype(float)
-    except (TypeError, ValueError) as error:
-        message = (
-            f"X must hold numbers: {error}. Pass a data frame of pandas, whose columns "
-            "may be text, dates and categories."
-        )
-        raise ValueError(message) from error
-    if not array.shape[0] or not array.shape[1]:
-        message = f"X has shape {array.shape}, so there is nothing to learn from."
-        raise ValueError(message)
-    if np.isinf(array).any():
-        message = "X has infinite values. Replace them, by NaN for instance."
-        raise ValueError(message)
-    if (array == array[:1]).all() or np.isnan(array).all():
-        message = "X has no column that a network could learn from: all are constant."
-        raise ValueError(message)
-    return array
 
 
 def find_prefix(estimator: Any) -> str:
@@ -160,3 +127,17 @@ def find_prefix(estimator: Any) -> str:
         f"{type(estimator).__name__}: pass a dict as 'space'."
     )
     raise ValueError(message)
+
+
+def find_preprocessor(model: Any) -> TablePreprocessor | None:
+    """Return what prepares the columns of a data frame in a built estimator."""
+    prepare = getattr(model, "named_steps", {}).get(_PREPARE)
+    return prepare if isinstance(prepare, TablePreprocessor) else None
+
+
+def list_fit_params(estimator: Any, prefix: str | None, groups: Any) -> dict[str, Any]:
+    """Return the groups for a network that was built here, which holds rows out."""
+    is_built = prefix is not None and _NETWORK in getattr(estimator, "named_steps", ())
+    if groups is None or not is_built or get_config()["enable_metadata_routing"]:
+        return {}
+    return {f"{prefix}groups": np.asarray(groups)}

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from skkeras_tune.nesting import list_networks
 from skkeras_tune.randomness import derive_seed
 from skkeras_tune.tuning.assembly import FEW_ROWS
+from skkeras_tune.tuning.searches import find_space_parameter
 
 # How one network turns out on few rows is luck for the most part. The members of an
 # ensemble average one another already.
@@ -53,6 +54,39 @@ class LastFit:
     def list_member_params(self, model: Any, n_models: int) -> list[dict[str, Any]]:
         """Return the parameters of each member of an ensemble, the best first."""
         return [self.list_params(model, place) for place in range(n_models)]
+
+
+def plan_last_fit(
+    search: Any,
+    refit_full: bool | float,
+    n_members: int | Literal["auto"],
+    *,
+    n_rows: int,
+    n_models: int,
+    seed: int | None,
+    built: bool,
+) -> LastFit:
+    """Return what the last fit sets; of an estimator of the user's, what was asked.
+
+    Parameters
+    ----------
+    search : search
+        What it searches may be the number of networks itself.
+    refit_full, n_members
+        As for `tune`.
+    n_rows : int
+    n_models : int
+        1 is the winner alone.
+    seed : int or None
+    built : bool
+        Whether the estimator was built here.
+    """
+    if not built:
+        return LastFit(refit_full, None if n_members == "auto" else n_members, None)
+    found = find_space_parameter(search)
+    space = None if found is None else search.get_params(deep=False)[found[0]]
+    resolved = resolve_members(n_members, n_rows, n_models, space)
+    return LastFit(refit_full, resolved, seed)
 
 
 def resolve_members(

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skkeras_tune.estimators import KerasRegressor
-from skkeras_tune.targets import NumberTargetEncoder
+from skkeras_tune.estimators.targets import NumberTargetEncoder
 
 
 class StandardizedTargetEncoder(NumberTargetEncoder):

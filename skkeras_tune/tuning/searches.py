@@ -13,6 +13,7 @@ from skkeras_tune.search.describe import count_candidates
 from skkeras_tune.search.hyperband import HyperbandSearchCV
 from skkeras_tune.search.spaces import mlp_space
 from skkeras_tune.search.timed import GridSearchCV, RandomizedSearchCV
+from skkeras_tune.tuning.assembly import find_prefix
 
 LEVELS = ("small", "default", "large")
 
@@ -41,6 +42,52 @@ class Settings:
             "refit": False,
             "error_score": np.nan,
         }
+
+
+def build_search(
+    search: Any,
+    estimator: Any,
+    space: Any,
+    prefix: str | None,
+    X: Any,
+    y: Any,
+    settings: Settings,
+) -> Any:
+    """Return a search of a named kind, or the user's with what it lacks filled in.
+
+    Parameters
+    ----------
+    search : str or search
+    estimator : estimator
+        Takes the place of one that is None.
+    space : str, dict or list
+        Takes the place of one that is None, in the form that the search takes.
+    prefix : str or None
+        Of the network's parameters, which go by their plain names. None looks for the
+        network where the space is named.
+    X, y
+        As for `resolve_space`.
+    settings : Settings
+    """
+    kind = search if isinstance(search, str) else None
+    if kind is None:
+        found = find_space_parameter(search)
+        has_space = found is None or search.get_params(deep=False)[found[0]] is not None
+        if found is None or has_space:
+            return complete_search(search, estimator, None, settings)
+        kind = found[1]
+    if isinstance(space, str):
+        prefix = find_prefix(estimator) if prefix is None else prefix
+    names = estimator.get_params(deep=True)
+
+    def rename(name: str) -> str:
+        is_known = name in names or name.partition("__")[0] in names
+        return name if prefix is None or is_known else f"{prefix}{name}"
+
+    resolved = resolve_space(space, kind, X, y, prefix or "", rename)
+    if not isinstance(search, str):
+        return complete_search(search, estimator, resolved, settings)
+    return BUILDERS[kind](estimator, resolved, settings)
 
 
 def resolve_space(

@@ -3,81 +3,26 @@
 import time
 import warnings
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, Literal
 
-import numpy as np
 from joblib.parallel import get_active_backend
 from numpy.typing import ArrayLike
-from sklearn import get_config
-from sklearn.base import clone, is_classifier
+from sklearn.base import is_classifier
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_consistent_length
 
-from skkeras_tune._compat import (
-    HasMethods,
-    Interval,
-    StrOptions,
-    validate_parameter_constraints,
-)
-from skkeras_tune.ensemble.estimators import EnsembleClassifier, EnsembleRegressor
 from skkeras_tune.fusion import fused
 from skkeras_tune.fusion.backend import FusedBackend
-from skkeras_tune.nesting import list_networks
-from skkeras_tune.preprocessing.table import TablePreprocessor
 from skkeras_tune.search.budget import Budget, spend
-from skkeras_tune.search.winner import build_winner, fit_winner, keep_winner
-from skkeras_tune.tuning.assembly import (
-    NETWORK,
-    PREPARE,
-    build_estimator,
-    check_features,
-    drop_stopping,
-    find_prefix,
-)
+from skkeras_tune.tuning.arguments import refuse_budget, validate_arguments
+from skkeras_tune.tuning.assembly import list_fit_params, resolve_estimator
+from skkeras_tune.tuning.features import validate_features
+from skkeras_tune.tuning.fitting import Rows, fit_ensemble, fit_search
 from skkeras_tune.tuning.folds import Folds
-from skkeras_tune.tuning.last_fit import LastFit, resolve_members
-from skkeras_tune.tuning.searches import (
-    BUILDERS,
-    LEVELS,
-    Settings,
-    complete_search,
-    find_space_parameter,
-    heeds_budget,
-    resolve_space,
-)
-from skkeras_tune.tuning.target import Target, Task, read_target
-
-_AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")
-
-_CONSTRAINTS: dict[str, list[Any]] = {
-    "estimator": [HasMethods(["fit", "get_params", "set_params"]), None],
-    "space": [StrOptions(set(LEVELS)), dict, list],
-    "search": [StrOptions(set(BUILDERS)), HasMethods(["fit", "get_params"])],
-    "n_iter": [_AT_LEAST_ONE],
-    "cv": ["cv_object", None],
-    "scoring": [str, callable, None],
-    "time_budget": [Interval(Real, 0, None, closed="neither"), None],
-    "executions_per_trial": [_AT_LEAST_ONE],
-    "refit_full": ["boolean", Interval(Real, 0, None, closed="neither")],
-    "n_members": [_AT_LEAST_ONE, StrOptions({"auto"})],
-    "ensemble": [_AT_LEAST_ONE, None],
-    "task": [StrOptions({"auto", "classification", "regression"})],
-    "random_state": ["random_state"],
-    "n_jobs": [Integral, None],
-    "verbose": ["verbose"],
-}
-
-
-@dataclass(frozen=True, eq=False)
-class _Rows:
-    """The checked data, and what goes with it to every `fit`."""
-
-    X: Any
-    target: Target
-    groups: Any
-    fit_params: dict[str, Any]
+from skkeras_tune.tuning.last_fit import plan_last_fit
+from skkeras_tune.tuning.searches import Settings, build_search
+from skkeras_tune.tuning.target import Task, read_target
 
 
 def tune(
@@ -215,86 +160,47 @@ def tune(
     (2,)
     """
     started = time.monotonic()
-    _validate(locals())
+    validate_arguments(locals())
     estimator = _find_estimator(estimator, search)
+    is_built = estimator is None
     target = read_target(y, _resolve_task(task, estimator))
-    X = _validate_rows(X, target, groups, built=estimator is None)
-    seed = _resolve_seed(random_state)
+    if is_built:
+        X = validate_features(X)
+    check_consistent_length(X, target.y, groups)
+    seed, n_models = _resolve_seed(random_state), int(ensemble or 1)
     folds = Folds(
         5 if cv is None else cv,
         int(executions_per_trial),
         classifies=target.classifies,
         random_state=seed,
     )
-    model, prefix = _resolve_estimator(
+    model, prefix = resolve_estimator(
         estimator, X, target, folds, random_state=seed, memory=memory
     )
+    labels = target.y if target.classifies else None
     settings = Settings(int(n_iter), folds, scoring, seed, int(verbose))
-    chosen = _build_search(search, model, space, prefix, X, target, settings)
-    _refuse_budget(time_budget, chosen)
-    fit_params = _list_fit_params(chosen.estimator, prefix, groups)
-    rows = _Rows(X, target, groups, fit_params)
+    chosen = build_search(search, model, space, prefix, X, labels, settings)
+    refuse_budget(time_budget, chosen)
+    fit_params = list_fit_params(chosen.estimator, prefix, groups)
+    rows = Rows(X, target, groups, fit_params)
     n_folds = folds.get_n_splits(X, target.y, groups)
-    n_models = int(ensemble or 1)
-    last = _plan_last_fit(
+    last = plan_last_fit(
         chosen,
         refit_full,
         n_members,
         n_rows=len(target.y),
         n_models=n_models,
         seed=seed,
-        built=estimator is None,
+        built=is_built,
     )
     budget = _build_budget(time_budget, started, n_models, n_folds, last.n_members or 1)
     with _fuse(n_jobs), spend(budget):
         if ensemble is None:
-            result = _fit_search(chosen, rows, last)
+            result = fit_search(chosen, rows, last)
         else:
-            result = _fit_ensemble(chosen, rows, n_models, last, scoring, seed)
-    if budget is not None and budget.is_too_short:
-        warnings.warn(
-            f"time_budget={time_budget!r} seconds were too short to train one "
-            "candidate: its networks ended early. Raise time_budget, or lower cv or "
-            "the number of rows.",
-            UserWarning,
-            stacklevel=2,
-        )
+            result = fit_ensemble(chosen, rows, n_models, last, scoring, seed)
+    _warn_of_little_time(budget, time_budget)
     return result
-
-
-def _validate(arguments: dict[str, Any]) -> None:
-    params = {name: arguments[name] for name in _CONSTRAINTS}
-    validate_parameter_constraints(_CONSTRAINTS, params, "tune")
-    if isinstance(params["cv"], Integral) and params["cv"] < 2:
-        message = (
-            "The 'cv' parameter of tune must be an int in the range [2, inf), a "
-            f"splitter or an iterable. Got {params['cv']!r} instead."
-        )
-        raise ValueError(message)
-    if isinstance(params["search"], type):
-        message = (
-            "The 'search' parameter of tune must be an instance. Got the class "
-            f"{params['search'].__name__} instead."
-        )
-        raise TypeError(message)
-    if arguments["memory"] is not None and arguments["random_state"] is None:
-        message = (
-            "The 'memory' parameter of tune needs an int as 'random_state', since "
-            "without one no training is ever repeated. Got None instead."
-        )
-        raise ValueError(message)
-
-
-def _refuse_budget(time_budget: float | None, search: Any) -> None:
-    """Refuse a bound of time for a search that would leave none for its last fit."""
-    if time_budget is not None and not heeds_budget(search):
-        message = (
-            "The 'time_budget' parameter of tune must be None with "
-            f"{type(search).__name__}, which cannot try fewer candidates. Got "
-            f"{time_budget!r} instead: bound the work by the search's own parameters, "
-            "such as max_epochs=27 of HyperbandSearchCV."
-        )
-        raise ValueError(message)
 
 
 def _find_estimator(estimator: Any, search: Any) -> Any:
@@ -310,97 +216,10 @@ def _resolve_task(task: Task, estimator: Any) -> Task:
     return "classification" if is_classifier(estimator) else "regression"
 
 
-def _validate_rows(X: Any, target: Target, groups: Any, *, built: bool) -> Any:
-    if built:
-        X = check_features(X)
-    check_consistent_length(X, target.y, groups)
-    return X
-
-
 def _resolve_seed(random_state: Any) -> int | None:
     if random_state is None or isinstance(random_state, Integral):
         return None if random_state is None else int(random_state)
     return int(check_random_state(random_state).randint(2**31 - 1))
-
-
-def _resolve_estimator(
-    estimator: Any,
-    X: Any,
-    target: Target,
-    folds: Folds,
-    *,
-    random_state: int | None,
-    memory: Any,
-) -> tuple[Any, str | None]:
-    """Return the estimator, and the prefix of the network in one that is built here."""
-    if estimator is None:
-        model = build_estimator(X, target, random_state=random_state, memory=memory)
-        share = 1 - 1 / folds.cv if isinstance(folds.cv, int) else 0.5
-        drop_stopping(model[NETWORK], target, share)
-        return model, f"{NETWORK}__"
-    model = clone(estimator)
-    if memory is not None:
-        for network in list_networks(model).values():
-            network.set_params(memory=memory)
-    return model, None
-
-
-def _build_search(
-    search: Any,
-    model: Any,
-    space: Any,
-    prefix: str | None,
-    X: Any,
-    target: Target,
-    settings: Settings,
-) -> Any:
-    kind = search if isinstance(search, str) else None
-    if kind is None:
-        found = find_space_parameter(search)
-        has_space = found is None or search.get_params(deep=False)[found[0]] is not None
-        if found is None or has_space:
-            return complete_search(search, model, None, settings)
-        kind = found[1]
-    labels = target.y if target.classifies else None
-    if isinstance(space, str):
-        prefix = find_prefix(model) if prefix is None else prefix
-    names = model.get_params(deep=True)
-
-    def rename(name: str) -> str:
-        is_known = name in names or name.partition("__")[0] in names
-        return name if prefix is None or is_known else f"{prefix}{name}"
-
-    resolved = resolve_space(space, kind, X, labels, prefix or "", rename)
-    if not isinstance(search, str):
-        return complete_search(search, model, resolved, settings)
-    return BUILDERS[kind](model, resolved, settings)
-
-
-def _list_fit_params(estimator: Any, prefix: str | None, groups: Any) -> dict[str, Any]:
-    """Return the groups for a network that was built here, which holds rows out."""
-    is_built = prefix is not None and NETWORK in getattr(estimator, "named_steps", ())
-    if groups is None or not is_built or get_config()["enable_metadata_routing"]:
-        return {}
-    return {f"{prefix}groups": np.asarray(groups)}
-
-
-def _plan_last_fit(
-    search: Any,
-    refit_full: bool | float,
-    n_members: int | Literal["auto"],
-    *,
-    n_rows: int,
-    n_models: int,
-    seed: int | None,
-    built: bool,
-) -> LastFit:
-    """Return what the last fit sets; of an estimator of the user's, what was asked."""
-    if not built:
-        return LastFit(refit_full, None if n_members == "auto" else n_members, None)
-    found = find_space_parameter(search)
-    space = None if found is None else search.get_params(deep=False)[found[0]]
-    resolved = resolve_members(n_members, n_rows, n_models, space)
-    return LastFit(refit_full, resolved, seed)
 
 
 def _build_budget(
@@ -420,57 +239,12 @@ def _fuse(n_jobs: int | None) -> AbstractContextManager[Any]:
     return fused(n_jobs=n_jobs)
 
 
-def _fit_search(search: Any, rows: _Rows, last: LastFit) -> Any:
-    """Fit a search, and its winner on all rows unless it does so itself."""
-    groups = {} if rows.groups is None else {"groups": rows.groups}
-    search.fit(rows.X, rows.target.y, **groups, **rows.fit_params)
-    if search.get_params(deep=False).get("refit") is False:
-        _refit(search, rows, last)
-    _report_columns(search)
-    return search
-
-
-def _refit(search: Any, rows: _Rows, last: LastFit) -> None:
-    """Fit the winner of a search that has not done so, with its networks' epochs."""
-    winner = build_winner(search)
-    winner.set_params(**last.list_params(winner))
-    fit_winner(search, winner, rows.X, rows.target.y, rows.fit_params)
-    search.refit = True
-
-
-def _report_columns(search: Any) -> None:
-    model = getattr(search, "best_estimator_", None)
-    prepare = getattr(model, "named_steps", {}).get(PREPARE)
-    if isinstance(prepare, TablePreprocessor):
-        search.column_report_ = prepare.report()
-
-
-def _fit_ensemble(
-    search: Any,
-    rows: _Rows,
-    n_best: int,
-    last: LastFit,
-    scoring: Any,
-    seed: int | None,
-) -> Any:
-    """Fit an ensemble of a search, among whose members the winner is, as a rule."""
-    kind = EnsembleClassifier if rows.target.classifies else EnsembleRegressor
-    ensemble = kind(
-        search,
-        n_best=n_best,
-        scoring=scoring,
-        random_state=seed,
-        final_params=last.list_member_params(search.estimator, n_best),
-    )
-    groups = {} if rows.groups is None else {"groups": rows.groups}
-    ensemble.fit(rows.X, rows.target.y, **groups, **rows.fit_params)
-    fitted = ensemble.search_
-    if fitted.get_params(deep=False).get("refit") is False:
-        name = f"candidate_{fitted.best_index_}"
-        if name in ensemble.named_estimators_:
-            keep_winner(fitted, ensemble.named_estimators_[name])
-            fitted.refit = True
-        else:
-            _refit(fitted, rows, last)
-    _report_columns(fitted)
-    return ensemble
+def _warn_of_little_time(budget: Budget | None, seconds: float | None) -> None:
+    if budget is not None and budget.is_too_short:
+        warnings.warn(
+            f"time_budget={seconds!r} seconds were too short to train one candidate: "
+            "its networks ended early. Raise time_budget, or lower cv or the number "
+            "of rows.",
+            UserWarning,
+            stacklevel=3,  # the caller of tune
+        )

@@ -1,27 +1,26 @@
 """Checked parameters and rows in, a `TrainingPlan` and the rows' roles out."""
 
-import copy
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
 import numpy as np
 
-from skkeras_tune.compilation import build_losses, resolve_compilation
-from skkeras_tune.frozen import freeze
-from skkeras_tune.model_function import (
+from skkeras_tune.estimators.compilation import build_losses, resolve_compilation
+from skkeras_tune.estimators.model_function import (
     build_network,
     names_parameter,
     needs_parameter,
     takes_parameter,
 )
+from skkeras_tune.estimators.parameters import resolve_batch_size
+from skkeras_tune.estimators.rows import Rows, assign_roles
+from skkeras_tune.estimators.targets import read_class_numbers
+from skkeras_tune.frozen import freeze
 from skkeras_tune.network import MLPArchitecture, resolve_hidden_units
-from skkeras_tune.parameters import resolve_batch_size
 from skkeras_tune.routing import model_options, route_options, to_python
-from skkeras_tune.rows import Rows, assign_roles
-from skkeras_tune.targets import read_class_numbers
 from skkeras_tune.training import (
     Compilation,
     StoppingRule,
@@ -95,6 +94,22 @@ class TargetFacts:
     meta: Mapping[str, Any]
 
 
+@dataclass(frozen=True, eq=False)
+class Refit:
+    """A second training of each member.
+
+    Attributes
+    ----------
+    data : TrainingData
+        All rows.
+    factor : float
+        Times the best number of epochs.
+    """
+
+    data: TrainingData
+    factor: float
+
+
 def build_plan(
     settings: Settings, facts: TargetFacts, data: TrainingData
 ) -> TrainingPlan:
@@ -124,7 +139,7 @@ def build_plan(
 def build_data(settings: Settings, rows: Rows, validation: Rows | None) -> TrainingData:
     """Hold out rows to stop on, unless there is a validation set."""
     if validation is not None or not settings.holds_out:
-        return assign_roles(rows, validation, None)
+        return assign_roles(rows, validation)
     fraction = settings.options["validation_split"]
     split = hold_out(
         len(rows),
@@ -142,20 +157,23 @@ def build_data(settings: Settings, rows: Rows, validation: Rows | None) -> Train
             UserWarning,
             stacklevel=4,  # the caller of fit
         )
-    return assign_roles(rows, None, split)
+    return assign_roles(rows, split=split)
 
 
-def stops_early(plan: TrainingPlan, callbacks: list[Any]) -> bool:
-    """Tell whether training ends at a best epoch: by the plan's rule or a callback."""
-    return plan.stopping is not None or _has_early_stopping(callbacks)
+def plan_all_rows(
+    settings: Settings, facts: TargetFacts, rows: Rows
+) -> tuple[TrainingPlan, TrainingData]:
+    """Return what is trained, and on what, where no row is held out to stop on."""
+    data = assign_roles(rows)
+    return replace(build_plan(settings, facts, data), stopping=None), data
 
 
-def list_refit_callbacks(callbacks: list[Any]) -> list[Any]:
-    """Copy the callbacks that take part in a second training, without validation.
-
-    These are all but those that watch a value, such as early stopping.
-    """
-    return [copy.deepcopy(c) for c in callbacks if not hasattr(c, "monitor")]
+def plan_refit(settings: Settings, plan: TrainingPlan, rows: Rows) -> Refit | None:
+    """Return a training on all rows that follows, where the first one stops early."""
+    factor, callbacks = settings.params["refit_full"], settings.options["callbacks"]
+    if factor and (plan.stopping is not None or _has_early_stopping(callbacks)):
+        return Refit(assign_roles(rows), float(factor))
+    return None
 
 
 def _has_early_stopping(callbacks: list[Any]) -> bool:

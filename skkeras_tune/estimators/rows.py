@@ -107,6 +107,25 @@ def validate_rows(
     return Rows(x, y, weight, groups)
 
 
+def validate_held_out(
+    estimator: BaseEstimator, validation: tuple[Any, Any, Any] | None, *, numeric: bool
+) -> Rows | None:
+    """Check a validation set, given as ``(X, y, sample_weight)``, if there is one.
+
+    Raises
+    ------
+    ValueError
+        If anything does not fit together, or to the rows that the estimator knows.
+    """
+    if validation is None:
+        return None
+    try:
+        return validate_rows(estimator, *validation, numeric=numeric, reset=False)
+    except ValueError as error:
+        message = f"In the validation set: {error}"
+        raise ValueError(message) from error
+
+
 def validation_set(
     validation_data: Any, X_val: Any, y_val: Any, weight: Any
 ) -> tuple[Any, Any, Any] | None:
@@ -141,16 +160,16 @@ def validation_set(
 
 
 def assign_roles(
-    rows: Rows, validation: Rows | None, split: Split | None
+    rows: Rows, validation: Rows | None = None, split: Split | None = None
 ) -> TrainingData:
     """Say which rows are trained on and which are held out.
 
     Parameters
     ----------
     rows : Rows
-    validation : Rows or None
+    validation : Rows, default=None
         A validation set of its own; joined to the rows.
-    split : tuple of ndarrays or None
+    split : tuple of ndarrays, default=None
         Training and held-out rows among `rows`; None trains on all.
     """
     n = len(rows)

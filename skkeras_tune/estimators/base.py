@@ -4,114 +4,77 @@
 """
 
 import copy
-import inspect
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import lru_cache
+from functools import partial
 from itertools import zip_longest
 from typing import Any, ClassVar, Self
 
 import keras
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import Tags
 
-from skkeras_tune._compat import validate_parameter_constraints
 from skkeras_tune._scikeras import BaseWrapper
-from skkeras_tune.averaging import (
+from skkeras_tune.estimators.averaging import (
     average_histories,
     average_outputs,
     build_average,
     middle_epoch,
 )
-from skkeras_tune.class_weights import weigh_classes
-from skkeras_tune.compilation import COMPILE_EXTRAS
-from skkeras_tune.members import (
-    FittedMember,
-    list_refits,
-    list_seeds,
+from skkeras_tune.estimators.class_weights import weigh_classes
+from skkeras_tune.estimators.fitting import (
+    Trainer,
+    fit_members,
     list_trainings,
+    list_untrained,
 )
-from skkeras_tune.model_function import takes_parameter
-from skkeras_tune.parameters import (
-    ARCHITECTURE,
+from skkeras_tune.estimators.members import FittedMember, predict_members
+from skkeras_tune.estimators.parameter_names import (
+    EXTRAS,
+    list_defaults,
+    list_given,
+    refuse_unknown,
+    refuse_unused,
+)
+from skkeras_tune.estimators.parameters import (
     CONSTRAINTS,
-    FIT_CONSTRAINTS,
-    FIT_EXTRAS,
-    resolve_fit_options,
     resolve_predict_options,
     resolve_store,
-    validate_names,
+    validate_options,
 )
-from skkeras_tune.planning import (
+from skkeras_tune.estimators.planning import (
     Settings,
     TargetFacts,
     build_data,
     build_plan,
-    list_refit_callbacks,
-    stops_early,
+    plan_all_rows,
+    plan_refit,
 )
-from skkeras_tune.randomness import resolve_seed
-from skkeras_tune.routing import is_routed, route_options
-from skkeras_tune.rows import (
+from skkeras_tune.estimators.rows import (
     Rows,
-    assign_roles,
     drop_weightless,
     validate_features,
+    validate_held_out,
     validate_rows,
     validation_set,
 )
-from skkeras_tune.targets import describe_target, refuse_single_class
-from skkeras_tune.trained_model import TrainedModel
+from skkeras_tune.estimators.targets import describe_target, refuse_single_class
+from skkeras_tune.randomness import resolve_seed
+from skkeras_tune.routing import route_options
 from skkeras_tune.training import (
     Stages,
     Training,
     TrainingData,
     TrainingPlan,
-    TrainingResult,
     prepare_targets,
-    restore_models,
     train_remembered,
 )
 from skkeras_tune.training.callbacks import detach
-from skkeras_tune.training.deadline import leaves_time_for
 from skkeras_tune.training.program_store import open_program_store
-
-_EXTRAS = FIT_EXTRAS | COMPILE_EXTRAS
-
-
-@lru_cache(64)
-def _read_defaults(init: Callable[..., None]) -> tuple[tuple[str, Any], ...]:
-    """Return the defaults of a constructor, which takes a third of a millisecond."""
-    parameters = inspect.signature(init).parameters.items()
-    return tuple(
-        (name, parameter.default)
-        for name, parameter in parameters
-        if name != "self" and parameter.kind is not parameter.VAR_KEYWORD
-    )
-
-
-def _list_given(
-    params: Mapping[str, Any], own: Mapping[str, Any], current: Mapping[str, Any]
-) -> frozenset[str]:
-    """Name the parameters that a user set.
-
-    Whoever passes all of an estimator's own is copying another by its `get_params`:
-    set are then those that differ from the current ones.
-    """
-    if not own.keys() <= params.keys():
-        return frozenset(params)
-    return frozenset(
-        name
-        for name, value in params.items()
-        if value is not current.get(name, inspect.Parameter.empty)
-        and not (isinstance(value, str | int | float) and value == current.get(name))
-    )
 
 
 class KerasEstimator(BaseWrapper):
@@ -128,7 +91,7 @@ class KerasEstimator(BaseWrapper):
     def __new__(cls, *args: Any, **params: Any) -> Self:
         self: Self = super().__new__(cls)
         defaults = cls._list_defaults()
-        self._given = _list_given(params, defaults, defaults)
+        self._given = list_given(params, defaults, defaults)
         return self
 
     def _store(self, arguments: dict[str, Any]) -> None:
@@ -163,16 +126,8 @@ class KerasEstimator(BaseWrapper):
             If the estimator has no such parameter.
         """
         model = params.get("model", self._model_source())
-        known = {*self._get_param_names(), *_EXTRAS}
-        for name in params:
-            if not (name in known or is_routed(name) or takes_parameter(model, name)):
-                message = (
-                    f"Invalid parameter {name!r} for estimator {self}. Valid "
-                    f"parameters are: {sorted(known)!r}, and routed ones such as "
-                    "'optimizer__momentum'."
-                )
-                raise ValueError(message)
-        self._given |= _list_given(params, self._list_defaults(), vars(self))
+        refuse_unknown(params, self._get_param_names(), model, self)
+        self._given |= list_given(params, self._list_defaults(), vars(self))
         self.__dict__.update(params)
         return self
 
@@ -219,9 +174,9 @@ class KerasEstimator(BaseWrapper):
     @classmethod
     def _list_defaults(cls) -> dict[str, Any]:
         """Return the defaults of the constructors of the class and its bases."""
-        classes = [c for c in reversed(cls.__mro__) if issubclass(c, KerasEstimator)]
-        inits = [vars(c)["__init__"] for c in classes if "__init__" in vars(c)]
-        return dict(default for init in inits for default in _read_defaults(init))
+        return list_defaults(
+            c for c in reversed(cls.__mro__) if issubclass(c, KerasEstimator)
+        )
 
     # --- encoders
 
@@ -326,38 +281,13 @@ class KerasEstimator(BaseWrapper):
             refuse_single_class(rows.y)
             data = build_data(settings, rows, held_out)
             plan = build_plan(settings, self._facts(), data)
-            began = time.monotonic()
-            trainings = self._list_trainings(plan, data, settings)
-            if self._stages is not None:
-                trainings = self._stages.resume(trainings)
-            callbacks = [list_refit_callbacks(list(t.callbacks)) for t in trainings]
-            results = self._train(trainings)
-            if self._stages is not None:
-                self._stages.pause(results)
-            again: Sequence[TrainingResult | None] = [None] * len(results)
-            refits = self.refit_full and leaves_time_for(time.monotonic() - began)
-            if refits and stops_early(plan, settings.options["callbacks"]):
-                again = self._train_again(trainings, results, rows, callbacks)
-            self._keep(list(map(FittedMember.read, trainings, results, again)))
+            trainings = self._list_trainings(
+                plan, data, settings, is_repeated=self._is_clone
+            )
+            refit = plan_refit(settings, plan, rows)
+            train = self._find_trainer()
+            self._keep(fit_members(trainings, train, self._stages, refit))
         return self
-
-    def _train_again(
-        self,
-        trainings: Sequence[Training],
-        results: Sequence[TrainingResult],
-        rows: Rows,
-        callbacks: Sequence[Sequence[keras.callbacks.Callback]],
-    ) -> Sequence[TrainingResult | None]:
-        """Train each member on all rows; None if a deadline ends that for one."""
-        everything, factor = assign_roles(rows, None, None), float(self.refit_full)
-        second = self._train(
-            list_refits(trainings, results, everything, callbacks, factor)
-        )
-        if not any(result.is_cut for result in second):
-            return second
-        # It would be worse than the first training, to which live models go back.
-        restore_models(result.state for result in results)
-        return [None] * len(results)
 
     def _fit_one_epoch(self, X: Any, y: Any, sample_weight: Any) -> Self:
         """Train one epoch more on all rows given, as `partial_fit` does."""
@@ -365,13 +295,10 @@ class KerasEstimator(BaseWrapper):
         with self._undone_by_errors():
             settings = self._settle({"epochs": 1}, continues=continues)
             rows, _ = self._read((X, y, sample_weight, None), None, settings)
-            data = assign_roles(rows, None, None)
-            plan = replace(build_plan(settings, self._facts(), data), stopping=None)
-            trainings = self._list_trainings(plan, data, settings)
+            plan, data = plan_all_rows(settings, self._facts(), rows)
             # Whoever trains by single epochs does so many times.
-            trainings = [replace(each, is_repeated=True) for each in trainings]
-            results = self._train(trainings)
-            members = list(map(FittedMember.read, trainings, results))
+            trainings = self._list_trainings(plan, data, settings, is_repeated=True)
+            members = fit_members(trainings, self._find_trainer())
             earlier = self._members if continues else ()
             pairs = zip_longest(members, earlier[: len(members)])
             self._keep([member.join(before) for member, before in pairs])
@@ -391,22 +318,18 @@ class KerasEstimator(BaseWrapper):
     def _settle(self, given: dict[str, Any], *, continues: bool) -> Settings:
         """Check all parameters and merge those that may come from several places."""
         open_program_store()  # before anything makes a tensor
-        caller = type(self).__name__
-        params = self.get_params(deep=False)
-        self._refuse_unused(params)
-        validate_parameter_constraints(self._parameter_constraints, params, caller)
-        validate_names(params, caller)
-        options = resolve_fit_options(params, given, caller)
-        rules = {**self._parameter_constraints, **FIT_CONSTRAINTS}
-        validate_parameter_constraints(rules, options, caller)
+        caller, source = type(self).__name__, self._model_source()
+        params, own = self.get_params(deep=False), self._list_defaults()
+        refuse_unused(params, own, self._given, source, caller)
+        options = validate_options(params, given, self._parameter_constraints, caller)
         return Settings(
             caller=caller,
             params=params,
             given=self._given,
             given_to_fit=frozenset(given),
-            named=frozenset(self._list_defaults()) | _EXTRAS,
+            named=frozenset(own) | EXTRAS,
             options=options,
-            source=self._model_source(),
+            source=source,
             seed=self._resolve_seed(continues=continues),
             continues=continues,
         )
@@ -417,25 +340,6 @@ class KerasEstimator(BaseWrapper):
             return self._stages.last[0].seed
         return self.seed_ if continues else resolve_seed(self.random_state)
 
-    def _refuse_unused(self, params: dict[str, Any]) -> None:
-        """Refuse a parameter that nothing would read."""
-        known, source = self._list_defaults().keys() | _EXTRAS, self._model_source()
-        if self.model is not None:  # a method of a subclass can see them all
-            known -= ARCHITECTURE & self._given
-        unused = {
-            name: value
-            for name, value in params.items()
-            if not (name in known or is_routed(name) or takes_parameter(source, name))
-            or (source is None and name.startswith("model__"))
-        }
-        if unused:
-            message = (
-                f"{type(self).__name__} got parameters that neither it nor its model "
-                f"function takes: {unused!r}."
-                + (" Pass build_fn as model." if "build_fn" in unused else "")
-            )
-            raise TypeError(message)
-
     def _read(
         self,
         training: tuple[Any, Any, Any, Any],
@@ -443,19 +347,11 @@ class KerasEstimator(BaseWrapper):
         settings: Settings,
     ) -> tuple[Rows, Rows | None]:
         """Check, weigh and encode ``(X, y, sample_weight, groups)`` of both sets."""
-        reset = not settings.continues
-        rows = validate_rows(self, *training, numeric=self._numeric_target, reset=reset)
+        reset, numeric = not settings.continues, self._numeric_target
+        rows = validate_rows(self, *training, numeric=numeric, reset=reset)
         if reset:
             self._fit_encoders(rows)
-        held_out = None
-        if validation is not None:
-            try:
-                held_out = validate_rows(
-                    self, *validation, numeric=self._numeric_target, reset=False
-                )
-            except ValueError as error:
-                message = f"In the validation set: {error}"
-                raise ValueError(message) from error
+        held_out = validate_held_out(self, validation, numeric=numeric)
         class_weight = settings.options.get("class_weight")
         rows, held_out = weigh_classes(
             class_weight, rows, held_out, self.target_encoder_, self.target_type_
@@ -470,17 +366,23 @@ class KerasEstimator(BaseWrapper):
         )
 
     def _list_trainings(
-        self, plan: TrainingPlan, data: TrainingData, settings: Settings
+        self,
+        plan: TrainingPlan,
+        data: TrainingData,
+        settings: Settings,
+        *,
+        is_repeated: bool,
     ) -> list[Training]:
         earlier = self._members if settings.continues else ()
         callbacks = settings.options["callbacks"]
-        return list_trainings(plan, data, callbacks, self.n_members, earlier)
+        return list_trainings(
+            plan, data, callbacks, self.n_members, earlier, is_repeated=is_repeated
+        )
 
-    def _train(self, trainings: list[Training]) -> list[TrainingResult]:
+    def _find_trainer(self) -> Trainer:
+        """Return what trains: the engine, or the memory of what it has trained."""
         store = resolve_store(self.memory, self.random_state, type(self).__name__)
-        if self._is_clone:
-            trainings = [replace(each, is_repeated=True) for each in trainings]
-        return train_remembered(store, trainings, engine=self.engine)
+        return partial(train_remembered, store, engine=self.engine)
 
     def _keep(self, members: Sequence[FittedMember]) -> None:
         """Take these as the members, and their mean as what the fit gave."""
@@ -515,10 +417,8 @@ class KerasEstimator(BaseWrapper):
         """
         settings = self._settle({}, continues=False)
         rows, _ = self._read((X, y, None, None), None, settings)
-        data = assign_roles(rows, None, None)
-        plan = replace(build_plan(settings, self._facts(), data), stopping=None)
-        seeds = list_seeds(plan.seed, self.n_members)
-        members = [FittedMember.untrained(replace(plan, seed=seed)) for seed in seeds]
+        plan, data = plan_all_rows(settings, self._facts(), rows)
+        members = list_untrained(plan, self.n_members)
         # Refuses outputs that do not fit.
         prepare_targets(members[0].trained.model, data)
         self._keep(members)
@@ -583,10 +483,6 @@ class KerasEstimator(BaseWrapper):
             raise NotFittedError(message)
         return self._members
 
-    def _fitted_model(self) -> TrainedModel:
-        """Return the network, or that of the first member."""
-        return self._fitted_members()[0].trained
-
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = dict(super().__getstate__())
         for name in ("callbacks_", "_average"):
@@ -600,17 +496,7 @@ class KerasEstimator(BaseWrapper):
         members = self._fitted_members()
         x = self.feature_encoder_.transform(validate_features(self, X, reset=False))
         options = resolve_predict_options(self.get_params(deep=False), given)
-        batch_size = options.pop("batch_size", None)
-        if batch_size == -1:
-            batch_size = X.shape[0] if hasattr(X, "shape") else len(X)
-        outputs = [member.trained.predict(x, batch_size, options) for member in members]
-        if any(isinstance(o, np.ndarray) and np.isnan(o).any() for o in outputs):
-            message = (
-                f"The network of this {type(self).__name__} predicts NaN. Its training "
-                "diverged, or it computes NaN for these rows."
-            )
-            raise ValueError(message)
-        return outputs
+        return predict_members(members, x, options, type(self).__name__)
 
     def _predict_outputs(self, X: Any, given: dict[str, Any]) -> Any:
         """Return the network's outputs for X, or the mean of several networks'."""

@@ -14,8 +14,14 @@ import keras
 import numpy as np
 from sklearn.utils.validation import check_memory
 
-from skkeras_tune._compat import HasMethods, Interval, Options, StrOptions
-from skkeras_tune.compilation import (
+from skkeras_tune._compat import (
+    HasMethods,
+    Interval,
+    Options,
+    StrOptions,
+    validate_parameter_constraints,
+)
+from skkeras_tune.estimators.compilation import (
     OUTPUT_METRICS,
     build_callbacks,
     find_optimizer_class,
@@ -104,6 +110,32 @@ _OWN_NAMES = {
     "loss": {"auto"},
     "metrics": OUTPUT_METRICS,
 }
+
+
+def validate_options(
+    params: Mapping[str, Any],
+    given: Mapping[str, Any],
+    rules: Mapping[str, list[Any]],
+    caller: str,
+) -> dict[str, Any]:
+    """Check all parameters, and return the arguments of Keras's `fit`, checked too.
+
+    Parameters
+    ----------
+    params : dict
+        All parameters of the estimator.
+    given : dict
+        Arguments of its `fit`, which win.
+    rules : dict of str to list
+        What each parameter may be.
+    caller : str
+        Name of the estimator's class.
+    """
+    validate_parameter_constraints(rules, params, caller)
+    validate_names(params, caller)
+    options = resolve_fit_options(params, given, caller)
+    validate_parameter_constraints({**rules, **FIT_CONSTRAINTS}, options, caller)
+    return options
 
 
 def validate_names(params: Mapping[str, Any], caller: str) -> None:

@@ -17,7 +17,7 @@ from skkeras_tune.losses import to_probabilities
 from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.training.activations import takes_arrays
 from skkeras_tune.training.batches import count_rows, take_rows
-from skkeras_tune.training.keras_loop import (
+from skkeras_tune.training.keras_models import (
     build_model,
     read_state,
     release_models,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.class_weight import compute_sample_weight
 
-from skkeras_tune.rows import Rows
+from skkeras_tune.estimators.rows import Rows
 
 
 def weigh_classes(

@@ -1,0 +1,48 @@
+"""Encoded targets and a Keras model in; targets for its loss and outputs out."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from skkeras_tune.losses import adapt_targets, loss_family
+from skkeras_tune.training.batches import take_rows
+from skkeras_tune.training.plan import TrainingData
+
+
+def prepare_targets(model: keras.Model, data: TrainingData) -> Any:
+    """Return the targets in the form that the model's loss and outputs need."""
+    units = _output_units(model, data.x)
+    if units is None or not isinstance(data.y, np.ndarray):
+        return data.y
+    _refuse_misfit(units, model.loss, data.y)
+    return adapt_targets(data.y, model.loss, units)
+
+
+def _output_units(model: keras.Model, x: Any) -> int | None:
+    """Return the width of the last layer, or None where there are several."""
+    outputs = getattr(model, "outputs", None)
+    if outputs is None:
+        outputs = keras.tree.flatten(model(take_rows(x, slice(0, 1))))
+    return int(outputs[0].shape[-1]) if len(outputs) == 1 else None
+
+
+def _refuse_misfit(units: int, loss: Any, y: NDArray[Any]) -> None:
+    """Refuse an output layer of the wrong width for class numbers or for numbers."""
+    if isinstance(loss, list | dict):
+        return
+    if y.dtype.kind in "iu":
+        needed = int(y.max()) + 1
+        fits = units >= needed or (units == 1 and needed <= 2)
+        wanted = f"{needed} classes"
+    else:
+        fits = units == y.shape[-1] or loss_family(loss) == "custom"
+        wanted = f"{y.shape[-1]} columns"
+    if not fits:
+        message = (
+            f"The model has an output layer of {units} unit(s), but y has {wanted}. "
+            "Let the model function size its last layer from meta['n_classes_'] or "
+            "meta['n_outputs_']."
+        )
+        raise ValueError(message)

@@ -1,0 +1,75 @@
+"""The features that a user has in; features that a pipeline of `tune` takes out."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+
+from skkeras_tune.preprocessing.columns import is_frame, read_columns
+from skkeras_tune.preprocessing.table import TablePreprocessor
+
+
+def validate_features(X: Any) -> Any:
+    """Check features, and return them as a data frame, a CSR matrix or floats.
+
+    Raises
+    ------
+    ValueError
+        If they have other than two axes, hold what is no number, or have no column
+        that can be used.
+    TypeError
+        If they are a data frame of another library, or a column holds other objects.
+    """
+    if issparse(X):
+        return X.tocsr()
+    if is_frame(X):
+        # Here, and not in each of the fits alone, which would all fail.
+        read_columns(X, TablePreprocessor().max_one_hot)
+        return X
+    if hasattr(X, "to_pandas"):
+        message = (
+            f"X must be a data frame of pandas, an array or a sparse matrix. Got "
+            f"{type(X).__module__.partition('.')[0]}'s {type(X).__name__} instead: "
+            "pass X.to_pandas()."
+        )
+        raise TypeError(message)
+    array = _read_numbers(X)
+    _refuse_useless(array)
+    return array
+
+
+def _read_numbers(X: Any) -> NDArray[np.float64]:
+    array = np.asarray(X)
+    if array.ndim != 2:
+        message = (
+            "X must have two axes, rows and features, for a network that tune builds. "
+            f"Got shape {array.shape} instead: reshape it, or pass an estimator."
+        )
+        raise ValueError(message)
+    if array.dtype.kind not in "biufO":
+        message = (
+            f"X must hold numbers. Got values of type {array.dtype} instead: pass a "
+            "data frame of pandas, whose columns may be text, dates and categories."
+        )
+        raise ValueError(message)
+    try:
+        return array.astype(float)
+    except (TypeError, ValueError) as error:
+        message = (
+            f"X must hold numbers: {error}. Pass a data frame of pandas, whose columns "
+            "may be text, dates and categories."
+        )
+        raise ValueError(message) from error
+
+
+def _refuse_useless(array: NDArray[np.float64]) -> None:
+    if not array.shape[0] or not array.shape[1]:
+        message = f"X has shape {array.shape}, so there is nothing to learn from."
+        raise ValueError(message)
+    if np.isinf(array).any():
+        message = "X has infinite values. Replace them, by NaN for instance."
+        raise ValueError(message)
+    if (array == array[:1]).all() or np.isnan(array).all():
+        message = "X has no column that a network could learn from: all are constant."
+        raise ValueError(message)

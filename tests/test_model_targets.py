@@ -1,0 +1,53 @@
+"""Targets take the form that a model needs, or are refused with both widths."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from skkeras_tune import build_mlp
+from skkeras_tune.training.keras_loop import train
+from tests.test_keras_loop import DATA, Y, of_function
+
+
+@pytest.mark.parametrize(
+    ("units", "y", "wanted"),
+    [
+        (2, Y, "1 columns"),
+        (1, np.hstack([Y, Y]), "2 columns"),
+        (2, np.arange(len(Y)) % 3, "3 classes"),
+        (1, np.arange(len(Y)) % 3, "3 classes"),
+    ],
+)
+def test_outputs_must_fit_the_targets(units, y, wanted):
+    """An output layer of the wrong width is refused, with both widths."""
+    message = rf"output layer of {units} unit\(s\), but y has {wanted}.*meta\["
+    with pytest.raises(ValueError, match=message):
+        train(of_function(lambda: build_mlp(3, units)), replace(DATA, y=y))
+
+
+def build_classifier(units, loss):
+    """Return an eager classifier."""
+    model = build_mlp(3, units, "sigmoid" if units == 1 else "softmax", n_hidden=0)
+    model.compile(optimizer="sgd", loss=loss, run_eagerly=True)
+    return model
+
+
+LABELS = (Y[:, 0] > 0).astype(np.int32)
+
+
+@pytest.mark.parametrize(
+    ("units", "loss"),
+    [
+        (1, "binary_crossentropy"),
+        (2, "categorical_crossentropy"),
+        (2, "sparse_categorical_crossentropy"),
+        (2, "mse"),
+        (3, "sparse_categorical_crossentropy"),  # a class that these rows lack
+    ],
+)
+def test_class_numbers_take_the_form_of_the_loss(units, loss):
+    """Class numbers train with every loss that fits, in the form that it needs."""
+    plan = of_function(lambda: build_classifier(units, loss), epochs=2)
+    losses = train(plan, replace(DATA, y=LABELS)).history["loss"]
+    assert losses[-1] < losses[0]
