@@ -303,6 +303,12 @@ def test_names_are_strings_or_not():
         TablePreprocessor().fit(frame)
 
 
+def test_columns_may_have_any_name():
+    """A column that is called as a method of other libraries is a column."""
+    frame = pandas.DataFrame({"compute": [1, 2], "iloc": [2, 3]})
+    assert TablePreprocessor().fit_transform(frame).shape == (2, 2)
+
+
 def test_names_of_several_levels():
     """A report has the names that are tuples as they are."""
     names = pandas.MultiIndex.from_tuples([("a", "mean"), ("a", "max")])

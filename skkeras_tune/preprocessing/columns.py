@@ -265,8 +265,10 @@ def list_places(columns: Sequence[Column], *kinds: Kind) -> list[int]:
 
 
 def is_frame(X: Any) -> bool:
-    """Tell whether X is a data frame of pandas."""
-    return hasattr(X, "iloc") and hasattr(X, "columns") and hasattr(X, "dtypes")
+    """Tell whether X is a data frame of pandas, and none that is yet to be computed."""
+    kind = type(X)  # whose attributes are no columns
+    has_parts = all(hasattr(kind, name) for name in ("iloc", "columns", "dtypes"))
+    return has_parts and not hasattr(kind, "compute")
 
 
 def to_numbers(values: Any) -> Any:
