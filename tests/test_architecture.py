@@ -16,7 +16,7 @@ LAYERS = (
     {""},  # the root: the public names
     {"tuning.tune"},
     {"tuning.last_fit"},
-    {"tuning.assembly", "tuning.searches"},
+    {"tuning.assembly", "tuning.scoring", "tuning.searches"},
     {"tuning.regressor"},
     {
         "display",

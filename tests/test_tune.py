@@ -311,6 +311,12 @@ def test_scores_of_ones_own(iris):
     assert found.best_score_ == found.cv_results_["mean_test_score"].max() < 0
 
 
+def test_several_scores_cannot_decide(iris):
+    """A callable that returns several scores is refused as soon as that is known."""
+    with pytest.raises(ValueError, match="must return one number"):
+        tune(*iris, scoring=lambda model, X, y: {"a": 1.0, "b": 2.0}, **QUICK)
+
+
 def test_random_states_of_every_kind(iris):
     """None and generators work, and global state stays."""
     options = {**QUICK, "space": {"epochs": [5], "units": [8]}}
@@ -375,6 +381,9 @@ def test_hyperband(flowers):
         ({"search": GridSearchCV}, "The 'search' parameter of tune must be an inst"),
         ({"n_iter": 0}, "The 'n_iter' parameter of tune must be"),
         ({"cv": 1}, "The 'cv' parameter of tune must be"),
+        ({"cv": TimeSeriesSplit}, "The 'cv' parameter of tune must be an instance"),
+        ({"scoring": "f1"}, "Got 'f1' instead: Target is multiclass"),
+        ({"groups": np.full(150, np.nan)}, "groups has 150 missing values"),
         ({"time_budget": 0}, "The 'time_budget' parameter of tune must be"),
         (
             {"time_budget": 5, "search": "hyperband"},

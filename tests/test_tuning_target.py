@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from skkeras_tune.tuning.target import read_target
+from skkeras_tune.tuning.target import read_groups, read_target
 
 pandas = pytest.importorskip("pandas")
 
@@ -104,3 +104,14 @@ def test_labels_repeat():
     assert read_target(y[:15] * 2).classifies
     with pytest.raises(ValueError, match="y has several columns of text"):
         read_target([["a", "b"], ["c", "d"]])
+
+
+def test_groups_are_a_column_without_gaps():
+    """Each row has a group, of any type."""
+    assert read_groups(None) is None
+    assert read_groups([["a"], ["b"]]).tolist() == ["a", "b"]
+    with pytest.raises(ValueError, match=r"groups must have shape .* Got \(2, 2\)"):
+        read_groups(np.zeros((2, 2)))
+    for groups in ([1.0, np.nan], ["a", None]):
+        with pytest.raises(ValueError, match="groups has 1 missing value in 2 rows"):
+            read_groups(groups)

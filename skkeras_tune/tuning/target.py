@@ -1,4 +1,4 @@
-"""The target that a user has in; checked labels or numbers, and which they are, out."""
+"""Target and groups in; checked labels or numbers, and which they are, out."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -58,7 +58,7 @@ def read_target(y: Any, task: Task = "auto") -> Target:
     if y is None:
         raise TypeError("tune needs a target: y is None.")
     array = _to_array(y)
-    _refuse_missing(array)
+    _refuse_missing("y", array, "Leave out the rows without a target, from X too.")
     array = _simplify(array)
     _refuse_objects(array)
     classifies = _decide(array, task)
@@ -68,6 +68,30 @@ def read_target(y: Any, task: Task = "auto") -> Target:
         array = _to_floats(array)
     _refuse_constant(array, classifies)
     return Target(array, classifies)
+
+
+def read_groups(groups: Any) -> NDArray[Any] | None:
+    """Check which rows belong together.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n_samples,) or None
+
+    Raises
+    ------
+    ValueError
+        If they are no column, or a row has none.
+    """
+    if groups is None:
+        return None
+    array = np.asarray(groups)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        message = f"groups must have shape (n_samples,). Got {array.shape} instead."
+        raise ValueError(message)
+    _refuse_missing("groups", array, "Give each such row a group of its own.")
+    return array
 
 
 def _to_array(y: Any) -> NDArray[Any]:
@@ -92,19 +116,22 @@ def _to_array(y: Any) -> NDArray[Any]:
     return array
 
 
-def _refuse_missing(array: NDArray[Any]) -> None:
-    if array.dtype.kind in "fc":
-        n_missing = int(np.isnan(array).sum())
-    elif array.dtype.kind == "O":
-        n_missing = sum(map(_is_missing, array.ravel()))
-    else:
-        n_missing = 0
+def _refuse_missing(name: str, array: NDArray[Any], remedy: str) -> None:
+    n_missing = _count_missing(array)
     if n_missing:
         message = (
-            f"y has {n_missing} missing value{'s' if n_missing > 1 else ''} in "
-            f"{len(array)} rows. Leave out the rows without a target, from X too."
+            f"{name} has {n_missing} missing value{'s' if n_missing > 1 else ''} in "
+            f"{len(array)} rows. {remedy}"
         )
         raise ValueError(message)
+
+
+def _count_missing(array: NDArray[Any]) -> int:
+    if array.dtype.kind in "fc":
+        return int(np.isnan(array).sum())
+    if array.dtype.kind == "O":
+        return sum(map(_is_missing, array.ravel()))
+    return 0
 
 
 def _is_missing(value: Any) -> bool:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Literal
 
-import numpy as np
 from joblib.parallel import get_active_backend
 from numpy.typing import ArrayLike
 from sklearn import get_config
@@ -38,6 +37,7 @@ from skkeras_tune.tuning.assembly import (
 )
 from skkeras_tune.tuning.folds import Folds
 from skkeras_tune.tuning.last_fit import LastFit, resolve_members
+from skkeras_tune.tuning.scoring import refuse_several_scores, validate_scoring
 from skkeras_tune.tuning.searches import (
     BUILDERS,
     LEVELS,
@@ -47,7 +47,7 @@ from skkeras_tune.tuning.searches import (
     heeds_budget,
     resolve_space,
 )
-from skkeras_tune.tuning.target import Target, Task, read_target
+from skkeras_tune.tuning.target import Target, Task, read_groups, read_target
 
 _AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")
 
@@ -56,7 +56,7 @@ _CONSTRAINTS: dict[str, list[Any]] = {
     "space": [StrOptions(set(LEVELS)), dict, list],
     "search": [StrOptions(set(BUILDERS)), HasMethods(["fit", "get_params"])],
     "n_iter": [_AT_LEAST_ONE],
-    "cv": ["cv_object", None],
+    "cv": ["cv_object"],
     "scoring": [str, callable, None],
     "time_budget": [Interval(Real, 0, None, closed="neither"), None],
     "executions_per_trial": [_AT_LEAST_ONE],
@@ -188,7 +188,7 @@ def tune(
     ------
     ValueError
         If a parameter is out of range, `y` has missing values or is constant, no column
-        of X can be used, or every candidate fails.
+        of X can be used, `scoring` does not go with `y`, or every candidate fails.
     TypeError
         If X or `y` is of a type that cannot be used.
 
@@ -218,6 +218,7 @@ def tune(
     _validate(locals())
     estimator = _find_estimator(estimator, search)
     target = read_target(y, _resolve_task(task, estimator))
+    groups = read_groups(groups)
     X = _validate_rows(X, target, groups, built=estimator is None)
     seed = _resolve_seed(random_state)
     folds = Folds(
@@ -231,6 +232,7 @@ def tune(
     )
     settings = Settings(int(n_iter), folds, scoring, seed, int(verbose))
     chosen = _build_search(search, model, space, prefix, X, target, settings)
+    validate_scoring(chosen, target)
     _refuse_budget(time_budget, chosen)
     fit_params = _list_fit_params(chosen.estimator, prefix, groups)
     rows = _Rows(X, target, groups, fit_params)
@@ -271,12 +273,13 @@ def _validate(arguments: dict[str, Any]) -> None:
             f"splitter or an iterable. Got {params['cv']!r} instead."
         )
         raise ValueError(message)
-    if isinstance(params["search"], type):
-        message = (
-            "The 'search' parameter of tune must be an instance. Got the class "
-            f"{params['search'].__name__} instead."
-        )
-        raise TypeError(message)
+    for name in ("search", "cv"):
+        if isinstance(params[name], type):
+            message = (
+                f"The '{name}' parameter of tune must be an instance. Got the class "
+                f"{params[name].__name__} instead."
+            )
+            raise TypeError(message)
     if arguments["memory"] is not None and arguments["random_state"] is None:
         message = (
             "The 'memory' parameter of tune needs an int as 'random_state', since "
@@ -381,7 +384,7 @@ def _list_fit_params(estimator: Any, prefix: str | None, groups: Any) -> dict[st
     is_built = prefix is not None and NETWORK in getattr(estimator, "named_steps", ())
     if groups is None or not is_built or get_config()["enable_metadata_routing"]:
         return {}
-    return {f"{prefix}groups": np.asarray(groups)}
+    return {f"{prefix}groups": groups}
 
 
 def _plan_last_fit(
@@ -432,6 +435,7 @@ def _fit_search(search: Any, rows: _Rows, last: LastFit) -> Any:
 
 def _refit(search: Any, rows: _Rows, last: LastFit) -> None:
     """Fit the winner of a search that has not done so, with its networks' epochs."""
+    refuse_several_scores(search)
     winner = build_winner(search)
     winner.set_params(**last.list_params(winner))
     fit_winner(search, winner, rows.X, rows.target.y, rows.fit_params)
