@@ -18,7 +18,7 @@ LAYERS = (
     {"tuning.arguments", "tuning.fitting"},
     {"tuning.last_fit"},
     {"tuning.searches"},
-    {"tuning.assembly"},
+    {"tuning.assembly", "tuning.scoring"},
     {"learning_rate", "tuning.regressor"},
     {
         "display",

@@ -45,8 +45,10 @@ def test_strings_and_zones_are_the_same_dates():
     _, expected = encode(plain)
     for values in (
         ["2020-01-03", "2020-01-01"],
+        ["2020-01-03T00:00:00Z", "2020-01-01T01:00:00+01:00"],
         plain.dt.date,
         plain.dt.tz_localize("UTC"),
+        plain.dt.to_period("D"),
     ):
         _, numbers = encode(values)
         assert {n: v.tolist() for n, v in numbers.items()} == {
@@ -58,3 +60,10 @@ def test_missing_dates_are_missing():
     """A missing date is NaN in every number."""
     _, numbers = encode(pandas.to_datetime(["2020-01-03", None, "2021-01-01"]))
     assert all(np.isnan(values[1]) for values in numbers.values())
+
+
+def test_what_is_no_date_is_missing():
+    """Numbers and other text in a new table are no dates."""
+    encoder, _ = encode(pandas.to_datetime(["2020-01-03", "2020-01-01"]))
+    for value in (3, 2.5, "soon"):
+        assert np.isnan(encoder.transform(pandas.DataFrame({"d": [value]}))).all()

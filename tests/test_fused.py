@@ -39,6 +39,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skkeras_tune import BayesSearchCV, KerasClassifier, KerasRegressor, fused
+from skkeras_tune.fusion.request import current_task
 from skkeras_tune.training.program_cache import ProgramCache
 
 QUICK = {"epochs": 3, "units": 6, "learning_rate": 0.01, "random_state": 0}
@@ -439,6 +440,33 @@ def test_an_error_that_is_raised_ends_the_call(iris):
     )
     with fused(), pytest.raises(ValueError, match="Lower the learning rate"):
         search.fit(*iris)
+    assert not list_threads()
+
+
+def test_an_error_ends_the_calls_within_other_tasks():
+    """Tasks that wait for tasks of their own are told that these are given up."""
+    is_nested = threading.Event()
+
+    def fail():
+        is_nested.wait()
+        raise ValueError("one of them")
+
+    def wait_for_the_end():
+        is_nested.set()
+        while not current_task().call.is_cancelled:
+            time.sleep(0.001)
+
+    def nest():
+        joblib.Parallel()(joblib.delayed(wait_for_the_end)() for _ in range(4))
+
+    def run():
+        with fused(n_jobs=2), pytest.raises(ValueError, match="one of them"):
+            joblib.Parallel()(joblib.delayed(task)() for task in (nest, fail))
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert not thread.is_alive()
     assert not list_threads()
 
 

@@ -31,6 +31,7 @@ def frame():
             "zip": [f"{10_000 + row % 90}" for row in rows],
             "joined": pandas.Timestamp("2020-01-01") + pandas.to_timedelta(rows, "D"),
             "born": [f"1990-01-{row % 28 + 1:02d}" for row in rows],
+            "seen": [f"2020-01-01T{row % 24:02d}:00:00.000Z" for row in rows],
             "stay": pandas.to_timedelta(rows % 5, "h"),
             "name": [f"Person {row}" for row in rows],
             "cabin": [f"C{row}" if row % 3 else None for row in rows],
@@ -59,6 +60,7 @@ def test_each_column_is_recognised(frame, labels):
         "zip": "number in text",
         "joined": "date",
         "born": "date",
+        "seen": "date",
         "stay": "duration",
         "name": "identifier",
         "cabin": "identifier",
@@ -147,6 +149,19 @@ def test_categories_by_their_type():
     assert kinds.to_list() == ["many categories", "few categories"]
 
 
+def test_a_whole_number_is_one_category_whatever_its_type():
+    """Missing values make floats of whole numbers, which stay the same categories."""
+    codes = pandas.Series([1, 2, None] * 20, dtype="Int64")
+    frame = pandas.DataFrame({"code": codes.astype("category")})
+    table = TablePreprocessor().fit(frame)
+    known = codes.dropna()
+    expected = table.transform(frame)[known.index]
+    assert len(np.unique(expected, axis=0)) == 2
+    for dtype in (int, float, str, "category"):
+        numbers = table.transform(known.astype(dtype).to_frame("code"))
+        np.testing.assert_array_equal(numbers, expected)
+
+
 def test_numbers_that_differ_are_no_identifier():
     """Whole numbers that all differ are kept unless their name says what they are."""
     frame = pandas.DataFrame({"year": np.arange(1900, 1960), "paid": np.arange(60)})
@@ -190,6 +205,74 @@ def test_missing_values_of_every_sort():
     assert np.isfinite(numbers).all()
 
 
+def test_missing_values_of_every_sort_in_columns_left_out():
+    """Where a column that is left out has no value is told, however that is said."""
+    frame = pandas.DataFrame({"a": ["x", None] * 10, "b": range(20)})
+    table = TablePreprocessor().fit(frame)
+    for missing in (None, np.nan, pandas.NA, pandas.NaT):
+        new = frame.assign(a=pandas.Series(["x", missing] * 10, dtype=object))
+        np.testing.assert_array_equal(table.transform(new), table.transform(frame))
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (["", "?", " NA ", "-"], "number in text"),
+        (["", "?", " NA ", "-"], "date"),
+        ([""], "few categories"),
+    ],
+)
+def test_text_that_says_that_a_value_is_missing(values, kind):
+    """Numbers and dates in text are read where some are blank or question marks."""
+    rows = range(50)
+    text = {
+        "number in text": [f"{row}.5" for row in rows],
+        "date": [f"2020-02-{row % 28 + 1:02d}" for row in rows],
+        "few categories": ["?" for _ in rows],
+    }[kind]
+    frame = pandas.DataFrame({"a": text + values})
+    table = TablePreprocessor().fit(frame)
+    assert table.report().loc["a", "kind"] == kind
+    assert np.isfinite(table.transform(frame)).all()
+
+
+def test_durations_and_periods_as_objects():
+    """Types that pandas does not keep as such are recognised, in new tables too."""
+    hours = pandas.Series(pandas.to_timedelta(np.arange(60), "h"))
+    months = pandas.Series(pandas.period_range("2020-01", periods=60, freq="M"))
+    frame = pandas.DataFrame({"stay": hours, "month": months})
+    objects = frame.astype(object)
+    for fitted in (frame, objects):
+        table = TablePreprocessor().fit(fitted)
+        assert table.report()["kind"].to_list() == ["duration", "date"]
+        numbers = table.transform(frame)
+        assert len(np.unique(numbers[:, 0])) == 60
+        np.testing.assert_array_equal(table.transform(objects), numbers)
+
+
+def test_columns_of_arrow():
+    """Days, times, durations and decimals of Arrow are what they are."""
+    arrow = pytest.importorskip("pyarrow")
+    types = {
+        "day": (arrow.date32(), "date"),
+        "time": (arrow.timestamp("us", tz="Europe/Zurich"), "date"),
+        "stay": (arrow.duration("us"), "duration"),
+    }
+    times = pandas.Series(pandas.date_range("2020", periods=30, tz="UTC"))
+    columns = {"day": times.dt.date, "time": times, "stay": times - times[0]}
+    frame = pandas.DataFrame(
+        {n: c.astype(pandas.ArrowDtype(types[n][0])) for n, c in columns.items()}
+    )
+    table = TablePreprocessor().fit(frame)
+    assert table.report()["kind"].to_list() == [kind for _, kind in types.values()]
+    assert np.isfinite(table.transform(frame)).all()
+    lists = pandas.Series(
+        [[1], [2]], dtype=pandas.ArrowDtype(arrow.list_(arrow.int8()))
+    )
+    with pytest.raises(TypeError, match="The column 'a' of X holds objects of type l"):
+        TablePreprocessor().fit(lists.to_frame("a"))
+
+
 @pytest.mark.parametrize(
     "columns",
     [
@@ -211,6 +294,27 @@ def test_columns_of_one_name_are_refused():
     match = re.escape("several columns of one name: ['a']")
     with pytest.raises(ValueError, match=match):
         TablePreprocessor().fit(frame)
+
+
+def test_names_are_strings_or_not():
+    """Strings and other names together are refused before anything is trained."""
+    frame = pandas.DataFrame([[1, 2], [3, 4]], columns=["a", 1])
+    with pytest.raises(TypeError, match=r"Got \[1\] beside strings"):
+        TablePreprocessor().fit(frame)
+
+
+def test_columns_may_have_any_name():
+    """A column that is called as a method of other libraries is a column."""
+    frame = pandas.DataFrame({"compute": [1, 2], "iloc": [2, 3]})
+    assert TablePreprocessor().fit_transform(frame).shape == (2, 2)
+
+
+def test_names_of_several_levels():
+    """A report has the names that are tuples as they are."""
+    names = pandas.MultiIndex.from_tuples([("a", "mean"), ("a", "max")])
+    frame = pandas.DataFrame([[1, 2], [3, 4]], columns=names)
+    report = TablePreprocessor().fit(frame).report()
+    assert report.index.to_list() == names.to_list()
 
 
 def test_objects_are_refused():

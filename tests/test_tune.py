@@ -311,6 +311,12 @@ def test_scores_of_ones_own(iris):
     assert found.best_score_ == found.cv_results_["mean_test_score"].max() < 0
 
 
+def test_several_scores_cannot_decide(iris):
+    """A callable that returns several scores is refused as soon as that is known."""
+    with pytest.raises(ValueError, match="must return one number"):
+        tune(*iris, scoring=lambda model, X, y: {"a": 1.0, "b": 2.0}, **QUICK)
+
+
 def test_random_states_of_every_kind(iris):
     """None and generators work, and global state stays."""
     options = {**QUICK, "space": {"epochs": [5], "units": [8]}}
@@ -375,6 +381,9 @@ def test_hyperband(flowers):
         ({"search": GridSearchCV}, "The 'search' parameter of tune must be an inst"),
         ({"n_iter": 0}, "The 'n_iter' parameter of tune must be"),
         ({"cv": 1}, "The 'cv' parameter of tune must be"),
+        ({"cv": TimeSeriesSplit}, "The 'cv' parameter of tune must be an instance"),
+        ({"scoring": "f1"}, "Got 'f1' instead: Target is multiclass"),
+        ({"groups": np.full(150, np.nan)}, "groups has 150 missing values"),
         ({"time_budget": 0}, "The 'time_budget' parameter of tune must be"),
         (
             {"time_budget": 5, "search": "hyperband"},
@@ -409,6 +418,11 @@ def test_parameters_are_checked(iris, option, match):
         (np.zeros((150, 2)), "all are constant"),
         (np.full((150, 2), np.nan), "all are constant"),
         (np.zeros((150, 0)), "nothing to learn"),
+        (csr_array((150, 0)), "nothing to learn"),
+        (csr_array((150, 2)), "all are constant"),
+        (csr_array(np.full((150, 2), np.nan)), "X is sparse and has missing or inf"),
+        (None, r"or a sparse matrix. Got NoneType instead\.$"),
+        ({"a": [1, 2]}, r"or a sparse matrix. Got dict instead\.$"),
         (np.eye(10), "inconsistent numbers of samples"),
         (pandas.DataFrame({"a": [1] * 150}), "X has no column that a network"),
         (pandas.DataFrame({"a": [[1]] * 150}), "holds objects of type list"),
@@ -431,6 +445,15 @@ def test_targets_are_checked(iris):
         tune(X, None)
 
 
+class Lazy:
+    """Stands for a data frame of another library, whose rows are not there yet."""
+
+    columns = dtypes = iloc = ("a",)
+
+    def compute(self):
+        return None
+
+
 class Polars:
     """Stands for a data frame of another library."""
 
@@ -440,10 +463,11 @@ class Polars:
         return None
 
 
-def test_frames_of_other_libraries_are_refused(iris):
+@pytest.mark.parametrize(("X", "way"), [(Polars(), "to_pandas"), (Lazy(), "compute")])
+def test_frames_of_other_libraries_are_refused(X, way, iris):
     """The error says how to turn it into one of pandas."""
-    with pytest.raises(TypeError, match=r"pass X.to_pandas\(\)"):
-        tune(Polars(), iris[1])
+    with pytest.raises(TypeError, match=rf"{type(X).__name__} instead: pass X.{way}\("):
+        tune(X, iris[1])
 
 
 def test_an_estimators_kind_decides_what_y_is(iris):

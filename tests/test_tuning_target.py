@@ -1,9 +1,12 @@
 """The target that `tune` is given: labels or numbers, and what is refused."""
 
+from decimal import Decimal
+
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
-from skkeras_tune.tuning.target import read_target
+from skkeras_tune.tuning.target import read_groups, read_target
 
 pandas = pytest.importorskip("pandas")
 
@@ -22,6 +25,8 @@ pandas = pytest.importorskip("pandas")
         ([[0, 1], [1, 1]], True),
         ([[0.1, 1], [1, 1]], False),
         ([[1], [2]], True),
+        ([Decimal("0.5"), Decimal("1.5"), 2], False),
+        (csr_array([[0, 1], [1, 1]]), True),
     ],
 )
 def test_the_task_follows_from_the_values(y, classifies):
@@ -68,6 +73,45 @@ def test_other_faults():
     with pytest.raises(ValueError, match="infinite"):
         read_target([1.5, np.inf])
     with pytest.raises(ValueError, match="labels or numbers"):
-        read_target(np.array(["2020-01-01"], "datetime64[D]"))
-    with pytest.raises(ValueError, match="must have shape"):
-        read_target(np.zeros((2, 2, 2)))
+        read_target(np.array(["2020-01-01"] * 2, "datetime64[D]"))
+    for array in (np.zeros((2, 2, 2)), np.zeros((1, 2)), [], 3):
+        with pytest.raises(ValueError, match=r"must have shape .* Got shape"):
+            read_target(array)
+    with pytest.raises(ValueError, match="pass MultiLabelBinarizer"):
+        read_target([["a"], ["a", "b"]])
+
+
+@pytest.mark.parametrize(
+    ("y", "match"),
+    [
+        (np.array(["a", 1], object), r"Got str \('a'\), int \(1\) instead"),
+        ([b"a", b"b"], r"Got bytes_ \(np.bytes_\(b'b'\)\) instead"),
+        (pandas.Series(pandas.period_range("2020", periods=2, freq="D")), "Got Period"),
+    ],
+)
+def test_objects_without_an_order_are_refused(y, match):
+    """What is no label or number is shown."""
+    with pytest.raises(TypeError, match=match):
+        read_target(y)
+
+
+def test_labels_repeat():
+    """Text that differs from row to row is no class, unless a user says so."""
+    y = [f"{row}.5" for row in range(30)]
+    with pytest.raises(ValueError, match=r"30 different labels .*y.astype\(float\)"):
+        read_target(y)
+    assert read_target(y, "classification").classifies
+    assert read_target(y[:15] * 2).classifies
+    with pytest.raises(ValueError, match="y has several columns of text"):
+        read_target([["a", "b"], ["c", "d"]])
+
+
+def test_groups_are_a_column_without_gaps():
+    """Each row has a group, of any type."""
+    assert read_groups(None) is None
+    assert read_groups([["a"], ["b"]]).tolist() == ["a", "b"]
+    with pytest.raises(ValueError, match=r"groups must have shape .* Got \(2, 2\)"):
+        read_groups(np.zeros((2, 2)))
+    for groups in ([1.0, np.nan], ["a", None]):
+        with pytest.raises(ValueError, match="groups has 1 missing value in 2 rows"):
+            read_groups(groups)

@@ -14,20 +14,20 @@ from typing import Any
 
 from skkeras_tune.fusion.lanes import Batch, Job, plan_jobs, split_by_size
 from skkeras_tune.fusion.report import FusionReport
-from skkeras_tune.fusion.request import Call, Request, Task, Wait, current_task
+from skkeras_tune.fusion.request import (
+    Call,
+    Cancelled,
+    Request,
+    Task,
+    Wait,
+    current_task,
+)
 from skkeras_tune.fusion.sender import Sender
 from skkeras_tune.training.deadline import train_until
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.plan import TrainingResult
 from skkeras_tune.training.slots import Outcome
 from skkeras_tune.training.trainer import use_trainer
-
-
-class Cancelled(BaseException):
-    """Ends a task whose result nobody wants any more.
-
-    Not an `Exception`, which a search would take for a failed fit.
-    """
 
 
 class Coordinator:
@@ -132,7 +132,8 @@ class Coordinator:
         call.cancel()
         with self._lock:
             for queue in self._pending.values():
-                kept = [task for task in queue if not task.call.is_cancelled]
+                # Tasks of nested calls have to say that they are given up.
+                kept = [task for task in queue if not task.call.is_left]
                 queue.clear()
                 queue.extend(kept)
             for request in [r for r in self._waiting if r.call.is_cancelled]:

@@ -13,6 +13,13 @@ from skkeras_tune.training.slots import Outcome
 _here = threading.local()
 
 
+class Cancelled(BaseException):
+    """Ends a task whose result nobody wants any more.
+
+    Not an `Exception`, which a search would take for a failed fit.
+    """
+
+
 class Call:
     """A call of joblib's Parallel, whose tasks are given up together."""
 
@@ -22,12 +29,15 @@ class Call:
         self.deadline = current_deadline()
         #: Tasks submitted that have not ended.
         self.n_open = 0
-        self._is_cancelled = self._has_failed = False
+        #: Whether nobody waits for its tasks, as somebody does where only those around
+        #: it have been given up.
+        self.is_left = False
+        self._has_failed = False
 
     @property
     def is_settled(self) -> bool:
         """Whether who waits for its tasks goes on: all have ended, or one failed."""
-        return self.n_open == 0 or self._has_failed or self._is_cancelled
+        return self.n_open == 0 or self._has_failed or self.is_left
 
     def end(self, task: "Task") -> None:
         """Count a task that has ended."""
@@ -38,11 +48,11 @@ class Call:
     def is_cancelled(self) -> bool:
         """Whether its tasks, or those around it, have been given up."""
         above = self.parent is not None and self.parent.call.is_cancelled
-        return self._is_cancelled or above
+        return self.is_left or above
 
     def cancel(self) -> None:
         """Give up the tasks of the call."""
-        self._is_cancelled = True
+        self.is_left = True
 
 
 class Task:
@@ -62,6 +72,8 @@ class Task:
         """Run the function, then the callback, which may submit the next task."""
         before, _here.task = current_task(), self
         try:
+            if self.call.is_cancelled:
+                raise Cancelled
             with use_thread_settings(self._settings):
                 result = self._function()
             self.future.set_result(result)
@@ -69,7 +81,7 @@ class Task:
             self.future.set_exception(error)
         finally:
             _here.task = before
-        if self._done is not None and not self.call.is_cancelled:
+        if self._done is not None and not self.call.is_left:
             self._done(self.future)
 
 

@@ -1,8 +1,10 @@
 """A data frame in, what each of its columns is and what is done with it out."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -27,6 +29,12 @@ Kind = Literal[
     "text",
 ]
 
+_DATE: tuple[Kind, str] = (
+    "date",
+    "turned into days, and parts of the year, week and day",
+)
+_DURATION: tuple[Kind, str] = ("duration", "turned into seconds, and scaled")
+
 DROPPED = frozenset({"constant", "empty", "identifier", "text"})
 
 # Below so many rows, that all values differ says little.
@@ -37,7 +45,11 @@ _DISTINCT = 0.5
 _MANY_WORDS = 5
 _IDENTIFIER = re.compile(r"(^|[\W_])(id|uuid|guid|index|key)$", re.IGNORECASE)
 _CAMEL_ID = re.compile(r"[a-z]I[dD]$")
-_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?$")
+_ISO_DATE = re.compile(
+    r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
+)
+# What files say where a number or a date is missing.
+_MARKERS = frozenset({"", "?", "-", ".", "na", "n/a", "nan", "null", "none"})
 
 
 @dataclass(frozen=True)
@@ -90,12 +102,10 @@ def read_columns(frame: "pd.DataFrame", max_one_hot: int) -> list[Column]:
     ValueError
         If two columns have one name, or all would be dropped.
     TypeError
-        If a column holds what is no number, date or category.
+        If a column holds what is no number, date or category, or some names are strings
+        and others are not.
     """
-    if not frame.columns.is_unique:
-        twice = frame.columns[frame.columns.duplicated()].unique().tolist()
-        message = f"X has several columns of one name: {twice!r}. Rename them."
-        raise ValueError(message)
+    _validate_names(frame.columns)
     if not len(frame):
         raise ValueError("X has no rows.")
     columns = [
@@ -104,6 +114,20 @@ def read_columns(frame: "pd.DataFrame", max_one_hot: int) -> list[Column]:
     ]
     _refuse_useless(columns)
     return columns
+
+
+def _validate_names(names: "pd.Index[Any]") -> None:
+    if not names.is_unique:
+        twice = names[names.duplicated()].unique().tolist()
+        message = f"X has several columns of one name: {twice!r}. Rename them."
+        raise ValueError(message)
+    others = [name for name in names if not isinstance(name, str)]
+    if 0 < len(others) < len(names):
+        message = (
+            "The columns of X must all have strings for names, or none of them. Got "
+            f"{others[:5]!r} beside strings: use X.columns = list(map(str, X.columns))."
+        )
+        raise TypeError(message)
 
 
 def _refuse_useless(columns: Sequence[Column]) -> None:
@@ -130,7 +154,7 @@ def _read_column(
 def _count_distinct(name: Any, known: "pd.Series[Any]") -> int:
     try:
         return int(known.nunique())
-    except TypeError as error:
+    except (TypeError, NotImplementedError) as error:
         kind = type(known.iloc[0]).__name__
         message = (
             f"The column {name!r} of X holds objects of type {kind}, which are no "
@@ -149,10 +173,10 @@ def _decide(
         return "constant", f"dropped: every value is {known.iloc[0]!r}"
     if types.is_bool_dtype(known.dtype):
         return "boolean", "scaled as 0 and 1"
-    if types.is_datetime64_any_dtype(known.dtype):
-        return "date", "turned into days, and parts of the year, week and day"
-    if types.is_timedelta64_dtype(known.dtype):
-        return "duration", "turned into seconds, and scaled"
+    if known.dtype.kind == "M":
+        return _DATE
+    if known.dtype.kind == "m":
+        return _DURATION
     if types.is_complex_dtype(known.dtype):
         message = f"The column {name!r} of X holds complex numbers. Split it in two."
         raise TypeError(message)
@@ -180,10 +204,12 @@ def _decide_objects(
     """Decide on strings, categories and other objects."""
     is_few = n_distinct <= max_one_hot
     is_declared = known.dtype.name == "category"
+    if not is_declared and _are_dates(known):
+        return _DATE
+    if not is_declared and all(map(_is_duration, known)):
+        return _DURATION
     if not (is_few or is_declared) and _are_numbers(known):
         return "number in text", "read as numbers, and scaled"
-    if not is_declared and _are_dates(known):
-        return "date", "turned into days, and parts of the year, week and day"
     all_differ = n_distinct > _DISTINCT * len(known) and len(known) >= _FEW_ROWS
     if all_differ and not is_declared:
         if known.head(1000).astype(str).str.split().str.len().mean() > _MANY_WORDS:
@@ -197,21 +223,40 @@ def _decide_objects(
 
 def _are_numbers(known: "pd.Series[Any]") -> bool:
     pandas = import_optional("pandas", "TablePreprocessor")
-    if pandas.to_numeric(known.head(100), errors="coerce").isna().any():
-        return False
-    return not pandas.to_numeric(known, errors="coerce").isna().any()
+    return _are_read(known, partial(pandas.to_numeric, errors="coerce"))
 
 
 def _are_dates(known: "pd.Series[Any]") -> bool:
-    """Tell whether all are dates of Python, or strings of one in ISO's form."""
+    """Tell whether all are dates or periods, or strings of a date in ISO's form."""
     first = known.head(100)
-    if all(hasattr(value, "isoformat") and hasattr(value, "year") for value in first):
+    if all(hasattr(value, "year") and hasattr(value, "day") for value in first):
         return True
-    if not all(isinstance(value, str) and _ISO_DATE.match(value) for value in first):
+    if not all(isinstance(value, str) and _may_be_date(value) for value in first):
         return False
     pandas = import_optional("pandas", "TablePreprocessor")
-    parsed = pandas.to_datetime(known, errors="coerce", format="ISO8601", utc=True)
-    return not parsed.isna().any()
+    options = {"errors": "coerce", "format": "ISO8601", "utc": True}
+    return _are_read(known, partial(pandas.to_datetime, **options))
+
+
+def _are_read(known: "pd.Series[Any]", read: Callable[[Any], Any]) -> bool:
+    """Tell whether values are read, but for those that say that one is missing."""
+    for some in (known.head(100), known):
+        unread = some[read(some).isna()]
+        if not all(map(_is_marker, unread)):
+            return False
+    return len(unread) < len(known)
+
+
+def _is_marker(value: Any) -> bool:
+    return isinstance(value, str) and value.strip().lower() in _MARKERS
+
+
+def _may_be_date(value: str) -> bool:
+    return bool(_ISO_DATE.match(value)) or _is_marker(value)
+
+
+def _is_duration(value: Any) -> bool:
+    return isinstance(value, timedelta)
 
 
 def list_places(columns: Sequence[Column], *kinds: Kind) -> list[int]:
@@ -220,8 +265,10 @@ def list_places(columns: Sequence[Column], *kinds: Kind) -> list[int]:
 
 
 def is_frame(X: Any) -> bool:
-    """Tell whether X is a data frame of pandas."""
-    return hasattr(X, "iloc") and hasattr(X, "columns") and hasattr(X, "dtypes")
+    """Tell whether X is a data frame of pandas, and none that is yet to be computed."""
+    kind = type(X)  # whose attributes are no columns
+    has_parts = all(hasattr(kind, name) for name in ("iloc", "columns", "dtypes"))
+    return has_parts and not hasattr(kind, "compute")
 
 
 def to_numbers(values: Any) -> Any:
@@ -238,8 +285,12 @@ def to_numbers(values: Any) -> Any:
 
 def _column_to_numbers(values: "pd.Series[Any]") -> Any:
     pandas = import_optional("pandas", "TablePreprocessor")
-    if pandas.api.types.is_timedelta64_dtype(values.dtype):
+    if values.dtype.kind == "m":
         return values.dt.total_seconds().to_numpy(float, na_value=np.nan)
     if not pandas.api.types.is_numeric_dtype(values.dtype):
-        values = pandas.to_numeric(values, errors="coerce")
+        values = pandas.to_numeric(values.map(_to_seconds), errors="coerce")
     return values.to_numpy(float, na_value=np.nan)
+
+
+def _to_seconds(value: Any) -> Any:
+    return value.total_seconds() if _is_duration(value) else value

@@ -1,5 +1,6 @@
 """Columns of dates in, columns of numbers that a network can use out."""
 
+from datetime import date
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -82,7 +83,8 @@ class DateEncoder(TransformerMixin, BaseEstimator):
 def _to_dates(values: "pd.Series[Any]") -> "pd.Series[Any]":
     """Return dates without a zone; strings in ISO's form are read."""
     pandas = import_optional("pandas", "DateEncoder")
-    if not pandas.api.types.is_datetime64_any_dtype(values.dtype):
+    # Arrow's days are of this kind too, but have no zone to ask for.
+    if values.dtype.kind != "M" or values.dtype.type is date:
         # What cannot be read counts as missing, as new categories do.
         values = pandas.to_datetime(
             values.astype(object).map(_to_string),
@@ -94,8 +96,13 @@ def _to_dates(values: "pd.Series[Any]") -> "pd.Series[Any]":
     return values.dt.tz_convert("UTC").dt.tz_localize(None) if zoned else values
 
 
-def _to_string(value: Any) -> Any:
-    return value.isoformat() if hasattr(value, "isoformat") else value
+def _to_string(value: Any) -> str | None:
+    """Return a date, or the first of a period, in ISO's form; None for other things."""
+    if hasattr(value, "to_timestamp"):
+        value = value.to_timestamp()
+    if hasattr(value, "isoformat"):
+        value = value.isoformat()
+    return value if isinstance(value, str) else None
 
 
 def _to_parts(

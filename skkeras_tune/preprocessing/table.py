@@ -46,7 +46,8 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
     What is done with a column follows from its values in `fit`:
 
     - numbers, booleans and durations: missing values get the median and a column that
-      says so; outliers are drawn in, see [1]_. Infinite numbers count as missing;
+      says so; outliers are drawn in, see [1]_. Infinite numbers count as missing, and
+      so do blanks, "?", "NA" and the like among numbers or dates in text;
     - dates: days, and places in the year, the week and, where there are times, the day;
     - few categories: a column for each, with one for those that are rare or new; a
       missing value is a category;
@@ -236,7 +237,9 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
                 "missing": [column.has_missing for column in self.columns_],
                 "treatment": [_describe(column) for column in self.columns_],
             },
-            index=pandas.Index([c.name for c in self.columns_], name="column"),
+            index=pandas.Index(
+                [c.name for c in self.columns_], name="column", tupleize_cols=False
+            ),
         )
 
     def _build(self, columns: list[Column], target: Any) -> ColumnTransformer:
@@ -255,7 +258,10 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
             ("many", self._build_many(target), many),
             (
                 "missing",
-                MissingIndicator(features="all"),
+                make_pipeline(
+                    FunctionTransformer(_to_presence, feature_names_out="one-to-one"),
+                    MissingIndicator(features="all"),
+                ),
                 [column.place for column in columns if column.keeps_missing],
             ),
         ]
@@ -331,13 +337,28 @@ def _encode_target(y: Any) -> NDArray[Any] | None:
 
 def _to_categories(values: "pd.DataFrame") -> NDArray[Any]:
     """Return categories as strings, and what is missing as NaN."""
-    columns = []
-    for i in range(values.shape[1]):
-        column = values.iloc[:, i]
-        missing = column.isna().to_numpy()
-        strings = column.astype(str).to_numpy(object)
-        columns.append(np.where(missing, np.nan, strings))
+    columns = [_name_categories(values.iloc[:, i]) for i in range(values.shape[1])]
     return np.column_stack(columns).astype(object)
+
+
+def _name_categories(column: "pd.Series[Any]") -> NDArray[Any]:
+    pandas = import_optional("pandas", "TablePreprocessor")
+    codes, found = pandas.factorize(column)
+    # The code of what is missing is -1.
+    names = np.array([*map(_name_category, found), np.nan], object)
+    named: NDArray[Any] = names[codes]
+    return named
+
+
+def _name_category(value: Any) -> str:
+    # A missing value makes floats of a column's whole numbers, and 1.0 is 1 still.
+    is_whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if is_whole else value)
+
+
+def _to_presence(values: "pd.DataFrame") -> NDArray[np.float64]:
+    """Return 1, and NaN where a value is missing, in whatever way."""
+    return np.where(values.isna().to_numpy(), np.nan, 1.0)
 
 
 def _refuse_other_than_frame(X: Any) -> None:

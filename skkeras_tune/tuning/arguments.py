@@ -18,7 +18,7 @@ _CONSTRAINTS: dict[str, list[Any]] = {
     "space": [StrOptions(set(LEVELS)), dict, list],
     "search": [StrOptions(set(BUILDERS)), HasMethods(["fit", "get_params"])],
     "n_iter": [_AT_LEAST_ONE],
-    "cv": ["cv_object", None],
+    "cv": ["cv_object"],
     "scoring": [str, callable, None],
     "time_budget": [Interval(Real, 0, None, closed="neither"), None],
     "executions_per_trial": [_AT_LEAST_ONE],
@@ -48,12 +48,13 @@ def validate_arguments(arguments: dict[str, Any]) -> None:
             f"splitter or an iterable. Got {params['cv']!r} instead."
         )
         raise ValueError(message)
-    if isinstance(params["search"], type):
-        message = (
-            "The 'search' parameter of tune must be an instance. Got the class "
-            f"{params['search'].__name__} instead."
-        )
-        raise TypeError(message)
+    for name in ("search", "cv"):
+        if isinstance(params[name], type):
+            message = (
+                f"The '{name}' parameter of tune must be an instance. Got the class "
+                f"{params[name].__name__} instead."
+            )
+            raise TypeError(message)
     if arguments["memory"] is not None and arguments["random_state"] is None:
         message = (
             "The 'memory' parameter of tune needs an int as 'random_state', since "

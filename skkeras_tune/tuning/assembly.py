@@ -3,7 +3,6 @@
 import math
 from typing import Any
 
-import numpy as np
 from scipy.sparse import issparse
 from sklearn import get_config
 from sklearn.base import clone
@@ -140,4 +139,4 @@ def list_fit_params(estimator: Any, prefix: str | None, groups: Any) -> dict[str
     is_built = prefix is not None and _NETWORK in getattr(estimator, "named_steps", ())
     if groups is None or not is_built or get_config()["enable_metadata_routing"]:
         return {}
-    return {f"{prefix}groups": np.asarray(groups)}
+    return {f"{prefix}groups": groups}

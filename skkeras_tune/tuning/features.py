@@ -9,6 +9,8 @@ from scipy.sparse import issparse
 from skkeras_tune.preprocessing.columns import is_frame, read_columns
 from skkeras_tune.preprocessing.table import TablePreprocessor
 
+_ALL_CONSTANT = "X has no column that a network could learn from: all are constant."
+
 
 def validate_features(X: Any) -> Any:
     """Check features, and return them as a data frame, a CSR matrix or floats.
@@ -19,21 +21,16 @@ def validate_features(X: Any) -> Any:
         If they have other than two axes, hold what is no number, or have no column
         that can be used.
     TypeError
-        If they are a data frame of another library, or a column holds other objects.
+        If they are no table, or one of another library, or a column holds other
+        objects.
     """
     if issparse(X):
-        return X.tocsr()
+        return _check_sparse(X.tocsr())
     if is_frame(X):
         # Here, and not in each of the fits alone, which would all fail.
         read_columns(X, TablePreprocessor().max_one_hot)
         return X
-    if hasattr(X, "to_pandas"):
-        message = (
-            f"X must be a data frame of pandas, an array or a sparse matrix. Got "
-            f"{type(X).__module__.partition('.')[0]}'s {type(X).__name__} instead: "
-            "pass X.to_pandas()."
-        )
-        raise TypeError(message)
+    _refuse_other_tables(X)
     array = _read_numbers(X)
     _refuse_useless(array)
     return array
@@ -64,12 +61,42 @@ def _read_numbers(X: Any) -> NDArray[np.float64]:
 
 
 def _refuse_useless(array: NDArray[np.float64]) -> None:
-    if not array.shape[0] or not array.shape[1]:
-        message = f"X has shape {array.shape}, so there is nothing to learn from."
-        raise ValueError(message)
+    _refuse_no_values(array)
     if np.isinf(array).any():
         message = "X has infinite values. Replace them, by NaN for instance."
         raise ValueError(message)
     if (array == array[:1]).all() or np.isnan(array).all():
-        message = "X has no column that a network could learn from: all are constant."
+        raise ValueError(_ALL_CONSTANT)
+
+
+def _refuse_other_tables(X: Any) -> None:
+    names = ("to_pandas", "compute", "collect")
+    way = next((name for name in names if hasattr(X, name)), None)
+    if way is None and np.ndim(X):
+        return
+    library = type(X).__module__.partition(".")[0]
+    whose = "" if library == "builtins" else f"{library}'s "
+    message = (
+        "X must be a data frame of pandas, an array or a sparse matrix. Got "
+        f"{whose}{type(X).__name__} instead" + (f": pass X.{way}()." if way else ".")
+    )
+    raise TypeError(message)
+
+
+def _check_sparse(X: Any) -> Any:
+    _refuse_no_values(X)
+    if not np.isfinite(X.data).all():
+        message = (
+            "X is sparse and has missing or infinite values. Replace them, or pass an "
+            "array or a data frame, in which missing values are imputed."
+        )
+        raise ValueError(message)
+    if not (X.max(axis=0) != X.min(axis=0)).sum():
+        raise ValueError(_ALL_CONSTANT)
+    return X
+
+
+def _refuse_no_values(X: Any) -> None:
+    if not X.shape[0] or not X.shape[1]:
+        message = f"X has shape {X.shape}, so there is nothing to learn from."
         raise ValueError(message)

@@ -10,6 +10,7 @@ from skkeras_tune.ensemble.estimators import EnsembleClassifier, EnsembleRegress
 from skkeras_tune.search.winner import build_winner, fit_winner, keep_winner
 from skkeras_tune.tuning.assembly import find_preprocessor
 from skkeras_tune.tuning.last_fit import LastFit
+from skkeras_tune.tuning.scoring import refuse_several_scores
 from skkeras_tune.tuning.target import Target
 
 
@@ -40,6 +41,7 @@ def fit_search(search: Any, rows: Rows, last: LastFit) -> Any:
 
 def _refit(search: Any, rows: Rows, last: LastFit) -> None:
     """Fit the winner of a search that has not done so, with its networks' epochs."""
+    refuse_several_scores(search)
     winner = build_winner(search)
     winner.set_params(**last.list_params(winner))
     fit_winner(search, winner, rows.X, rows.target.y, rows.fit_params)

@@ -1,16 +1,22 @@
-"""The target that a user has in; checked labels or numbers, and which they are, out."""
+"""Target and groups in; checked labels or numbers, and which they are, out."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 from skkeras_tune.preprocessing.labels import has_classes
 
 Task = Literal["auto", "classification", "regression"]
 
 _MISSING = frozenset({"NAType", "NaTType"})
+
+# Labels of which more than this share of the rows differ are no classes, but for tables
+# of few rows.
+_DISTINCT, _FEW_ROWS = 0.5, 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,54 +44,94 @@ def read_target(y: Any, task: Task = "auto") -> Target:
 
     Parameters
     ----------
-    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+    y : array-like or sparse matrix of shape (n_samples,) or (n_samples, n_outputs)
     task : {"auto", "classification", "regression"}, default="auto"
 
     Raises
     ------
     ValueError
-        If values are missing or infinite, all are the same, or `task` does not fit.
+        If values are missing or infinite, all are the same, labels hardly repeat, or
+        `task` does not fit.
     TypeError
-        If there is no target.
+        If there is no target, or it holds other objects than labels or numbers.
     """
     if y is None:
         raise TypeError("tune needs a target: y is None.")
     array = _to_array(y)
-    _refuse_missing(array)
+    _refuse_missing("y", array, "Leave out the rows without a target, from X too.")
     array = _simplify(array)
+    _refuse_objects(array)
     classifies = _decide(array, task)
+    if classifies and task == "auto":
+        _refuse_text_of_no_classes(array)
     if not classifies:
         array = _to_floats(array)
     _refuse_constant(array, classifies)
     return Target(array, classifies)
 
 
-def _to_array(y: Any) -> NDArray[Any]:
-    array = np.asarray(y)
+def read_groups(groups: Any) -> NDArray[Any] | None:
+    """Check which rows belong together.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n_samples,) or None
+
+    Raises
+    ------
+    ValueError
+        If they are no column, or a row has none.
+    """
+    if groups is None:
+        return None
+    array = np.asarray(groups)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
-    if array.ndim not in (1, 2):
+    if array.ndim != 1:
+        message = f"groups must have shape (n_samples,). Got {array.shape} instead."
+        raise ValueError(message)
+    _refuse_missing("groups", array, "Give each such row a group of its own.")
+    return array
+
+
+def _to_array(y: Any) -> NDArray[Any]:
+    if issparse(y):
+        y = y.toarray()
+    try:
+        array = np.asarray(y)
+    except ValueError as error:
         message = (
-            "y must have shape (n_samples,) or (n_samples, n_outputs). Got shape "
-            f"{array.shape} instead."
+            f"y must be an array of labels or numbers: {error} For several labels in a "
+            "row, pass MultiLabelBinarizer().fit_transform(y)."
+        )
+        raise ValueError(message) from error
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim not in (1, 2) or len(array) < 2:
+        message = (
+            "y must have shape (n_samples,) or (n_samples, n_outputs), and two rows at "
+            f"least. Got shape {array.shape} instead."
         )
         raise ValueError(message)
     return array
 
 
-def _refuse_missing(array: NDArray[Any]) -> None:
-    if array.dtype.kind in "fc":
-        n_missing = int(np.isnan(array).sum())
-    elif array.dtype.kind == "O":
-        n_missing = sum(map(_is_missing, array.ravel()))
-    else:
-        n_missing = 0
+def _refuse_missing(name: str, array: NDArray[Any], remedy: str) -> None:
+    n_missing = _count_missing(array)
     if n_missing:
         message = (
-            f"y has {n_missing} missing value{'s' if n_missing > 1 else ''} in "
-            f"{len(array)} rows. Leave out the rows without a target, from X too."
+            f"{name} has {n_missing} missing value{'s' if n_missing > 1 else ''} in "
+            f"{len(array)} rows. {remedy}"
         )
         raise ValueError(message)
+
+
+def _count_missing(array: NDArray[Any]) -> int:
+    if array.dtype.kind in "fc":
+        return int(np.isnan(array).sum())
+    if array.dtype.kind == "O":
+        return sum(map(_is_missing, array.ravel()))
+    return 0
 
 
 def _is_missing(value: Any) -> bool:
@@ -103,9 +149,24 @@ def _simplify(array: NDArray[Any]) -> NDArray[Any]:
         return array.astype(bool)
     if all(issubclass(kind, int | np.integer) for kind in kinds - {bool}):
         return array.astype(np.int64)
-    if all(issubclass(kind, int | float | np.number) for kind in kinds):
+    if all(issubclass(kind, int | float | np.number | Decimal) for kind in kinds):
         return array.astype(float)
     return array
+
+
+def _refuse_objects(array: NDArray[Any]) -> None:
+    """Refuse what no classifier could put in order."""
+    if array.dtype.kind not in "OS":
+        return
+    found = {type(value): value for value in array.ravel()}
+    if all(issubclass(kind, str) for kind in found):
+        return
+    shown = ", ".join(f"{kind.__name__} ({found[kind]!r})" for kind in found)
+    message = (
+        "y must hold strings, booleans or numbers, and not both strings and others. "
+        f"Got {shown} instead: turn all into strings, by y.astype(str) for instance."
+    )
+    raise TypeError(message)
 
 
 def _decide(array: NDArray[Any], task: Task) -> bool:
@@ -130,6 +191,27 @@ def _decide(array: NDArray[Any], task: Task) -> bool:
     return is_text or bool(np.isin(array, (0, 1)).all())
 
 
+def _refuse_text_of_no_classes(array: NDArray[Any]) -> None:
+    """Refuse strings that nearly all differ, and strings in several columns."""
+    if array.dtype.kind not in "OU":
+        return
+    if array.ndim == 2:
+        message = (
+            "y has several columns of text, and only zeros and ones can stand together "
+            f"as labels. Got {array[0].tolist()!r} in the first row: pass one column."
+        )
+        raise ValueError(message)
+    n_labels = len(np.unique(array.astype(str)))
+    if len(array) < _FEW_ROWS or n_labels <= _DISTINCT * len(array):
+        return
+    message = (
+        f"y has {n_labels} different labels in {len(array)} rows, such as "
+        f"{array[:3].tolist()!r}. Pass y.astype(float) if they are numbers; "
+        "task='classification' takes them as they are."
+    )
+    raise ValueError(message)
+
+
 def _to_floats(array: NDArray[Any]) -> NDArray[np.float64]:
     floats = array.astype(np.float64)
     if not np.isfinite(floats).all():
@@ -139,20 +221,11 @@ def _to_floats(array: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _refuse_constant(array: NDArray[Any], classifies: bool) -> None:
-    is_matrix = array.ndim == 2
-    values = array[:1] if is_matrix else np.unique(array.astype(_comparable(array)))
-    if is_matrix and len(array) and not (array == array[0]).all():
+    if not (array == array[0]).all():
         return
-    if not is_matrix and len(values) > 1:
-        return
-    shown = array[:1].tolist()
     what = "classes" if classifies else "numbers"
     message = (
         f"y holds the same value in all {len(array)} rows, so there is nothing to "
-        f"learn: {shown!r}. Two different {what} are needed at least."
+        f"learn: {array[:1].tolist()!r}. Two different {what} are needed at least."
     )
     raise ValueError(message)
-
-
-def _comparable(array: NDArray[Any]) -> Any:
-    return str if array.dtype.kind == "O" else array.dtype

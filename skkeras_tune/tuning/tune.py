@@ -21,8 +21,9 @@ from skkeras_tune.tuning.features import validate_features
 from skkeras_tune.tuning.fitting import Rows, fit_ensemble, fit_search
 from skkeras_tune.tuning.folds import Folds
 from skkeras_tune.tuning.last_fit import plan_last_fit
+from skkeras_tune.tuning.scoring import validate_scoring
 from skkeras_tune.tuning.searches import Settings, build_search
-from skkeras_tune.tuning.target import Task, read_target
+from skkeras_tune.tuning.target import Task, read_groups, read_target
 
 
 def tune(
@@ -133,7 +134,7 @@ def tune(
     ------
     ValueError
         If a parameter is out of range, `y` has missing values or is constant, no column
-        of X can be used, or every candidate fails.
+        of X can be used, `scoring` does not go with `y`, or every candidate fails.
     TypeError
         If X or `y` is of a type that cannot be used.
 
@@ -164,6 +165,7 @@ def tune(
     estimator = _find_estimator(estimator, search)
     is_built = estimator is None
     target = read_target(y, _resolve_task(task, estimator))
+    groups = read_groups(groups)
     if is_built:
         X = validate_features(X)
     check_consistent_length(X, target.y, groups)
@@ -180,6 +182,7 @@ def tune(
     labels = target.y if target.classifies else None
     settings = Settings(int(n_iter), folds, scoring, seed, int(verbose))
     chosen = build_search(search, model, space, prefix, X, labels, settings)
+    validate_scoring(chosen, target)
     refuse_budget(time_budget, chosen)
     fit_params = list_fit_params(chosen.estimator, prefix, groups)
     rows = Rows(X, target, groups, fit_params)
