@@ -382,6 +382,7 @@ def test_hyperband(flowers):
         ({"n_iter": 0}, "The 'n_iter' parameter of tune must be"),
         ({"cv": 1}, "The 'cv' parameter of tune must be"),
         ({"cv": TimeSeriesSplit}, "The 'cv' parameter of tune must be an instance"),
+        ({"cv": [(np.arange(50), np.arange(50, 150))]}, "All training rows of fold 0"),
         ({"scoring": "f1"}, "Got 'f1' instead: Target is multiclass"),
         ({"groups": np.full(150, np.nan)}, "groups has 150 missing values"),
         ({"time_budget": 0}, "The 'time_budget' parameter of tune must be"),

@@ -37,7 +37,11 @@ from skkeras_tune.tuning.assembly import (
 )
 from skkeras_tune.tuning.folds import Folds
 from skkeras_tune.tuning.last_fit import LastFit, resolve_members
-from skkeras_tune.tuning.scoring import refuse_several_scores, validate_scoring
+from skkeras_tune.tuning.scoring import (
+    refuse_several_scores,
+    validate_folds,
+    validate_scoring,
+)
 from skkeras_tune.tuning.searches import (
     BUILDERS,
     LEVELS,
@@ -232,7 +236,12 @@ def tune(
     )
     settings = Settings(int(n_iter), folds, scoring, seed, int(verbose))
     chosen = _build_search(search, model, space, prefix, X, target, settings)
-    validate_scoring(chosen, target)
+    # A search of the user's may have folds of its own.
+    is_own = getattr(chosen, "cv", None) is not folds
+    splits = [] if is_own else list(folds.split(X, target.y, groups))
+    validate_scoring(chosen, target, splits)
+    if estimator is None:
+        validate_folds(target, splits)
     _refuse_budget(time_budget, chosen)
     fit_params = _list_fit_params(chosen.estimator, prefix, groups)
     rows = _Rows(X, target, groups, fit_params)
