@@ -363,6 +363,15 @@ def test_a_short_budget_gives_a_model(flowers, ensemble):
     assert len(found.predict(flowers[0])) == 150
 
 
+def test_spaces_bound_the_candidates(flowers):
+    """Of spaces that hold fewer than n_iter candidates, all are tried, in silence."""
+    spaces = [{**SPACE, "units": [4]}, {"epochs": [3], "units": [8]}]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = tune(*flowers, **{**QUICK, "space": spaces, "search": "random"})
+    assert len(found.cv_results_["params"]) == 3
+
+
 def test_hyperband(flowers):
     """Hyperband takes the estimator and the space of tune."""
     found = tune(*flowers, space="small", search="hyperband", cv=2, random_state=0)
@@ -396,6 +405,7 @@ def test_hyperband(flowers):
         ({"scoring": {"a": "accuracy"}}, "The 'scoring' parameter of tune must be"),
         ({"estimator": 3}, "The 'estimator' parameter of tune must be"),
         ({"memory": "folder"}, "The 'memory' parameter of tune needs an int"),
+        ({"memory": 3}, "The 'memory' parameter of tune must be"),
         ({"estimator": LogisticRegression()}, "Got none in LogisticRegression"),
         (
             {"estimator": KerasClassifier(lambda: None)},

@@ -1,5 +1,6 @@
 """`tune`: data in, a fitted search out, in one call."""
 
+import os
 import time
 import warnings
 from contextlib import AbstractContextManager, nullcontext
@@ -69,6 +70,7 @@ _CONSTRAINTS: dict[str, list[Any]] = {
     "ensemble": [_AT_LEAST_ONE, None],
     "task": [StrOptions({"auto", "classification", "regression"})],
     "random_state": ["random_state"],
+    "memory": [str, os.PathLike, HasMethods("cache"), None],
     "n_jobs": [Integral, None],
     "verbose": ["verbose"],
 }
