@@ -193,8 +193,9 @@ def tune(
     Raises
     ------
     ValueError
-        If a parameter is out of range, `y` has missing values or is constant, no column
-        of X can be used, `scoring` does not go with `y`, or every candidate fails.
+        If a parameter is out of range, `y` has missing values, is constant, or is text
+        that hardly repeats, no column of X can be used, `scoring` or `cv` does not go
+        with `y`, or every candidate fails.
     TypeError
         If X or `y` is of a type that cannot be used.
 
