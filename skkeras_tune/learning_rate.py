@@ -147,7 +147,7 @@ def find_learning_rate(
     ------
     ValueError
         If the rates or the number of steps make no range, the estimator holds several
-        networks, or the loss is not finite from the start.
+        networks or trains one several times, or the loss is not finite from the start.
     TypeError
         If the estimator holds no network of this package.
 
@@ -174,6 +174,13 @@ def find_learning_rate(
     ramp = RateRamp(np.geomspace(min_rate, max_rate, n_steps))
     _find_network(estimator)  # before `clone`, whose error would say less
     _prepare(clone(estimator), ramp).fit(X, y, **fit_params)
+    if ramp.n_fits > 1:
+        message = (
+            f"find_learning_rate takes an estimator that trains its network once. Got "
+            f"{type(estimator).__name__}, which trained it {ramp.n_fits} times: pass "
+            "the estimator inside of it."
+        )
+        raise ValueError(message)
     if len(ramp.losses) < _FIRST_STEPS:
         message = (
             f"The loss is not finite after {len(ramp.losses)} steps, from min_rate="
@@ -254,19 +261,26 @@ class RateRamp(keras.callbacks.Callback):
         super().__init__()
         self.rates = rates
         self.losses: list[float] = []
+        self.n_fits = 0
         self._average = self._first_average = np.inf
 
     def __deepcopy__(self, memo: Any) -> "RateRamp":
         return self
 
     def on_train_begin(self, logs: Any = None) -> None:
+        self.n_fits += 1
         self._first_weights = self.model.get_weights()
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        if self.n_fits > 1:  # which is no test of the first network any more
+            self.model.stop_training = True
+            return
         self.model.optimizer.learning_rate = float(self.rates[len(self.losses)])
         self.model.reset_metrics()  # or the loss would be the epoch's mean so far
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if self.n_fits > 1:
+            return
         loss = float((logs or {})["loss"])
         if np.isfinite(loss):
             self.losses.append(loss)

@@ -10,6 +10,7 @@ from sklearn.datasets import load_digits
 from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -239,6 +240,14 @@ def test_estimators_without_one_network(iris):
     voting = VotingClassifier([("a", KerasClassifier()), ("b", KerasClassifier())])
     with pytest.raises(ValueError, match=r"Got those of \['a', 'b'\]"):
         find_learning_rate(voting, *iris)
+
+
+def test_estimators_that_train_several_times(iris):
+    """A search trains its network on each fold, which is no one curve."""
+    search = GridSearchCV(KerasClassifier(), {"units": [4, 8]}, cv=2)
+    match = r"Got GridSearchCV, which trained it 5 times: pass the estimator inside"
+    with pytest.raises(ValueError, match=match):
+        find_learning_rate(search, *iris, **QUICK)
 
 
 def test_a_loss_that_is_never_finite(diabetes):

@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, KFold
 
-from skkeras_tune.tuning.scoring import refuse_several_scores, validate_scoring
+from skkeras_tune.tuning.scoring import (
+    refuse_several_scores,
+    validate_folds,
+    validate_scoring,
+)
 from skkeras_tune.tuning.target import read_target
 
 ROWS = np.arange(60)
@@ -34,7 +38,7 @@ def build(scoring, **options):
 )
 def test_scores_that_go_with_the_target(scoring, y):
     """Neither an error nor a warning."""
-    validate_scoring(build(scoring), read_target(y))
+    validate_scoring(build(scoring), read_target(y), ())
 
 
 @pytest.mark.parametrize(
@@ -43,7 +47,7 @@ def test_scores_that_go_with_the_target(scoring, y):
         (
             "accuracies",
             WORDS,
-            "Got 'accuracies' instead: 'accuracies' is not a valid scoring",
+            "Got .accuracies. instead: .accuracies. is not",
         ),
         ("f1", WORDS, "Got 'f1' instead: pos_label=1 is not a valid label"),
         ("f1", ROWS % 3, "Got 'f1' instead: Target is multiclass"),
@@ -56,14 +60,42 @@ def test_scores_that_go_with_the_target(scoring, y):
 def test_scores_that_do_not(scoring, y, match):
     """The error has the name, and what the score says."""
     with pytest.raises(ValueError, match=match):
-        validate_scoring(build(scoring), read_target(y))
+        validate_scoring(build(scoring), read_target(y), ())
+
+
+@pytest.mark.parametrize(
+    ("scoring", "y", "n_folds", "match"),
+    [
+        (
+            "neg_log_loss",
+            np.where(ROWS == 0, "rare", WORDS),
+            3,
+            "Leave out rare labels",
+        ),
+        ("roc_auc", np.sort(WORDS), 2, "need classifier with two classes"),
+        ("r2", NUMBERS, 60, "Got 'r2' instead: it is not defined there"),
+    ],
+)
+def test_scores_that_are_none_in_a_fold(scoring, y, n_folds, match):
+    """One fold without a score would leave all candidates without one."""
+    with pytest.raises(ValueError, match=f"that y has in a fold.*{match}"):
+        validate_scoring(build(scoring), read_target(y), KFold(n_folds).split(y))
+
+
+def test_folds_with_one_label_are_refused():
+    """Sorted labels in folds that are not shuffled leave nothing to learn."""
+    splits = list(KFold(2).split(WORDS))
+    validate_folds(read_target(WORDS), splits)
+    validate_folds(read_target(NUMBERS), splits)
+    with pytest.raises(ValueError, match=r"All training rows of fold 0 .* 'yes'"):
+        validate_folds(read_target(np.sort(WORDS)), splits)
 
 
 def test_one_of_several_scores_decides():
     """A search with several scores names one, or has been told nothing."""
     target = read_target(WORDS)
-    validate_scoring(build(["accuracy", "roc_auc"], refit="roc_auc"), target)
+    validate_scoring(build(["accuracy", "roc_auc"], refit="roc_auc"), target, ())
     with pytest.raises(ValueError, match="must name the score that decides"):
-        validate_scoring(build({"a": "accuracy"}, refit=False), target)
+        validate_scoring(build({"a": "accuracy"}, refit=False), target, ())
     with pytest.raises(ValueError, match="must return one number"):
         refuse_several_scores(build("accuracy"))

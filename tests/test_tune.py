@@ -363,6 +363,15 @@ def test_a_short_budget_gives_a_model(flowers, ensemble):
     assert len(found.predict(flowers[0])) == 150
 
 
+def test_spaces_bound_the_candidates(flowers):
+    """Of spaces that hold fewer than n_iter candidates, all are tried, in silence."""
+    spaces = [{**SPACE, "units": [4]}, {"epochs": [3], "units": [8]}]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = tune(*flowers, **{**QUICK, "space": spaces, "search": "random"})
+    assert len(found.cv_results_["params"]) == 3
+
+
 def test_hyperband(flowers):
     """Hyperband takes the estimator and the space of tune."""
     found = tune(*flowers, space="small", search="hyperband", cv=2, random_state=0)
@@ -382,6 +391,7 @@ def test_hyperband(flowers):
         ({"n_iter": 0}, "The 'n_iter' parameter of tune must be"),
         ({"cv": 1}, "The 'cv' parameter of tune must be"),
         ({"cv": TimeSeriesSplit}, "The 'cv' parameter of tune must be an instance"),
+        ({"cv": [(np.arange(50), np.arange(50, 150))]}, "All training rows of fold 0"),
         ({"scoring": "f1"}, "Got 'f1' instead: Target is multiclass"),
         ({"groups": np.full(150, np.nan)}, "groups has 150 missing values"),
         ({"time_budget": 0}, "The 'time_budget' parameter of tune must be"),
@@ -395,6 +405,7 @@ def test_hyperband(flowers):
         ({"scoring": {"a": "accuracy"}}, "The 'scoring' parameter of tune must be"),
         ({"estimator": 3}, "The 'estimator' parameter of tune must be"),
         ({"memory": "folder"}, "The 'memory' parameter of tune needs an int"),
+        ({"memory": 3}, "The 'memory' parameter of tune must be"),
         ({"estimator": LogisticRegression()}, "Got none in LogisticRegression"),
         (
             {"estimator": KerasClassifier(lambda: None)},

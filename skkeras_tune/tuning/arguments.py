@@ -1,5 +1,6 @@
 """The arguments of `tune` in; a refusal of what they cannot be, or not together."""
 
+import os
 from numbers import Integral, Real
 from typing import Any
 
@@ -27,6 +28,7 @@ _CONSTRAINTS: dict[str, list[Any]] = {
     "ensemble": [_AT_LEAST_ONE, None],
     "task": [StrOptions({"auto", "classification", "regression"})],
     "random_state": ["random_state"],
+    "memory": [str, os.PathLike, HasMethods("cache"), None],
     "n_jobs": [Integral, None],
     "verbose": ["verbose"],
 }

@@ -140,10 +140,12 @@ def _rename_part(part: Any, rename: Callable[[str], str]) -> Any:
 
 def build_bayes(estimator: Any, space: Any, settings: Settings) -> Any:
     """Return a Bayesian search, eight candidates at a time."""
+    # Of several spaces, each has so many candidates.
+    is_one = isinstance(space, Mapping)
     return BayesSearchCV(
         estimator,
         space,
-        n_iter=_bound(settings.n_iter, space),
+        n_iter=_bound(settings.n_iter, space) if is_one else settings.n_iter,
         n_points=_N_POINTS,
         random_state=settings.random_state,
         **settings.common,
@@ -247,8 +249,10 @@ def heeds_budget(search: Any) -> bool:
 
 
 def _bound(n_iter: int, space: Any) -> int:
-    """Return no more candidates than a space has, where it can be counted."""
-    if not isinstance(space, Mapping):
+    """Return no more candidates than a space has, where they can be counted."""
+    parts = space if isinstance(space, list) else [space]
+    if not all(isinstance(part, Mapping) for part in parts):
         return n_iter
-    n_candidates = count_candidates(space)
-    return n_iter if n_candidates is None else min(n_iter, n_candidates)
+    counts = [count_candidates(part) for part in parts]
+    known = [count for count in counts if count is not None]
+    return min(n_iter, sum(known)) if len(known) == len(counts) else n_iter

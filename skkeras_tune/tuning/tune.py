@@ -21,7 +21,7 @@ from skkeras_tune.tuning.features import validate_features
 from skkeras_tune.tuning.fitting import Rows, fit_ensemble, fit_search
 from skkeras_tune.tuning.folds import Folds
 from skkeras_tune.tuning.last_fit import plan_last_fit
-from skkeras_tune.tuning.scoring import validate_scoring
+from skkeras_tune.tuning.scoring import validate_splits
 from skkeras_tune.tuning.searches import Settings, build_search
 from skkeras_tune.tuning.target import Task, read_groups, read_target
 
@@ -133,8 +133,9 @@ def tune(
     Raises
     ------
     ValueError
-        If a parameter is out of range, `y` has missing values or is constant, no column
-        of X can be used, `scoring` does not go with `y`, or every candidate fails.
+        If a parameter is out of range, `y` has missing values, is constant, or is text
+        that hardly repeats, no column of X can be used, `scoring` or `cv` does not go
+        with `y`, or every candidate fails.
     TypeError
         If X or `y` is of a type that cannot be used.
 
@@ -182,7 +183,7 @@ def tune(
     labels = target.y if target.classifies else None
     settings = Settings(int(n_iter), folds, scoring, seed, int(verbose))
     chosen = build_search(search, model, space, prefix, X, labels, settings)
-    validate_scoring(chosen, target)
+    validate_splits(chosen, folds, X, target, groups, is_built=is_built)
     refuse_budget(time_budget, chosen)
     fit_params = list_fit_params(chosen.estimator, prefix, groups)
     rows = Rows(X, target, groups, fit_params)
