@@ -19,6 +19,7 @@ class Call:
     def __init__(self) -> None:
         self.parent = current_task()
         self.level: int = self.parent.call.level + 1 if self.parent else 0
+        self.thread = threading.get_ident()
         self.deadline = current_deadline()
         #: Tasks submitted that have not ended.
         self.n_open = 0
@@ -26,7 +27,7 @@ class Call:
 
     @property
     def is_settled(self) -> bool:
-        """Whether who waits for its tasks goes on: all have ended, or one failed."""
+        """Whether who reads its results goes on: all have ended, or one failed."""
         return self.n_open == 0 or self._has_failed or self._is_cancelled
 
     def end(self, task: "Task") -> None:
@@ -57,6 +58,19 @@ class Task:
         self._settings = read_thread_settings()
         #: Whether it counts as running: it does not while it waits.
         self.has_place = False
+        #: Whether it waits for training.
+        self.waits = False
+        #: Its own calls whose results it reads.
+        self.read_calls: set[Call] = set()
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it runs though it reads results, none of which it need wait for.
+
+        From the moment that its calls have ended it does, though its thread may take a
+        while to notice: else training would begin without it.
+        """
+        return not self.waits and all(call.is_settled for call in self.read_calls)
 
     def run(self) -> None:
         """Run the function, then the callback, which may submit the next task."""
