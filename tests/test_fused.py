@@ -1,5 +1,6 @@
 """Within `fused`, whatever runs through joblib gives what it gives without."""
 
+import re
 import threading
 import time
 import warnings
@@ -462,8 +463,8 @@ def test_the_process_is_left_as_it_was(iris):
 
 BAD = {
     "max_memory": ["2 apples", "", 0, "0", -1],
-    "n_jobs": [0, 1.5, "two"],
-    "backend": ["threads", None],
+    "n_jobs": [0, 1.5, "two", True],
+    "backend": ["threads", None, ("loky", "dask")],
     "client": ["127.0.0.1:8786"],
 }
 
@@ -473,8 +474,16 @@ BAD = {
 )
 def test_bad_parameters(name, value):
     """The error names the parameter and shows the value."""
-    with pytest.raises(ValueError, match=f"'{name}' parameter of fused .* {value!r}"):
+    told = f"'{name}' parameter of fused .* {re.escape(repr(value))}"
+    with pytest.raises(ValueError, match=told):
         fused(**{name: value})
+
+
+def test_numbers_of_numpy(iris):
+    """Integers of NumPy's are taken."""
+    with fused(n_jobs=np.int64(1), max_memory=np.int32(10**9)) as fusion:
+        cross_validate(build(), *iris, cv=2)
+    assert fusion.report().n_fused == 2
 
 
 @pytest.mark.parametrize("memory", [10**9, "2GB", "1.5 GB", "500M", "64MiB", None])
