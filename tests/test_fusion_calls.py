@@ -1,6 +1,7 @@
 """Calls of joblib that nest and overlap within `fused` end as without."""
 
 import threading
+import time
 
 import joblib
 import keras
@@ -237,3 +238,59 @@ def test_callbacks_that_fit(iris, engine):
     scores, report = finish(score)
     assert_allclose(scores, cross_val_score(model, *iris, cv=4))
     assert (sum(report.apart.values()), report.n_fused) == (4, 0)
+
+
+# --- errors
+
+
+class FailsWithoutFirst(ClassifierMixin, BaseEstimator):
+    """A search that would take days, or an error where the first flower is missing."""
+
+    def __init__(self, first=None, error=ZeroDivisionError, seconds=0.0):
+        self.first = first
+        self.error = error
+        self.seconds = seconds
+
+    def fit(self, X, y):
+        """Search, or fail after a while."""
+        if (self.first == X).all(axis=1).any():
+            model = build(10**7, patience=10**7)
+            GridSearchCV(model, {"learning_rate": [0.01, 0.1]}, cv=2).fit(X, y)
+        time.sleep(self.seconds)
+        raise self.error("out of time")
+
+
+@pytest.mark.parametrize("seconds", [0, 1])
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+@pytest.mark.parametrize("settings", [{}, {"n_jobs": 1}, {"max_memory": 1}], ids=str)
+def test_an_error_ends_searches_within_others(iris, settings, error, seconds):
+    """Calls within the tasks of one that has failed are given up with it."""
+    X, y = iris
+    model = FailsWithoutFirst(X[0], error, seconds)
+
+    def score():
+        with fused(**settings):
+            return cross_val_score(model, X, y, cv=3, error_score="raise")
+
+    found = finish(score)
+    assert isinstance(found, error)
+    assert str(found) == "out of time"
+
+
+def fail_to_score(estimator, X, y):
+    """Raise an error."""
+    raise ZeroDivisionError("no score")
+
+
+def test_an_error_within_searches_within_others(iris):
+    """An error in one inner search ends the others, though they have yet to begin."""
+    inner = GridSearchCV(
+        build(), {"units": [3, 4]}, cv=2, scoring=fail_to_score, error_score="raise"
+    )
+    outer = GridSearchCV(inner, {"cv": [2, 3]}, cv=2, error_score="raise")
+
+    def search():
+        with fused(max_memory=1):
+            return outer.fit(*iris)
+
+    assert str(finish(search)) == "no score"

@@ -17,20 +17,20 @@ import joblib
 from skkeras_tune.fusion.dispatch import Dispatch
 from skkeras_tune.fusion.lanes import Batch, Job, plan_jobs, split_by_size
 from skkeras_tune.fusion.report import FusionReport
-from skkeras_tune.fusion.request import Call, Request, Task, Wait, current_task
+from skkeras_tune.fusion.request import (
+    Call,
+    Cancelled,
+    Request,
+    Task,
+    Wait,
+    current_task,
+)
 from skkeras_tune.fusion.sender import Sender
 from skkeras_tune.training.deadline import train_until
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.plan import TrainingResult
 from skkeras_tune.training.slots import Outcome
 from skkeras_tune.training.trainer import ALONE, use_trainer
-
-
-class Cancelled(BaseException):
-    """Ends a task whose result nobody wants any more.
-
-    Not an `Exception`, which a search would take for a failed fit.
-    """
 
 
 class Coordinator:
@@ -139,11 +139,15 @@ class Coordinator:
         task.has_place = True
 
     def cancel(self, call: Call) -> None:
-        """Give up the tasks of a call; those that train end with the next epochs."""
+        """Give up the tasks of a call; those that train end with the next epochs.
+
+        Those of calls within its tasks end as cancelled when their turn comes: who
+        waits for them is to know.
+        """
         call.cancel()
         with self._lock:
             for queue in self._pending.values():
-                kept = [task for task in queue if not task.call.is_cancelled]
+                kept = [task for task in queue if task.call is not call]
                 queue.clear()
                 queue.extend(kept)
             for request in [r for r in self._waiting if r.call.is_cancelled]:

@@ -13,6 +13,13 @@ from skkeras_tune.training.slots import Outcome
 _here = threading.local()
 
 
+class Cancelled(BaseException):
+    """Ends a task whose result nobody wants any more.
+
+    Not an `Exception`, which a search would take for a failed fit.
+    """
+
+
 class Call:
     """A call of joblib's Parallel, whose tasks are given up together."""
 
@@ -76,6 +83,8 @@ class Task:
         """Run the function, then the callback, which may submit the next task."""
         before, _here.task = current_task(), self
         try:
+            if self.call.is_cancelled:
+                raise Cancelled
             with use_thread_settings(self._settings):
                 result = self._function()
             self.future.set_result(result)
@@ -83,7 +92,7 @@ class Task:
             self.future.set_exception(error)
         finally:
             _here.task = before
-        if self._done is not None and not self.call.is_cancelled:
+        if self._done is not None:
             self._done(self.future)
 
 
