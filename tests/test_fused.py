@@ -461,6 +461,32 @@ def test_the_process_is_left_as_it_was(iris):
     assert (list(warnings.filters), joblib.effective_n_jobs(None)) == before
 
 
+class Records(TransformerMixin, BaseEstimator):
+    """Records the warnings of its own work, a little longer for some rows."""
+
+    def fit(self, X, y=None):
+        """Fit nothing."""
+        return self
+
+    def transform(self, X):
+        """Return X."""
+        with warnings.catch_warnings(record=True):
+            time.sleep(0.01 * (1 + len(X) % 3))
+        return X
+
+
+def test_warnings_are_shown_after(iris):
+    """Steps that record warnings, side by side, leave no record behind."""
+    model = make_pipeline(Records(), build())
+    for n_folds in (7, 8, 9):
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            with fused(n_jobs=4):
+                cross_validate(model, *iris, cv=n_folds)
+            warnings.warn("seen", UserWarning, stacklevel=1)
+        assert "seen" in [str(each.message) for each in found]
+
+
 BAD = {
     "max_memory": ["2 apples", "", 0, "0", -1],
     "n_jobs": [0, 1.5, "two", True],

@@ -125,8 +125,10 @@ class fused:  # noqa: N801  a context, named as it reads
         """Let this thread's calls of joblib be fused."""
         with self._lock:
             if not self._n_entered:
-                # Tasks in threads save and restore the process's in any order.
-                self._filters = warnings.filters[:]
+                # Tasks save and restore the process's filters, and who records
+                # warnings, in any order.
+                self._warnings = warnings.catch_warnings()
+                self._warnings.__enter__()
             self._n_entered += 1
         try:
             with joblib.parallel_config(
@@ -143,9 +145,10 @@ class fused:  # noqa: N801  a context, named as it reads
             self._n_entered -= 1
             if self._n_entered:
                 return
-            self._coordinator.close()
-            if warnings.filters != self._filters:
-                warnings.filters[:] = self._filters  # type: ignore[index]
+            try:
+                self._coordinator.close()
+            finally:
+                self._warnings.__exit__(None, None, None)
 
     def report(self) -> FusionReport:
         """Return the groups so far, their sizes and times, and what kept fits apart.
