@@ -39,7 +39,7 @@ LAYERS = (
     {"fusion.backend"},
     {"fusion.coordinator"},
     {"fusion.sender"},
-    {"fusion.lanes", "fusion.parcel", "fusion.workers"},
+    {"fusion.dispatch", "fusion.lanes", "fusion.parcel", "fusion.workers"},
     {"fusion.report", "fusion.request"},
     {"ensemble.gathering", "ensemble.report"},
     {"ensemble.objective", "ensemble.out_of_fold"},

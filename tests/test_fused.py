@@ -1,5 +1,6 @@
 """Within `fused`, whatever runs through joblib gives what it gives without."""
 
+import re
 import threading
 import time
 import warnings
@@ -488,10 +489,36 @@ def test_the_process_is_left_as_it_was(iris):
     assert (list(warnings.filters), joblib.effective_n_jobs(None)) == before
 
 
+class Records(TransformerMixin, BaseEstimator):
+    """Records the warnings of its own work, a little longer for some rows."""
+
+    def fit(self, X, y=None):
+        """Fit nothing."""
+        return self
+
+    def transform(self, X):
+        """Return X."""
+        with warnings.catch_warnings(record=True):
+            time.sleep(0.01 * (1 + len(X) % 3))
+        return X
+
+
+def test_warnings_are_shown_after(iris):
+    """Steps that record warnings, side by side, leave no record behind."""
+    model = make_pipeline(Records(), build())
+    for n_folds in (7, 8, 9):
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            with fused(n_jobs=4):
+                cross_validate(model, *iris, cv=n_folds)
+            warnings.warn("seen", UserWarning, stacklevel=1)
+        assert "seen" in [str(each.message) for each in found]
+
+
 BAD = {
     "max_memory": ["2 apples", "", 0, "0", -1],
-    "n_jobs": [0, 1.5, "two"],
-    "backend": ["threads", None],
+    "n_jobs": [0, 1.5, "two", True],
+    "backend": ["threads", None, ("loky", "dask")],
     "client": ["127.0.0.1:8786"],
 }
 
@@ -501,8 +528,16 @@ BAD = {
 )
 def test_bad_parameters(name, value):
     """The error names the parameter and shows the value."""
-    with pytest.raises(ValueError, match=f"'{name}' parameter of fused .* {value!r}"):
+    told = f"'{name}' parameter of fused .* {re.escape(repr(value))}"
+    with pytest.raises(ValueError, match=told):
         fused(**{name: value})
+
+
+def test_numbers_of_numpy(iris):
+    """Integers of NumPy's are taken."""
+    with fused(n_jobs=np.int64(1), max_memory=np.int32(10**9)) as fusion:
+        cross_validate(build(), *iris, cv=2)
+    assert fusion.report().n_fused == 2
 
 
 @pytest.mark.parametrize("memory", [10**9, "2GB", "1.5 GB", "500M", "64MiB", None])

@@ -247,6 +247,13 @@ def test_dask_without_a_client():
         fused(backend="dask")
 
 
+def test_dask_with_something_else():
+    """What is no client is refused by name."""
+    pytest.importorskip("distributed")
+    with pytest.raises(ValueError, match=r"'client' parameter of fused .* 'here:1'"):
+        fused(backend="dask", client="here:1")
+
+
 def test_dask_takes_the_current_client(iris, client):
     """Without client= the current one is used."""
     with client.as_current(), fused(backend="dask") as fusion:

@@ -5,10 +5,10 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
 
-from joblib.parallel import ParallelBackendBase
+from joblib.parallel import FallbackToBackend, ParallelBackendBase
 
 from skkeras_tune.fusion.coordinator import Coordinator
-from skkeras_tune.fusion.request import Call, current_task
+from skkeras_tune.fusion.request import Call
 
 
 class FusedBackend(ParallelBackendBase):
@@ -29,7 +29,7 @@ class FusedBackend(ParallelBackendBase):
         super().__init__(nesting_level=nesting_level)
         self._coordinator = coordinator
         self._call = Call()
-        self._dispatches = False
+        self.parallel: Any = None
 
     def effective_n_jobs(self, n_jobs: int) -> int:
         """Return how many tasks there may be in flight, whatever was asked for."""
@@ -38,35 +38,27 @@ class FusedBackend(ParallelBackendBase):
         return self._coordinator.max_tasks
 
     def configure(self, n_jobs: int = 1, parallel: Any = None, **_options: Any) -> int:
-        """Begin the calls of a Parallel."""
-        self.parallel = parallel
+        """Begin the calls of a Parallel, which is to have a backend of its own."""
+        if parallel is not self.parallel:
+            own = FusedBackend(self._coordinator, self.nesting_level)
+            own.parallel = parallel
+            raise FallbackToBackend(own)
         return self.effective_n_jobs(n_jobs)
 
     def start_call(self) -> None:
         """Begin to submit the tasks of one call."""
         self._call = Call()
-        if current_task() is None:
-            self._dispatches = True
-            self._coordinator.begin_dispatch()
+        self._coordinator.begin(self._call)
 
     @contextmanager
     def retrieval_context(self) -> Iterator[None]:
         """Let others run, and training begin: all tasks of the call are submitted."""
-        if current_task() is None:
-            self._end_dispatch()
+        with self._coordinator.read(self._call):
             yield
-        else:
-            with self._coordinator.leave_place(self._call):
-                yield
 
     def stop_call(self) -> None:
         """End a call, however it ended."""
-        self._end_dispatch()
-
-    def _end_dispatch(self) -> None:
-        if self._dispatches:
-            self._dispatches = False
-            self._coordinator.end_dispatch()
+        self._coordinator.end(self._call)
 
     def submit(
         self, func: Callable[[], Any], callback: Callable[[Any], Any] | None = None

@@ -2,7 +2,11 @@
 
 import os
 import re
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from numbers import Integral
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -11,6 +15,7 @@ import joblib
 from skkeras_tune.fusion.backend import FusedBackend
 from skkeras_tune.fusion.coordinator import Coordinator
 from skkeras_tune.fusion.report import FusionReport
+from skkeras_tune.fusion.request import current_task
 from skkeras_tune.fusion.sender import Sender
 from skkeras_tune.fusion.workers import WorkersName, open_workers
 
@@ -58,6 +63,8 @@ class fused:  # noqa: N801  a context, named as it reads
     (`engine_reason_`) run in Keras's loop, one at a time.
 
     An estimator fitted outside of joblib, in the body of the context, trains alone.
+    Within a task of another `fused`, that one goes on: its bounds hold, and its report
+    has the fits.
 
     With another `backend`, tasks still run here, with the steps before the network and
     the scoring. Only groups travel, each to one worker at a time; rows are sent to a
@@ -95,15 +102,14 @@ class fused:  # noqa: N801  a context, named as it reads
             sender = Sender(open_workers(backend, n_workers, client))
             n_cores = int(joblib.cpu_count())
             self._coordinator = Coordinator(n_cores, _MAX_TASKS, max_bytes, sender)
-        self._backend = FusedBackend(self._coordinator)
+        self._lock = threading.Lock()
+        self._n_entered = 0
+        self._here = _Here()
 
     def __enter__(self) -> Self:
-        # Tasks in threads save and restore the process's filters in any order.
-        self._filters = warnings.filters[:]
-        self._config = joblib.parallel_config(
-            backend=self._backend, n_jobs=self._coordinator.max_tasks
-        )
-        self._config.__enter__()
+        context = nullcontext() if current_task() is not None else self._fuse()
+        context.__enter__()
+        self._here.entered.append(context)
         return self
 
     def __exit__(
@@ -112,12 +118,37 @@ class fused:  # noqa: N801  a context, named as it reads
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._here.entered.pop().__exit__(kind, error, traceback)
+
+    @contextmanager
+    def _fuse(self) -> Iterator[None]:
+        """Let this thread's calls of joblib be fused."""
+        with self._lock:
+            if not self._n_entered:
+                # Tasks save and restore the process's filters, and who records
+                # warnings, in any order.
+                self._warnings = warnings.catch_warnings()
+                self._warnings.__enter__()
+            self._n_entered += 1
         try:
-            self._config.__exit__(kind, error, traceback)
+            with joblib.parallel_config(
+                backend=FusedBackend(self._coordinator),
+                n_jobs=self._coordinator.max_tasks,
+            ):
+                yield
         finally:
-            self._coordinator.close()
-            if warnings.filters != self._filters:
-                warnings.filters[:] = self._filters  # type: ignore[index]
+            self._leave()
+
+    def _leave(self) -> None:
+        """Leave nothing behind, unless it was entered more than once."""
+        with self._lock:
+            self._n_entered -= 1
+            if self._n_entered:
+                return
+            try:
+                self._coordinator.close()
+            finally:
+                self._warnings.__exit__(None, None, None)
 
     def report(self) -> FusionReport:
         """Return the groups so far, their sizes and times, and what kept fits apart.
@@ -130,21 +161,28 @@ class fused:  # noqa: N801  a context, named as it reads
         return self._coordinator.report
 
 
+class _Here(threading.local):
+    """What a thread has entered."""
+
+    def __init__(self) -> None:
+        self.entered: list[AbstractContextManager[None]] = []
+
+
 def _resolve_n_jobs(n_jobs: int | None) -> int:
     n_cores = int(joblib.cpu_count())
     if n_jobs is None:
         return n_cores
-    if n_jobs == 0 or not isinstance(n_jobs, int):
+    if n_jobs == 0 or not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool):
         message = (
             "The 'n_jobs' parameter of fused must be an int other than 0 or None. "
             f"Got {n_jobs!r} instead."
         )
         raise ValueError(message)
-    return n_jobs if n_jobs > 0 else max(1, n_cores + 1 + n_jobs)
+    return int(n_jobs) if n_jobs > 0 else max(1, n_cores + 1 + int(n_jobs))
 
 
-def _validate_backend(backend: str, client: Any) -> None:
-    if backend not in _BACKENDS:
+def _validate_backend(backend: Any, client: Any) -> None:
+    if not isinstance(backend, str) or backend not in _BACKENDS:
         message = (
             "The 'backend' parameter of fused must be a str among "
             f"{', '.join(map(repr, _BACKENDS))}. Got {backend!r} instead."

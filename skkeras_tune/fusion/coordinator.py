@@ -12,6 +12,9 @@ from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import joblib
+
+from skkeras_tune.fusion.dispatch import Dispatch
 from skkeras_tune.fusion.lanes import Batch, Job, plan_jobs, split_by_size
 from skkeras_tune.fusion.report import FusionReport
 from skkeras_tune.fusion.request import (
@@ -27,7 +30,7 @@ from skkeras_tune.training.deadline import train_until
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.plan import TrainingResult
 from skkeras_tune.training.slots import Outcome
-from skkeras_tune.training.trainer import use_trainer
+from skkeras_tune.training.trainer import ALONE, use_trainer
 
 
 class Coordinator:
@@ -65,8 +68,10 @@ class Coordinator:
         self._jobs: deque[Job] = deque()
         self._at_work: list[Job] = []
         self._threads: set[threading.Thread] = set()
-        self._awaited: set[Call] = set()
-        self._n_running = self._n_dispatching = self._n_busy = 0
+        self._dispatch = Dispatch()
+        #: Tasks that read the results of calls of their own.
+        self._readers: set[Task] = set()
+        self._n_running = self._n_busy = 0
 
     # --- what the backend calls
 
@@ -84,42 +89,35 @@ class Coordinator:
             self._advance()
         return task.future
 
-    def begin_dispatch(self) -> None:
-        """Hold back training: a thread outside of all tasks will submit some."""
-        with self._lock:
-            self._n_dispatching += 1
-
-    def end_dispatch(self) -> None:
-        """Let training begin."""
-        with self._lock:
-            self._n_dispatching -= 1
-            self._advance()
+    def begin(self, call: Call) -> None:
+        """Begin a call: outside of all tasks, training waits until it is read."""
+        if call.parent is None:
+            with self._lock:
+                self._dispatch.begin(call)
 
     @contextmanager
-    def leave_place(self, call: Call) -> Iterator[None]:
-        """Leave a task's place to others while it waits for the tasks of its call.
-
-        From the moment that these have ended it counts as running, though its thread
-        may take a while to notice: else training would begin without it.
-        """
+    def read(self, call: Call) -> Iterator[None]:
+        """Let others run, and training begin, while the results of a call are read."""
         task = call.parent
-        assert task is not None
         with self._lock:
-            self._awaited.add(call)
-            self._leave(task)
+            if task is None:
+                self._dispatch.read(call)
+                self._advance()
+            else:
+                task.read_calls.add(call)
+                self._readers.add(task)
+                self._leave(task)
         try:
             yield
         finally:
-            resumes = threading.Event()
-            with self._lock:
-                self._awaited.discard(call)
-                if task.has_place:
-                    resumes.set()
-                else:
-                    self._ready.append(resumes)
-                    self._advance()
-            resumes.wait()
-            task.has_place = True
+            if task is not None:
+                self._take_place(task, call)
+
+    def end(self, call: Call) -> None:
+        """End a call, however it ended."""
+        with self._lock:
+            self._dispatch.end(call)
+            self._advance()
 
     def _leave(self, task: Task) -> None:
         """Give a task's place to others, if it has one."""
@@ -127,13 +125,29 @@ class Coordinator:
         task.has_place = False
         self._advance()
 
+    def _take_place(self, task: Task, call: Call) -> None:
+        """Let a task that has read a call wait for a place, unless it reads others."""
+        resumes = threading.Event()
+        with self._lock:
+            task.read_calls.discard(call)
+            if task.read_calls or task.future.done():
+                return
+            self._readers.discard(task)
+            self._ready.append(resumes)
+            self._advance()
+        resumes.wait()
+        task.has_place = True
+
     def cancel(self, call: Call) -> None:
-        """Give up the tasks of a call; those that train end with the next epochs."""
+        """Give up the tasks of a call; those that train end with the next epochs.
+
+        Those of calls within its tasks end as cancelled when their turn comes: who
+        waits for them is to know.
+        """
         call.cancel()
         with self._lock:
             for queue in self._pending.values():
-                # Tasks of nested calls have to say that they are given up.
-                kept = [task for task in queue if not task.call.is_left]
+                kept = [task for task in queue if task.call is not call]
                 queue.clear()
                 queue.extend(kept)
             for request in [r for r in self._waiting if r.call.is_cancelled]:
@@ -157,6 +171,9 @@ class Coordinator:
 
     def close(self) -> None:
         """Wait until no thread is left, and let go of what was sent elsewhere."""
+        with self._lock:
+            self._dispatch.clear()
+            self._advance()
         self.join()
         if self._sender is not None:
             self._sender.close()
@@ -172,10 +189,9 @@ class Coordinator:
             if task.call.is_cancelled:
                 raise Cancelled
             self._waiting += requests
-            self._awaited = {c for c in self._awaited if c.parent is not task}
+            task.waits = True
             self._leave(task)
         wait.resumes.wait()
-        task.has_place = True
         if task.call.is_cancelled:
             raise Cancelled
         return _read_results([request.outcome for request in requests])
@@ -183,13 +199,18 @@ class Coordinator:
     def train_apart(
         self, reason: str, run: Callable[[], TrainingResult]
     ) -> TrainingResult:
-        """Run a training that no program can express, one at a time."""
+        """Run a training that no program can express, one at a time.
+
+        What its callbacks fit or call in parallel runs in this thread: others that are
+        to train apart hold their places until it ends.
+        """
         task = current_task()
         with self._apart:
             if task is not None and task.call.is_cancelled:
                 raise Cancelled
             self.report.apart[reason] += 1
-            return run()
+            with use_trainer(ALONE), joblib.parallel_config(backend="sequential"):
+                return run()
 
     # --- whose turn it is; all with the lock held
 
@@ -204,8 +225,8 @@ class Coordinator:
                 self._start(self._run, task)
             else:
                 break
-        is_busy = self._n_running or self._n_dispatching
-        if self._waiting and not (is_busy or any(c.is_settled for c in self._awaited)):
+        is_busy = self._n_running or self._dispatch
+        if self._waiting and not (is_busy or any(r.goes_on for r in self._readers)):
             self._begin_training()
 
     def _admit(self) -> Task | None:
@@ -299,7 +320,16 @@ class Coordinator:
         if not isinstance(outcome, TrainingResult):  # the fit fails, whatever others do
             request.wait.cancel()
         if not request.wait.n_open:
+            self._resume(request)
+
+    def _resume(self, request: Request) -> None:
+        """Let a fit go on: with a place, unless its task reads results meanwhile."""
+        task = request.task
+        task.waits, task.has_place = False, not task.read_calls
+        if task.has_place:
             self._ready.append(request.wait.resumes)
+        else:
+            request.wait.resumes.set()
 
     # --- threads
 
@@ -322,8 +352,8 @@ class Coordinator:
         finally:
             with self._lock:
                 task.call.end(task)
-                self._n_running -= 1
-                self._advance()
+                self._readers.discard(task)
+                self._leave(task)
 
     def _work(self) -> None:
         """Train one job after the other."""

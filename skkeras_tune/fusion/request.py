@@ -26,18 +26,16 @@ class Call:
     def __init__(self) -> None:
         self.parent = current_task()
         self.level: int = self.parent.call.level + 1 if self.parent else 0
+        self.thread = threading.get_ident()
         self.deadline = current_deadline()
         #: Tasks submitted that have not ended.
         self.n_open = 0
-        #: Whether nobody waits for its tasks, as somebody does where only those around
-        #: it have been given up.
-        self.is_left = False
-        self._has_failed = False
+        self._is_cancelled = self._has_failed = False
 
     @property
     def is_settled(self) -> bool:
-        """Whether who waits for its tasks goes on: all have ended, or one failed."""
-        return self.n_open == 0 or self._has_failed or self.is_left
+        """Whether who reads its results goes on: all have ended, or one failed."""
+        return self.n_open == 0 or self._has_failed or self._is_cancelled
 
     def end(self, task: "Task") -> None:
         """Count a task that has ended."""
@@ -48,11 +46,11 @@ class Call:
     def is_cancelled(self) -> bool:
         """Whether its tasks, or those around it, have been given up."""
         above = self.parent is not None and self.parent.call.is_cancelled
-        return self.is_left or above
+        return self._is_cancelled or above
 
     def cancel(self) -> None:
         """Give up the tasks of the call."""
-        self.is_left = True
+        self._is_cancelled = True
 
 
 class Task:
@@ -67,6 +65,19 @@ class Task:
         self._settings = read_thread_settings()
         #: Whether it counts as running: it does not while it waits.
         self.has_place = False
+        #: Whether it waits for training.
+        self.waits = False
+        #: Its own calls whose results it reads.
+        self.read_calls: set[Call] = set()
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it runs though it reads results, none of which it need wait for.
+
+        From the moment that its calls have ended it does, though its thread may take a
+        while to notice: else training would begin without it.
+        """
+        return not self.waits and all(call.is_settled for call in self.read_calls)
 
     def run(self) -> None:
         """Run the function, then the callback, which may submit the next task."""
@@ -81,7 +92,7 @@ class Task:
             self.future.set_exception(error)
         finally:
             _here.task = before
-        if self._done is not None and not self.call.is_left:
+        if self._done is not None:
             self._done(self.future)
 
 

@@ -202,7 +202,13 @@ class DaskWorkers:
 
     def __init__(self, n_workers: int | None, client: Any) -> None:
         distributed = import_optional("distributed", "fused(backend='dask')")
-        self._client = client or _find_client(distributed)
+        self._client = _find_client(distributed) if client is None else client
+        if not isinstance(self._client, distributed.Client):
+            message = (
+                "The 'client' parameter of fused must be a distributed.Client or None. "
+                f"Got {client!r} instead."
+            )
+            raise ValueError(message)
         self.n_workers = n_workers or max(1, sum(self._client.ncores().values()))
         self.lost = (
             distributed.KilledWorker,

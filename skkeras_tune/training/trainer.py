@@ -68,12 +68,12 @@ class Alone:
         return run()
 
 
-_ALONE = Alone()
+ALONE = Alone()
 
 
 def current_trainer() -> Trainer:
     """Return the trainer of this thread."""
-    trainer: Trainer = getattr(_here, "trainer", _ALONE)
+    trainer: Trainer = getattr(_here, "trainer", ALONE)
     return trainer
 
 
