@@ -1,5 +1,7 @@
 """Calls of joblib that nest and overlap within `fused` end as without."""
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -294,3 +296,21 @@ def test_an_error_within_searches_within_others(iris):
             return outer.fit(*iris)
 
     assert str(finish(search)) == "no score"
+
+
+# --- the end of the process
+
+ABANDONED = """
+import time, joblib
+from skkeras_tune import fused
+context = fused()
+context.__enter__()
+sleep = joblib.delayed(time.sleep)
+results = joblib.Parallel(return_as="generator")(sleep(600) for _ in range(4))
+"""
+
+
+def test_a_process_can_end_within_the_context():
+    """Tasks that its end has stopped are not waited for."""
+    done = subprocess.run([sys.executable, "-c", ABANDONED], timeout=120, check=False)
+    assert done.returncode == 0

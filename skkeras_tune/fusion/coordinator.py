@@ -160,10 +160,13 @@ class Coordinator:
             self._sender.give_up()
 
     def join(self) -> None:
-        """Wait until no thread is left."""
+        """Wait until no thread is left.
+
+        A thread that the end of the process has stopped is not waited for.
+        """
         while True:
             with self._lock:
-                threads = list(self._threads)
+                threads = [thread for thread in self._threads if thread.is_alive()]
             if not threads:
                 return
             for thread in threads:
