@@ -446,9 +446,10 @@ def test_an_error_that_is_raised_ends_the_call(iris):
 
 def test_an_error_ends_the_calls_within_other_tasks():
     """Tasks that wait for tasks of their own are told that these are given up."""
-    is_nested = threading.Event()
+    is_running, is_nested = threading.Event(), threading.Event()
 
     def fail():
+        is_running.set()
         is_nested.wait()
         raise ValueError("one of them")
 
@@ -458,6 +459,7 @@ def test_an_error_ends_the_calls_within_other_tasks():
             time.sleep(0.001)
 
     def nest():
+        is_running.wait()  # the tasks within take both places
         joblib.Parallel()(joblib.delayed(wait_for_the_end)() for _ in range(4))
 
     def run():
