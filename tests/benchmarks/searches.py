@@ -151,7 +151,7 @@ def search_pictures(side: str, epochs: int) -> Figures:
         return {"score": float(search.fit(X, y).best_score_)}
 
 
-def search_hyperband(side: str, max_epochs: int) -> Figures:
+def search_hyperband(side: str, max_epochs: int, factor: int = 3) -> Figures:
     """Search networks by Hyperband, 143 for 81 epochs, or train them all to the end.
 
     Both score the best epoch on a tenth of the rows, and no training is stopped before
@@ -169,7 +169,7 @@ def search_hyperband(side: str, max_epochs: int) -> Figures:
         "learning_rate": loguniform(3e-4, 3e-2),
         "l2": loguniform(1e-7, 1e-3),
     }
-    factor, seed = 3, 0
+    seed = 0
     if side == OURS:
         search = HyperbandSearchCV(
             estimator,
