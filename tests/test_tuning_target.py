@@ -85,7 +85,7 @@ def test_other_faults():
     ("y", "match"),
     [
         (np.array(["a", 1], object), r"Got str \('a'\), int \(1\) instead"),
-        ([b"a", b"b"], r"Got bytes_ \(np.bytes_\(b'b'\)\) instead"),
+        ([b"a", b"b"], r"Got bytes_ \(.*b'b'.*\) instead"),  # NumPy 1 shows less
         (pandas.Series(pandas.period_range("2020", periods=2, freq="D")), "Got Period"),
     ],
 )
