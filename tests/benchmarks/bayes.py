@@ -1,8 +1,10 @@
 """What a Bayesian search reaches that proposes eight settings at a time, or one.
 
-Run as ``python -m tests.benchmarks.bayes``.
+Run as ``python -m tests.benchmarks.bayes``, or with the name of an acquisition function
+such as ``gp_hedge``, by which scikit-optimize then proposes the eight.
 """
 
+import sys
 import time
 
 import numpy as np
@@ -23,8 +25,11 @@ SPACE = {
 }
 
 
-def search(n_iter: int, n_points: int, seed: int) -> tuple[NDArray[np.float64], float]:
+def search(
+    n_iter: int, n_points: int, seed: int, acq_func: str = ""
+) -> tuple[NDArray[np.float64], float]:
     """Return the best score after each setting, and the seconds."""
+    options = {"acq_func": acq_func, "n_initial_points": 10} if acq_func else None
     X, y = load_california()
     rows = np.random.default_rng(0).permutation(len(X))[:4000]
     model = KerasRegressor(epochs=20, batch_size=128, random_state=0)
@@ -34,6 +39,7 @@ def search(n_iter: int, n_points: int, seed: int) -> tuple[NDArray[np.float64], 
         SPACE,
         n_iter=n_iter,
         n_points=n_points,
+        optimizer_kwargs=options,
         cv=folds,
         refit=False,
         random_state=seed,
@@ -45,7 +51,7 @@ def search(n_iter: int, n_points: int, seed: int) -> tuple[NDArray[np.float64], 
     return np.maximum.accumulate(found.cv_results_["mean_test_score"]), seconds
 
 
-def main() -> None:
+def main(acq_func: str = "") -> None:
     """Print what each seed reaches, and the means with their standard errors."""
     after = [N_ITER, 3 * N_ITER // 2, 2 * N_ITER]
     names = [f"one by one, {N_ITER}", *(f"{N_POINTS} at a time, {n}" for n in after)]
@@ -54,7 +60,7 @@ def main() -> None:
     reached, curves = [], []
     for seed in SEEDS:
         one, seconds = search(N_ITER, 1, seed)
-        several, seconds_several = search(max(after), N_POINTS, seed)
+        several, seconds_several = search(max(after), N_POINTS, seed, acq_func)
         curves.append(several)
         reached.append([one[-1], *several[np.array(after) - 1]])
         scores = " | ".join(f"{score:.4f}" for score in reached[-1])
@@ -73,4 +79,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
