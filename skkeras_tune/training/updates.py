@@ -27,7 +27,7 @@ from skkeras_tune.training.arrays import (
 )
 from skkeras_tune.training.members import map_members
 from skkeras_tune.training.plan import NotCompilable
-from skkeras_tune.training.primitives import absolute, sqrt
+from skkeras_tune.training.primitives import absolute, rsqrt, sqrt
 
 Slots = dict[str, Any]
 Rows = tuple[Any, ...]
@@ -333,7 +333,7 @@ def _rmsprop(g: Any, slots: Slots, c: Mapping[str, Any], on: frozenset[str]) -> 
         average = c["rho"] * slots["average_gradient"] + c["1-rho"] * g
         new["average_gradient"] = average
         denominator = denominator - square(average)
-    increment = c["rate"] * g / sqrt(denominator + c["epsilon"])
+    increment = c["rate"] * g * rsqrt(denominator + c["epsilon"])
     if "momentum" in on:
         increment = c["momentum"] * slots["momentum"] + increment
         new["momentum"] = increment
@@ -342,14 +342,14 @@ def _rmsprop(g: Any, slots: Slots, c: Mapping[str, Any], on: frozenset[str]) -> 
 
 def _adagrad(g: Any, slots: Slots, c: Mapping[str, Any], on: frozenset[str]) -> Any:
     total = slots["accumulator"] + _square(g, slots)
-    return -c["rate"] * g / sqrt(total + c["epsilon"]), {"accumulator": total}
+    return -c["rate"] * g * rsqrt(total + c["epsilon"]), {"accumulator": total}
 
 
 def _adadelta(g: Any, slots: Slots, c: Mapping[str, Any], on: frozenset[str]) -> Any:
     rho, rest, epsilon = c["rho"], c["1-rho"], c["epsilon"]
     grad = rho * slots["accumulated_grad"] + rest * square(g)
     earlier = slots["accumulated_delta_var"]
-    delta = -sqrt(earlier + epsilon) * g / sqrt(grad + epsilon)
+    delta = -sqrt(earlier + epsilon) * g * rsqrt(grad + epsilon)
     deltas = rho * earlier + rest * square(delta)
     new = {"accumulated_grad": grad, "accumulated_delta_var": deltas}
     return c["rate"] * delta, new

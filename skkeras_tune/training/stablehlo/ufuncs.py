@@ -38,6 +38,7 @@ _OPERATIONS = {
     np.multiply: "stablehlo.multiply",
     np.negative: "stablehlo.negate",
     np.power: "stablehlo.power",
+    np.sqrt: "stablehlo.sqrt",
     np.subtract: "stablehlo.subtract",
     np.tanh: "stablehlo.tanh",
     np.true_divide: "stablehlo.divide",
