@@ -2,8 +2,8 @@
 
 XLA's bridge starts a compiler of its own for each Relu, Sqrt, Exp and the like that it
 meets in a graph, 5 ms each (TensorFlow 2.21 and before), and none for these, but for
-`rsqrt`. All of them have the values and the gradients of the functions they stand for, at zero too, and
-pass on what is not a number.
+`rsqrt`. All of them have the values and the gradients of the functions they stand for,
+at zero too, and pass on what is not a number.
 """
 
 from typing import Any
