@@ -9,44 +9,64 @@ from skkeras_tune import KerasRegressor
 from skkeras_tune.training.packing import Packing
 
 LARGE = (128, 128)
-SHAPES = {
-    "small": [(3, 5), (5,), (5, 1), (1,)],
-    "mixed": [(3, 128), (128,), LARGE, (128,), (130, 130), (1,)],
-    "large": [LARGE, (2, 2**14)],
+BLOCKS = {
+    "small": (((3, 5), (5,)), ((5, 1), (1,))),
+    "mixed": (((3, 128), (128,)), (LARGE, (128,)), ((128,),), ((130, 130), (1,))),
+    "large": ((LARGE,), ((2, 2**14),)),
 }
-ROWS = {"small": 1, "mixed": 3, "large": 2}
+#: How many rows there are, for one member and for several.
+ROWS = {"small": {1: 1, 64: 1}, "mixed": {1: 3, 64: 7}, "large": {1: 2, 64: 2}}
 
 
-def draw_weights(shapes, *first):
+def draw_weights(packing, *first):
     """Return weights in which no number comes twice."""
     draws = np.random.default_rng(0)
-    return [draws.normal(size=(*first, *shape)).astype("f") for shape in shapes]
+    return [draws.normal(size=(*first, *shape)).astype("f") for shape in packing.shapes]
 
 
-@pytest.mark.parametrize("name", SHAPES)
-def test_arrays_come_back(name):
+@pytest.mark.parametrize("n_members", [1, 64])
+@pytest.mark.parametrize("name", BLOCKS)
+def test_arrays_come_back(name, n_members):
     """One member's weights survive packing, and do not share memory with the rows."""
-    weights = draw_weights(SHAPES[name])
-    packing = Packing(tuple(SHAPES[name]))
+    packing = Packing(BLOCKS[name], n_members)
+    weights = draw_weights(packing)
     rows = packing.pack_arrays(weights)
-    assert len(rows) == ROWS[name]
+    assert len(rows) == ROWS[name][n_members]
     for before, after in zip(weights, packing.unpack_arrays(rows), strict=True):
         assert_array_equal(before, after)
         assert not any(np.shares_memory(after, row) for row in rows)
 
 
-@pytest.mark.parametrize("n_members", [1, 3])
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("n_members", [1, 64])
+@pytest.mark.parametrize("name", BLOCKS)
 def test_tensors_come_back(name, n_members):
     """Tensors of several members do too, in the rows that arrays of one stand in."""
-    weights = draw_weights(SHAPES[name], n_members)
-    packing = Packing(tuple(SHAPES[name]))
+    packing = Packing(BLOCKS[name], n_members)
+    weights = draw_weights(packing, n_members)
     rows = packing.pack([tf.constant(w) for w in weights])
     for before, after in zip(weights, packing.unpack(rows), strict=True):
         assert_array_equal(before, after)
     last = packing.pack_arrays([weight[-1] for weight in weights])
     for row, expected in zip(rows, last, strict=True):
         assert_array_equal(row[-1], expected)
+
+
+def test_a_small_kernel_ends_with_its_bias():
+    """The same rows hold the two as one; with more members fewer kernels are small."""
+    shapes = {
+        1: [(4, 128), (128, 128), (128,), (128,), (130, 130), (1,)],
+        64: [(3, 128), (128,), (128, 128), (128,), (128,), (130, 130), (1,)],
+    }
+    for n_members, expected in shapes.items():
+        packing = Packing(BLOCKS["mixed"], n_members)
+        assert packing.joined.shapes == expected
+        weights = draw_weights(packing)
+        rows = packing.pack_arrays(weights)
+        joined = packing.joined.unpack_arrays(rows)
+        if n_members == 1:
+            assert_array_equal(joined[0], [*weights[0], weights[1]])
+        for before, after in zip(rows, packing.joined.pack_arrays(joined), strict=True):
+            assert_array_equal(before, after)
 
 
 @pytest.mark.parametrize(

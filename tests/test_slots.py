@@ -233,11 +233,19 @@ def test_slots_are_filled_again():
     assert len({len(result.history["loss"]) for result in alone}) > 2
 
 
-def test_members_move_to_a_smaller_program(monkeypatch):
-    """When most have stopped, the others go on in fewer slots, as if alone."""
+@pytest.mark.parametrize("units", [3, 100])
+def test_members_move_to_a_smaller_program(units, monkeypatch):
+    """When most have stopped, the others go on in fewer slots, as if alone.
+
+    Kernels of 100 units have rows of their own, but not in the smaller program.
+    """
     monkeypatch.setattr(slots, "programs", ProgramCache())
     monkeypatch.setattr(ProgramCache, "build_seconds", 0.0)
-    plans = [replace(PLAN, epochs=epochs) for epochs in (24, 24, 24, 40)]
+    plan = vary_network(hidden_units=(units,))
+    stopping = StoppingRule("val_loss", 40, 0.0, True)
+    optimizer = vary_optimizer(learning_rate=0.001)
+    plan = replace(plan, compilation=optimizer, stopping=stopping)
+    plans = [replace(plan, epochs=epochs) for epochs in (24, 24, 24, 40)]
     ended = train_group([Member(plan, DATA) for plan in plans])
     assert [design.layout.members for design in slots.programs] == [4, 1]
     for here, plan in zip(ended, plans, strict=True):

@@ -68,6 +68,16 @@ def unpack_state(
     )
 
 
+def repack_state(
+    state: dict[str, Any], before: Design, after: Design
+) -> dict[str, Any]:
+    """Bring a state from one program to another that has the same room for weights."""
+    old, new = before.packing, after.packing
+    if old.groups == new.groups:
+        return state
+    return _move(state, lambda rows: new.pack_arrays(old.unpack_arrays(rows)), list)
+
+
 def _move(
     state: Mapping[str, Any],
     move_trained: Callable[[Rows], Rows],

@@ -6,9 +6,8 @@ from typing import Any
 from skkeras_tune.training.arrays import add_up, cast, reread, zeros_like
 from skkeras_tune.training.layers import TrainingPass
 from skkeras_tune.training.objective import Judge
-from skkeras_tune.training.packing import Packing
 from skkeras_tune.training.primitives import hash_bits
-from skkeras_tune.training.program import Design, Outcome, Program, State
+from skkeras_tune.training.program import Outcome, Program, State
 
 
 class MLPProgram(Program):
@@ -16,16 +15,12 @@ class MLPProgram(Program):
 
     judge: Judge
 
-    def __init__(self, design: Design) -> None:
-        super().__init__(design)
-        self._joined = Packing(tuple(design.network.joined_shapes))
-
     def differentiate(
         self, batch: State, places: Any, numbers: Any, moving: State
     ) -> tuple[tuple[Any, ...], Outcome]:
         """Return the gradients of the weights' rows, and what a batch came to."""
         network, mask = self.design.network, places[0]
-        trained = self._joined.unpack(moving["weights"])
+        trained = self.packing.joined.unpack(moving["weights"])
         training = self._begin_pass(mask, moving["counters"], numbers)
         called = network.forward(trained, moving["others"], batch["x"], training)
         share = self.share_rows(batch, places)
@@ -35,7 +30,7 @@ class MLPProgram(Program):
             gradient if add is None else gradient + add
             for gradient, add in zip(called.find_gradients(slope), slopes, strict=True)
         ]
-        rows = self._joined.pack(gradients)
+        rows = self.packing.joined.pack(gradients)
         if self.design.padded:
             rows = tuple(r * on for r, on in zip(rows, numbers["real"], strict=True))
         loss = add_up(losses * share, 1) + penalty
@@ -44,7 +39,7 @@ class MLPProgram(Program):
     def test(self, batch: State, places: Any, numbers: Any, moving: State) -> Outcome:
         """Return what a batch of held-out rows comes to."""
         network, others = self.design.network, moving["others"]
-        trained = self._joined.unpack(moving["weights"])
+        trained = self.packing.joined.unpack(moving["weights"])
         called = network.forward(trained, others, batch["x"], None)
         outputs, losses = self.find_losses(called.outputs, batch, numbers)
         loss = add_up(losses * self.share_rows(batch, places), 1)

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from skkeras_tune._compat import list_layers
 from skkeras_tune.training.nested import describe
+from skkeras_tune.training.packing import Block
 from skkeras_tune.training.plan import NotCompilable
 
 # Their weights are not all that decides what they compute.
@@ -63,6 +64,11 @@ class ModelShape:
     other_shapes: tuple[tuple[int, ...], ...]
     outputs: Any
     features: Any
+
+    @property
+    def blocks(self) -> list[Block]:
+        """Shapes of the trained weights that stand together: each alone."""
+        return [(shape,) for shape in self.trained_shapes]
 
 
 def read_shape(model: keras.Model, features: Any) -> ModelShape:

@@ -140,10 +140,12 @@ class Design:
         """Return what computes the losses and metrics."""
         return self.objective.build_judge(self.target, self.network.outputs)
 
-    @property
+    @cached_property
     def packing(self) -> Packing:
         """Where the trained weights stand."""
-        return Packing(tuple(self.network.trained_shapes))
+        # XLA alone makes a loop over a row of what else is an operation for each.
+        n_members = self.layout.members if self.machine == "xla" else 1
+        return Packing(tuple(self.network.blocks), n_members)
 
     @property
     def directions(self) -> dict[str, str]:

@@ -18,6 +18,7 @@ from skkeras_tune.training.costs import REPEATS
 from skkeras_tune.training.design import pad_members
 from skkeras_tune.training.group import Group
 from skkeras_tune.training.member import Member
+from skkeras_tune.training.member_state import repack_state
 from skkeras_tune.training.orders import Orders
 from skkeras_tune.training.plan import TrainingResult
 from skkeras_tune.training.program import RUNNING, STOPPED, Design, Machine, Program
@@ -172,7 +173,8 @@ class Slots:
     def _seat(self, new: list[Any], room: Design) -> None:
         """Give slots to those that go on and to new members."""
         size = room.layout.members
-        kept = self._read_states([p for p, s in enumerate(self._slots) if s])
+        before = self._read_states([p for p, s in enumerate(self._slots) if s])
+        kept = [repack_state(state, self._design, room) for state in before]
         seated = list(zip(self._running, kept, strict=True)) + new
         self._slots = [slot for slot, _ in seated]  # whatever fails from here on
         for (_, member), _ in new:

@@ -24,7 +24,7 @@ from skkeras_tune.training.arrays import (
     zeros_like,
 )
 from skkeras_tune.training.layers import Back, Dense, Hidden
-from skkeras_tune.training.packing import Shape, is_small
+from skkeras_tune.training.packing import Block, Shape
 from skkeras_tune.training.plan import NotCompilable
 from skkeras_tune.training.primitives import absolute
 
@@ -124,17 +124,23 @@ class StackedMLP:
         return (self.architecture.output_units,)
 
     @property
-    def trained_shapes(self) -> list[Shape]:
-        """Shape of each trained weight of one member."""
+    def blocks(self) -> list[Block]:
+        """Shapes of the trained weights of one member, each kernel with its bias."""
         shape, fan_in = self.architecture, self.architecture.n_inputs
-        shapes: list[Shape] = []
+        blocks: list[Block] = []
         for units in shape.hidden_units:
-            shapes += [(fan_in, units), (units,)]
-            shapes += [(units,), (units,)] if shape.normalization else []
+            scales: list[Block] = [((units,),)] * 2 if shape.normalization else []
+            blocks += [((fan_in, units), (units,)), *scales]
             fan_in = units
         if shape.wide and shape.hidden_units:
             fan_in += shape.n_inputs
-        return [*shapes, (fan_in, shape.output_units), (shape.output_units,)]
+        units = shape.output_units
+        return [*blocks, ((fan_in, units), (units,))]
+
+    @property
+    def trained_shapes(self) -> list[Shape]:
+        """Shape of each trained weight of one member."""
+        return [shape for block in self.blocks for shape in block]
 
     @property
     def n_weights(self) -> int:
@@ -149,20 +155,6 @@ class StackedMLP:
         units = self.architecture.hidden_units
         return [(width,) for width in units for _ in range(2)]
 
-    @property
-    def joined_shapes(self) -> list[Shape]:
-        """Shape of each trained weight as a program takes it.
-
-        A small kernel has its bias as its last row.
-        """
-        shapes = iter(self.trained_shapes)
-        joined: list[Shape] = []
-        for shape in shapes:
-            bias = [next(shapes)] if len(shape) == 2 else []
-            rows = [(shape[0] + 1, shape[1])] if bias else []
-            joined += rows if rows and is_small(rows[0]) else [shape, *bias]
-        return joined
-
     def forward(
         self, trained: Sequence[Any], others: Sequence[Any], x: Any, training: Any
     ) -> "Pass":
@@ -171,7 +163,8 @@ class StackedMLP:
         Parameters
         ----------
         trained : sequence of tensors of shape (P, ...)
-            In the shapes of `trained_shapes` or of `joined_shapes`.
+            In the shapes of `trained_shapes`, or small kernels with their bias as
+            their last row.
         others : sequence of tensors of shape (P, ...)
         x : tensor of shape (P, B, ...)
         training : TrainingPass or None
