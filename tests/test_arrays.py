@@ -37,6 +37,8 @@ CALLS = {
     "zero": (lambda x: x + arrays.zero(x), CUBE),
     "as_type_of": (lambda x: x + arrays.as_type_of(x, COUNTS[:, :1]), TABLE),
     "equal": (lambda x: arrays.equal(x, 0), COUNTS),
+    "add_up_each": (arrays.add_up_each, CUBE),
+    "add_up_each of rows": (arrays.add_up_each, TABLE),
     "both": (arrays.both, YES, CUBE < 1),
     "either": (arrays.either, YES, CUBE < -1),
     "neither": (arrays.neither, YES),

@@ -74,6 +74,17 @@ def add_up(x: Any, axis: int | Sequence[int], *, keepdims: bool = False) -> Any:
     return x.sum(axis if isinstance(axis, int) else tuple(axis), keepdims=keepdims)
 
 
+def add_up_each(x: Any) -> Any:
+    """Return the sum of each member's numbers, of an array of shape (P, ..., n).
+
+    The last axis goes by a product with ones: of all axes at once XLA adds up one
+    number after the other, and of all but the last many side by side.
+    """
+    columns = add_up(x, list(range(1, len(x.shape) - 1)))
+    ones = as_type_of(x, np.ones((*columns.shape, 1)))
+    return reshape(matmul(expand(columns, 1), ones), [-1])
+
+
 def any_of(x: Any) -> Any:
     """Tell whether any condition holds."""
     return x.any() if is_array(x) else tf.reduce_any(x)

@@ -15,7 +15,7 @@ from skkeras_tune._compat import mark_logits
 from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.training.activations import activate
 from skkeras_tune.training.arrays import (
-    add_up,
+    add_up_each,
     as_type_of,
     concat,
     reshape,
@@ -222,9 +222,9 @@ class StackedMLP:
         for weight, fan_in in zip(kernels, self._list_fan_ins(), strict=True):
             kernel = weight[:, :fan_in]
             if shape.l1:
-                total = total + l1 * add_up(absolute(kernel), [1, 2])
+                total = total + l1 * add_up_each(absolute(kernel))
             if shape.l2:
-                total = total + l2 * add_up(square(kernel), [1, 2])
+                total = total + l2 * add_up_each(square(kernel))
         return total
 
     def penalty_slopes(self, weights: list[Any], l1: Any, l2: Any) -> list[Any]:

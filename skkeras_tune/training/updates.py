@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from skkeras_tune._compat import fresh_names, name_optimizer_variables
 from skkeras_tune.frozen import FrozenObject
 from skkeras_tune.training.arrays import (
-    add_up,
+    add_up_each,
     cast,
     clip,
     expand,
@@ -292,10 +292,6 @@ def _spread(value: Any, like: Any) -> Any:
     return reshape(value, [-1] + [1] * (len(like.shape) - 1))
 
 
-def _sum_by_member(values: Any) -> Any:
-    return add_up(values, list(range(1, len(values.shape))))
-
-
 def clip_gradients(
     kind: str | None, gradients: list[Any], numbers: Mapping[str, Any]
 ) -> list[Any]:
@@ -306,7 +302,7 @@ def clip_gradients(
     if kind == "clipvalue":
         bounds = [_spread(limit, g) for g in gradients]
         return [clip(g, -b, b) for g, b in zip(gradients, bounds, strict=True)]
-    norms = [sqrt(_sum_by_member(square(g))) for g in gradients]
+    norms = [sqrt(add_up_each(square(g))) for g in gradients]
     if kind == "global_clipnorm":
         total = sqrt(sum(square(norm) for norm in norms))
         norms = [total] * len(gradients)
