@@ -1,11 +1,11 @@
 """What training takes, about: measured on two cores, for choosing between programs."""
 
 #: Seconds of a step, whatever it computes.
-STEP_SECONDS = 10e-6
+STEP_SECONDS = 5e-6
 #: Seconds of a step for each member, whatever its network.
-MEMBER_SECONDS = 2e-6
+MEMBER_SECONDS = 1e-6
 #: Seconds of a step for each weight and row of the batch, forwards and back.
-WEIGHT_ROW_SECONDS = 1e-10
+WEIGHT_ROW_SECONDS = 6e-11
 #: Seconds that another program takes to trace and compile, until one has been measured.
 PROGRAM_SECONDS = 0.5
 #: Seconds that compiling takes at least. A constant, so that the same training is run

@@ -236,13 +236,13 @@ class StackedMLP:
             if len(weight.shape) != 3:
                 slopes.append(None)
                 continue
-            # The last row of a joined kernel is the bias.
-            is_kernel = np.arange(weight.shape[1]) < next(sizes)
-            is_kernel = as_type_of(weight, is_kernel[:, np.newaxis])
             slope = 2 * l2 * weight if shape.l2 else zeros_like(weight)
             if shape.l1:
                 slope = slope + l1 * sign(weight)
-            slopes.append(slope * is_kernel)
+            is_kernel = np.arange(weight.shape[1]) < next(sizes)
+            if not is_kernel.all():  # the last row of a joined kernel is the bias
+                slope = slope * as_type_of(weight, is_kernel[:, np.newaxis])
+            slopes.append(slope)
         return slopes
 
     def _list_fan_ins(self) -> list[int]:
