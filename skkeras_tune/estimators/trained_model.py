@@ -17,6 +17,7 @@ from skkeras_tune.losses import to_probabilities
 from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.training.activations import takes_arrays
 from skkeras_tune.training.batches import count_rows, take_rows
+from skkeras_tune.training.blas import one_blas_thread
 from skkeras_tune.training.keras_models import (
     build_model,
     read_state,
@@ -35,9 +36,9 @@ from skkeras_tune.training.stacked_mlp import StackedMLP
 _MAX_BATCH_ROWS = 4096
 _MAX_BATCH_VALUES = 2**20
 # A network of more weights TensorFlow predicts sooner, on several cores.
-_FEW_WEIGHTS = 2**10
-# Multiplications of a product that OpenBLAS does not share out.
-_ONE_THREAD = 2**18
+_FEW_WEIGHTS = 2**14
+# Rows whose hidden outputs stay near the core.
+_NUMPY_ROWS = 1024
 
 
 class TrainedModel:
@@ -157,15 +158,11 @@ def _suits_numpy(network: StackedMLP) -> bool:
 def _predict_by_numpy(
     network: StackedMLP, weights: list[NDArray[Any]], x: NDArray[Any]
 ) -> NDArray[Any]:
-    """Return the outputs, of so few rows at a time that NumPy takes one thread.
-
-    Several would wait for each other in a loop where the cores are busy.
-    """
-    size = _ONE_THREAD // network.n_weights
-    with np.errstate(all="ignore"):
+    """Return the outputs, in one thread: several wait in a loop for busy cores."""
+    with np.errstate(all="ignore"), one_blas_thread():
         parts = [
-            network.predict(weights, x[np.newaxis, start : start + size])[0]
-            for start in range(0, len(x), size)
+            network.predict(weights, x[np.newaxis, start : start + _NUMPY_ROWS])[0]
+            for start in range(0, len(x), _NUMPY_ROWS)
         ]
     return np.concatenate(parts)
 

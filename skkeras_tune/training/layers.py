@@ -78,7 +78,7 @@ class Dense:
         self._x, self._kernel = x, weights[0]
         self.outputs = matmul(x, self._kernel)
         if not self._is_joined:
-            self.outputs = self.outputs + expand(weights[1], 1)
+            self.outputs += expand(weights[1], 1)
 
     def find_gradients(self, slope: Any) -> list[Any]:
         """Return the gradients of the weights, for that of the outputs."""

@@ -25,7 +25,7 @@ def relu(x: Any) -> Any:
 
     A `tf.maximum` that has no gradient at zero loses NaN in TensorFlow 2.18.
     """
-    return where(x <= 0, zero(x), x)
+    return np.maximum(x, 0) if is_array(x) else where(x <= 0, zero(x), x)
 
 
 def relu_gradient(outputs: Any, slope: Any) -> Any:
