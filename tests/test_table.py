@@ -126,6 +126,17 @@ def test_many_categories_without_a_target(frame):
         assert numbers.shape == (N_ROWS, 40)
 
 
+@pytest.mark.parametrize(("n_rows", "least"), [(80, 2), (500, 5), (3000, 10)])
+def test_what_is_rare_depends_on_the_rows(n_rows, least):
+    """A small table keeps what a few of its rows say; categories of fewer are one."""
+    sizes = [least, least, least - 1]
+    codes = np.repeat(["a", "b", "c", "d"], [*sizes, n_rows - sum(sizes)])
+    table = TablePreprocessor().fit(pandas.DataFrame({"code": codes}))
+    numbers = table.transform(pandas.DataFrame({"code": ["a", "b", "c", "d", "new"]}))
+    assert len(np.unique(numbers, axis=0)) == 4
+    assert (numbers[2] == numbers[4]).all()
+
+
 @pytest.mark.parametrize("kind", ["strings", "rare class", "floats", "column"])
 def test_targets_of_any_kind(frame, kind):
     """Labels, rare ones too, and numbers guide the encoding of categories."""

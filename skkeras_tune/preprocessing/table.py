@@ -1,7 +1,7 @@
 """`TablePreprocessor`: a data frame of any columns in, numbers for a network out."""
 
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skkeras_tune._compat import (
     Interval,
+    StrOptions,
     build_target_encoder,
     validate_parameter_constraints,
 )
@@ -64,8 +65,9 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
     ----------
     max_one_hot : int, default=40
         Up to so many categories are few.
-    min_frequency : int, default=10
-        A category with fewer rows is rare, in a column of few categories.
+    min_frequency : int or "auto", default="auto"
+        A category with fewer rows is rare, in a column of few categories. "auto" is a
+        hundredth of the rows, but from 2 to 10.
     random_state : int, default=0
         Decides the folds of cross-fitting.
 
@@ -112,12 +114,16 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "max_one_hot": [_AT_LEAST_ONE],
-        "min_frequency": [_AT_LEAST_ONE],
+        "min_frequency": [_AT_LEAST_ONE, StrOptions({"auto"})],
         "random_state": [Interval(Integral, 0, None, closed="left")],
     }
 
     def __init__(
-        self, *, max_one_hot: int = 40, min_frequency: int = 10, random_state: int = 0
+        self,
+        *,
+        max_one_hot: int = 40,
+        min_frequency: int | Literal["auto"] = "auto",
+        random_state: int = 0,
     ) -> None:
         self.max_one_hot = max_one_hot
         self.min_frequency = min_frequency
@@ -179,7 +185,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
         self.columns_ = read_columns(X, self.max_one_hot)
         validate_data(self, X, skip_check_array=True)
         target = _encode_target(y)
-        self.transformer_ = self._build(self.columns_, target)
+        self.transformer_ = self._build(self.columns_, target, len(X))
         numbers: NDArray[np.float64] = self.transformer_.fit_transform(X, target)
         return numbers
 
@@ -242,7 +248,9 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
             ),
         )
 
-    def _build(self, columns: list[Column], target: Any) -> ColumnTransformer:
+    def _build(
+        self, columns: list[Column], target: Any, n_rows: int
+    ) -> ColumnTransformer:
         many = list_places(columns, "many categories")
         numbers = list_places(
             columns, "number", "number in text", "boolean", "duration"
@@ -252,10 +260,10 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
             ("dates", _build_dates(), list_places(columns, "date")),
             (
                 "few",
-                self._build_one_hot(None),
+                self._build_one_hot(None, n_rows),
                 list_places(columns, "few categories"),
             ),
-            ("many", self._build_many(target), many),
+            ("many", self._build_many(target, n_rows), many),
             (
                 "missing",
                 make_pipeline(
@@ -273,20 +281,23 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
         read = FunctionTransformer(to_numbers, feature_names_out="one-to-one")
         return make_pipeline(read, *build_number_steps())
 
-    def _build_one_hot(self, max_categories: int | None) -> Pipeline:
+    def _build_one_hot(self, max_categories: int | None, n_rows: int) -> Pipeline:
+        least = self.min_frequency
+        if least == "auto":
+            least = min(max(n_rows // 100, 2), 10)
         return make_pipeline(
             FunctionTransformer(_to_categories, feature_names_out="one-to-one"),
             OneHotEncoder(
                 handle_unknown="infrequent_if_exist",
-                min_frequency=self.min_frequency,
+                min_frequency=least,
                 max_categories=max_categories,
                 sparse_output=False,
             ),
         )
 
-    def _build_many(self, target: Any) -> Pipeline:
+    def _build_many(self, target: Any, n_rows: int) -> Pipeline:
         if target is None:
-            return self._build_one_hot(self.max_one_hot)
+            return self._build_one_hot(self.max_one_hot, n_rows)
         kind = "continuous"
         if target.dtype.kind in "iu":
             kind = "binary" if len(np.unique(target)) == 2 else "multiclass"
