@@ -15,7 +15,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from skkeras_tune import KerasClassifier, best_params, optional, results_frame
+from skkeras_tune import (
+    EnsembleClassifier,
+    KerasClassifier,
+    SearchDisplay,
+    best_params,
+    optional,
+    results_frame,
+)
 from tests.searches import (
     Fragile,
     X,
@@ -93,6 +100,21 @@ def test_duplicates_of_any_kind():
     assert len(best_params(search, 9)) == 2
     search.cv_results_["params"] = [{"p": priors}, {"p": priors.copy()}, {"p": (1, 2)}]
     assert len(best_params(search, 9)) == 2
+
+
+def test_ensembles_show_their_search(grid):
+    """What a search is asked for, an ensemble made of it is asked for alike."""
+    search = GridSearchCV(LogisticRegression(), {"C": STRENGTHS}, cv=3)
+    ensemble = EnsembleClassifier(search, n_best=2).fit(X, y)
+    assert best_params(ensemble, 4) == best_params(grid, 4)
+    shown = results_frame(ensemble).filter(regex="rank|C|mean_score")
+    expected = results_frame(grid).filter(regex="rank|C|mean_score")
+    pd.testing.assert_frame_equal(shown, expected)
+    drawn = SearchDisplay.from_search(ensemble)
+    assert list(drawn.params) == list(grid.cv_results_["params"])
+    unfitted = EnsembleClassifier(search)
+    with pytest.raises(NotFittedError, match="EnsembleClassifier has no cv_results_"):
+        best_params(unfitted, 1)
 
 
 def test_searches_that_are_not_fitted():

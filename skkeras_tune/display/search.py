@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skkeras_tune.display.panels import make_axes
-from skkeras_tune.search.results import read_results, resolve_metric
+from skkeras_tune.search.results import find_search, read_results, resolve_metric
 
 Kind = Literal["progress", "parameters"]
 
@@ -99,7 +99,7 @@ class SearchDisplay:
         Parameters
         ----------
         search : fitted search
-            Any search with scikit-learn's ``cv_results_``.
+            Any search with scikit-learn's ``cv_results_``, or an ensemble made of one.
         kind : {"progress", "parameters"}, default="progress"
             Scores in the order of trial, or over the parameters; see `plot`.
         parameters : str or sequence of str, default=None
@@ -126,6 +126,7 @@ class SearchDisplay:
         ImportError
             If matplotlib is not installed.
         """
+        search = find_search(search)
         results = read_results(search)
         metric = resolve_metric(search, metric)
         scoring = getattr(search, "scoring", None)

@@ -38,7 +38,7 @@ def best_params(
     Parameters
     ----------
     search : fitted search
-        Any search with scikit-learn's ``cv_results_``.
+        Any search with scikit-learn's ``cv_results_``, or an ensemble made of one.
     n : int
         How many settings. When the search has fewer, all are returned.
     metric : str, default=None
@@ -82,6 +82,7 @@ def best_params(
         message = f"n must be an int of at least 1. Got {n!r} instead."
         raise ValueError(message)
     _validate_factor(refit_full)
+    search = find_search(search)
     rows = list_best_rows(search, int(n), metric=metric)
     results = read_results(search)
     settings = [dict(results["params"][row]) for row in rows]
@@ -121,6 +122,12 @@ def list_best_rows(search: Any, n: int, *, metric: str | None = None) -> list[in
     settings = [_without(results["params"][row], resource) for row in order]
     distinct = _list_distinct(settings)
     return [order[place] for place, _ in zip(distinct, range(n), strict=False)]
+
+
+def find_search(model: Any) -> Any:
+    """Return the search that an ensemble is made of, or what is no ensemble itself."""
+    search = getattr(model, "search_", None)
+    return model if search is None else search
 
 
 def read_results(search: Any) -> dict[str, Any]:
@@ -231,7 +238,7 @@ def results_frame(
     Parameters
     ----------
     search : fitted search
-        Any search with scikit-learn's ``cv_results_``.
+        Any search with scikit-learn's ``cv_results_``, or an ensemble made of one.
     metric : str, default=None
         Which of several scores decides the order. None is the one that the search
         refits by.
@@ -279,6 +286,7 @@ def results_frame(
     0             2        0.00001
     """
     pandas = import_optional("pandas", "results_frame")
+    search = find_search(search)
     results = read_results(search)
     metric = resolve_metric(search, metric)
     order = order_rows(results, metric)
