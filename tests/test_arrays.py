@@ -39,6 +39,7 @@ CALLS = {
     "equal": (lambda x: arrays.equal(x, 0), COUNTS),
     "add_up_each": (arrays.add_up_each, CUBE),
     "add_up_each of rows": (arrays.add_up_each, TABLE),
+    "add_up_each of numbers": (arrays.add_up_each, TABLE[:, 0]),
     "both": (arrays.both, YES, CUBE < 1),
     "either": (arrays.either, YES, CUBE < -1),
     "neither": (arrays.neither, YES),
@@ -58,6 +59,13 @@ CALLS = {
     "is_missing": (primitives.is_missing, CUBE * [np.nan, 1, 2, 3]),
     "crossentropy": (primitives.binary_crossentropy, np.abs(CUBE) % 1, CUBE * 20),
 }
+
+
+@pytest.mark.parametrize("array", [CUBE, TABLE, TABLE[:, 0]])
+def test_each_member_has_its_sum(array):
+    """All axes but the first are added up, if there are any."""
+    expected = array.reshape(len(array), -1).sum(1)
+    assert_allclose(arrays.add_up_each(array), expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", CALLS)

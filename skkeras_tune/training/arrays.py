@@ -75,14 +75,15 @@ def add_up(x: Any, axis: int | Sequence[int], *, keepdims: bool = False) -> Any:
 
 
 def add_up_each(x: Any) -> Any:
-    """Return the sum of each member's numbers, of an array of shape (P, ..., n).
+    """Return the sum of each member's numbers, of an array of shape (P, ...).
 
     The last axis goes by a product with ones: of all axes at once XLA adds up one
     number after the other, and of all but the last many side by side.
     """
     columns = add_up(x, list(range(1, len(x.shape) - 1)))
-    ones = as_type_of(x, np.ones((*columns.shape, 1)))
-    return reshape(matmul(expand(columns, 1), ones), [-1])
+    columns = reshape(columns, [x.shape[0], 1, -1])
+    ones = as_type_of(x, np.ones((x.shape[0], columns.shape[2], 1)))
+    return reshape(matmul(columns, ones), [-1])
 
 
 def any_of(x: Any) -> Any:
