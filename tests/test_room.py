@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from keras.callbacks import EarlyStopping
 from scipy.stats import loguniform
 from sklearn.model_selection import GridSearchCV, KFold
 
@@ -10,6 +11,7 @@ from skkeras_tune import HyperbandSearchCV, KerasRegressor, fused
 from skkeras_tune.training.design import join_designs
 from skkeras_tune.training.group import Group
 from skkeras_tune.training.member import Member
+from skkeras_tune.training.plan import StoppingRule
 from skkeras_tune.training.program_cache import ProgramCache
 from skkeras_tune.training.room import choose_design, count_steps, list_rooms
 from tests.test_keras_loop import DATA, DROPPING, PLAN
@@ -110,10 +112,10 @@ def test_the_lanes_of_a_group_share_a_program(programs):
 
 @pytest.mark.parametrize(
     ("lengths", "n_slots", "n_steps"),
-    [([5], 3, 5), ([1, 1, 4], 2, 4), ([3, 3, 3], 2, 6), ([2, 2, 2, 9], 1, 15)],
+    [([5], 3, 5), ([4, 1, 1], 2, 4), ([3, 3, 3], 2, 6), ([2, 2, 2, 9], 1, 15)],
 )
-def test_the_longest_begins_first(lengths, n_slots, n_steps):
-    """Members take the slot that is free first, the longest before the others."""
+def test_members_take_the_slot_that_is_free_first(lengths, n_slots, n_steps):
+    """Each begins where it can the soonest, in the order in which they come."""
     assert count_steps(lengths, n_slots) == n_steps
 
 
@@ -140,6 +142,45 @@ def test_more_slots_than_gain_anything_are_not_taken():
     assert choose([100] * 64, units=5000) == 8
     assert choose([100] * 6, units=5000) == 6
     assert choose([100] * 64) > 16
+
+
+def stop_after(n_waited, **changes):
+    """Return a plan that stops when so many epochs were no better."""
+    rule = StoppingRule("val_loss", n_waited, 0.0, True)
+    return replace(PLAN, epochs=100, stopping=rule, **changes)
+
+
+def test_who_may_stop_early_is_expected_to():
+    """Sooner with little patience, and the sooner the longer nothing was better."""
+    unstopped = replace(PLAN, epochs=100, stopping=None)
+    assert Member(unstopped, DATA).expect_epochs() == 100
+    assert Member(stop_after(100), DATA).expect_epochs() == 100
+    patient, hasty = (Member(stop_after(n), DATA) for n in (50, 9))
+    assert 50 < patient.expect_epochs() < 100
+    assert 10 < hasty.expect_epochs() < 50
+    assert 5 < hasty.expect_epochs(n_waited=5) < hasty.expect_epochs()
+
+
+def test_a_callback_that_stops_early_counts_too():
+    """Keras's own rule is as good a reason to expect an end."""
+    callbacks = [EarlyStopping(monitor="loss", patience=9)]
+    plan = replace(PLAN, epochs=100, stopping=None)
+    member = Member(plan, DATA, callbacks=callbacks)
+    assert member.expect_epochs() == Member(stop_after(9), DATA).expect_epochs()
+
+
+def test_wide_networks_that_stop_at_different_times_train_in_few_slots(programs):
+    """Others follow where one has stopped; many slots would stand empty at the end."""
+    wide = replace(PLAN.network, hidden_units=(1000, 1000))
+    plans = [stop_after(9, seed=seed, network=wide) for seed in range(6)]
+    same = [replace(plan, stopping=None) for plan in plans]
+    sizes = [
+        Group([Member(plan, DATA) for plan in group])
+        .choose_room(6, programs)
+        .layout.members
+        for group in (plans, same)
+    ]
+    assert sizes == [1, 6]
 
 
 def test_a_slow_machine_takes_longer_for_both(programs):

@@ -240,7 +240,7 @@ def test_members_move_to_a_smaller_program(units, monkeypatch):
     Kernels of 100 units have rows of their own, but not in the smaller program.
     """
     monkeypatch.setattr(slots, "programs", ProgramCache())
-    monkeypatch.setattr(ProgramCache, "build_seconds", 0.0)
+    monkeypatch.setattr(ProgramCache, "real_build_seconds", 0.0)
     plan = vary_network(hidden_units=(units,))
     stopping = StoppingRule("val_loss", 40, 0.0, True)
     optimizer = vary_optimizer(learning_rate=0.001)
@@ -261,7 +261,7 @@ def test_a_smaller_group_begins_in_a_program_that_there_is(monkeypatch):
     assert [design.layout.members for design in slots.programs] == [4]
     for here, plan in zip(ended, plans, strict=False):
         assert_same(here, train_alone(plan, DATA))
-    monkeypatch.setattr(ProgramCache, "build_seconds", 0.0)
+    monkeypatch.setattr(ProgramCache, "real_build_seconds", 0.0)
     train_group([Member(plan, DATA) for plan in plans[:2]])
     assert 2 in [design.layout.members for design in slots.programs]
 

@@ -10,7 +10,7 @@ from skkeras_tune.fusion.request import Request
 from skkeras_tune.training.costs import STEP_SECONDS, estimate_member
 from skkeras_tune.training.design import join_designs, pad_members
 from skkeras_tune.training.formula_program import find_formulas
-from skkeras_tune.training.group import Group
+from skkeras_tune.training.group import Group, spread_steps
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.rescue import train_group
 from skkeras_tune.training.room import estimate_room, list_rooms
@@ -48,14 +48,14 @@ def split_by_size(requests: Sequence[Request]) -> list[list[Request]]:
 
 def _count_products(request: Request) -> float:
     member = request.member
-    return float(member.n_steps * member.n_weights * member.design.layout.batch)
+    return float(member.expected_steps * member.n_weights * member.design.layout.batch)
 
 
 def _estimate(requests: Sequence[Request]) -> float:
     """Return the seconds that one lane trains them, and finds a program to do so."""
     members = [request.member for request in requests]
     n_batches = max(member.n_batches for member in members)
-    lengths = [n_batches * member.epochs_left for member in members]
+    lengths = spread_steps(members, n_batches)
     n_busy = math.ceil(sum(lengths) / max(lengths))
     designs = [member.design for member in members]
     own = join_designs(designs, pad_members(n_busy), ())
@@ -83,7 +83,7 @@ class Batch:
     def estimate_seconds(self) -> float:
         """Return about how long one lane trains them."""
         members = self._requests
-        n_steps = max(member.n_steps for member in members)
+        n_steps = max(member.expected_steps for member in members)
         seconds = (estimate_member(m.n_weights, m.design.layout.batch) for m in members)
         return n_steps * (STEP_SECONDS + sum(seconds))
 

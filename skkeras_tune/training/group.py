@@ -1,5 +1,6 @@
 """Members of one kind: their rows joined, and who of them still waits for a slot."""
 
+import math
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -12,6 +13,30 @@ from skkeras_tune.training.pooling import pool_arrays
 from skkeras_tune.training.program import Design
 from skkeras_tune.training.program_cache import ProgramCache
 from skkeras_tune.training.room import choose_design, choose_machine, find_room
+
+# Its first multiples, however many, lie evenly between 0 and 1 without their integers.
+_GOLDEN = (5**0.5 - 1) / 2
+
+
+def spread_steps(members: Sequence[Member], n_batches: int = 0) -> list[int]:
+    """Return about how many steps each still trains: some stop earlier than others.
+
+    The lengths lie between the quartiles, since the folds of a candidate stop at about
+    the same time.
+
+    Parameters
+    ----------
+    members : sequence of Member
+    n_batches : int, default=0
+        Steps of an epoch at least.
+    """
+    quantiles = [(1 + 2 * (i * _GOLDEN % 1)) / 4 for i in range(1, len(members) + 1)]
+    return [
+        math.ceil(
+            member.expect_epochs(quantile=quantile) * max(member.n_batches, n_batches)
+        )
+        for member, quantile in zip(members, quantiles, strict=True)
+    ]
 
 
 class Group:
@@ -82,14 +107,16 @@ class Group:
         """
         with self._lock:
             if self._room is None:
-                lengths = [member.n_steps for _, member in self._waiting]
+                waiting = [member for _, member in self._waiting]
+                lengths = spread_steps(waiting)
                 own = choose_design(self.join, lengths, self.n_lanes, most_slots)
                 room, is_new = own, True
                 if self._shares:
                     room = find_room(own, lengths, self.n_lanes, programs)
                     is_new = room not in programs
                 if is_new and self._may_interpret and find_formulas(own) is not None:
-                    room = choose_machine(own, lengths, self._n_times)
+                    most = [member.n_steps for member in waiting]
+                    room = choose_machine(own, most, self._n_times)
                 self._room = room
             return self._room
 

@@ -19,6 +19,7 @@ from skkeras_tune.randomness import derive_seed
 from skkeras_tune.training.batches import count_batches
 from skkeras_tune.training.callback_replay import CallbackReplay
 from skkeras_tune.training.callbacks import find_stopping, raise_diverged
+from skkeras_tune.training.costs import expect_epochs
 from skkeras_tune.training.deadline import current_deadline
 from skkeras_tune.training.design import (
     CompiledPlan,
@@ -146,6 +147,27 @@ class Member:
     def n_steps(self) -> int:
         """Steps that it still trains at most."""
         return self.epochs_left * self.n_batches
+
+    def expect_epochs(self, n_waited: int = 0, quantile: float = 0.5) -> float:
+        """Return about how many epochs it still trains, since it may stop early.
+
+        Parameters
+        ----------
+        n_waited : int, default=0
+            Epochs for which its own rule has seen nothing better.
+        quantile : float, default=0.5
+            How late it is to stop, among its like.
+        """
+        stops_early = keras.callbacks.EarlyStopping
+        rules = [c for c in self._callbacks if isinstance(c, stops_early)]
+        patience = [rule.patience for rule in (self.plan.stopping, *rules) if rule]
+        least = min([self.epochs_left, *(n + 1 - n_waited for n in patience)])
+        return expect_epochs(max(least, 1), self.epochs_left, quantile)
+
+    @property
+    def expected_steps(self) -> int:
+        """About how many steps it still trains."""
+        return math.ceil(self.expect_epochs() * self.n_batches)
 
     @property
     def n_weights(self) -> int:

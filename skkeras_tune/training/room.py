@@ -55,7 +55,7 @@ def choose_design(
     join : callable
         Returns the design that just holds the members, with so many slots.
     lengths : sequence of int
-        Steps that each member trains at most.
+        Steps that each member trains.
     n_lanes : int
         How many such programs train them at a time.
     most_slots : int
@@ -95,7 +95,7 @@ def choose_machine(own: Design, lengths: Sequence[int], n_times: int) -> Design:
     own : Design
         One that NumPy can run.
     lengths : sequence of int
-        Steps that each member trains at most.
+        Steps that each member trains.
     n_times : int
         How often the like may be trained in this process: it is compiled once.
     """
@@ -115,7 +115,7 @@ def choose_smaller_room(
         In which they are now.
     n_members : int
     seconds : float
-        That they still take there at most.
+        That they still take there, as far as one can tell.
     programs : ProgramCache
     """
     n_slots = room.layout.members
@@ -134,10 +134,10 @@ def choose_smaller_room(
         and n_members <= other.layout.members <= n_slots // 2
     ]
     best = min(known, key=lambda other: other.layout.members, default=None)
-    for other, cost in ((best, 0.0), (own, programs.build_seconds)):
+    for other, cost in ((best, 0.0), (own, programs.real_build_seconds)):
         if other is not None:
             saved = seconds * (1 - other.layout.members / n_slots)
-            if saved > 2 * cost:  # some may stop before
+            if saved > cost:
                 return other
     return room
 
@@ -151,9 +151,9 @@ def resize(room: Design, n_members: int) -> Design:
 
 
 def count_steps(lengths: Iterable[int], n_slots: int) -> int:
-    """Return how many steps so many slots take, the longest member first."""
+    """Return how many steps so many slots take, one member after the other."""
     slots = [0] * n_slots
-    for length in sorted(lengths, reverse=True):
+    for length in lengths:
         heapq.heapreplace(slots, slots[0] + length)
     return max(slots)
 

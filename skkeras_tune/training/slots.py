@@ -30,6 +30,8 @@ Outcome = TrainingResult | BaseException
 Pulse = Callable[["Slots"], None]
 
 _FIRST_EPOCHS = 8
+# A call takes some milliseconds besides.
+_CALL_SECONDS = 0.1
 _MAX_SLOTS = 64
 # The weights, their gradients, the best ones, and what optimizers keep.
 _COPIES = 6
@@ -166,9 +168,16 @@ class Slots:
         """Return the design to go on with: a smaller one when nobody waits."""
         if self._group.n_waiting or not self._running:
             return self._group.choose_room(self.n_slots, programs)
-        left = max(member.epochs_left for member in self.members)
-        seconds = left * self._epoch_seconds
+        seconds = self._expect_epochs() * self._epoch_seconds
         return choose_smaller_room(self._design, len(self._running), seconds, programs)
+
+    def _expect_epochs(self) -> float:
+        """Return about how many epochs those that have begun still train."""
+        waits = np.zeros(len(self._slots), np.int32)
+        if "wait" in self._state:
+            waits = self._state["wait"].numpy()
+        pairs = zip(self._slots, waits.tolist(), strict=True)
+        return max(slot[1].expect_epochs(wait) for slot, wait in pairs if slot)
 
     def _seat(self, new: list[Any], room: Design) -> None:
         """Give slots to those that go on and to new members."""
@@ -232,7 +241,7 @@ class Slots:
         with self._drawing_ahead(n_epochs):
             values = self._call(run)
         yield from self._take_ended(values)
-        self._n_epochs = 2 * n_epochs
+        self._n_epochs = min(2 * n_epochs, self._count_epochs_of_a_call())
 
     def _drawing_ahead(self, n_epochs: int) -> AbstractContextManager[None]:
         """Let another core draw what the next calls visit, if one is idle."""
@@ -240,6 +249,10 @@ class Slots:
         most = self._design.layout.epochs if is_idle else 0
         epochs = range(n_epochs, n_epochs + most)
         return self._orders.drawn_ahead(self.members, epochs)
+
+    def _count_epochs_of_a_call(self) -> int:
+        """Return how many epochs are worth a call: in a longer one empty slots wait."""
+        return max(1, int(_CALL_SECONDS / (self._epoch_seconds or np.inf)))
 
     def _count_epochs_in_time(self) -> int:
         """Return how many epochs end before the next deadline, at least one."""
