@@ -542,7 +542,9 @@ def test_numbers_of_numpy(iris):
     assert fusion.report().n_fused == 2
 
 
-@pytest.mark.parametrize("memory", [10**9, "2GB", "1.5 GB", "500M", "64MiB", None])
+@pytest.mark.parametrize(
+    "memory", [10**9, 1e17, "1e9", "2GB", "1.5 GB", "500M", "64MiB", None]
+)
 def test_ways_to_give_memory(memory, iris):
     """Numbers of bytes and their usual short forms are taken."""
     with fused(max_memory=memory, n_jobs=1) as fusion:

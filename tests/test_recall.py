@@ -393,6 +393,18 @@ def test_no_memory(iris, trainings, memory):
     assert len(trainings) == 2
 
 
+@pytest.mark.parametrize("name", ["", "file", "file/folder"])
+def test_no_folder_to_write_in(iris, tmp_path, monkeypatch, name):
+    """What cannot hold results is refused by name, before anything is trained."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    model = KerasClassifier(**QUICK, memory=name)
+    message = f"The 'memory' parameter of KerasClassifier must be.* Got {name!r}"
+    with pytest.raises(ValueError, match=message):
+        model.fit(*iris)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_estimators_with_a_memory_are_copied(iris, tmp_path, trainings):
     """A clone and a pickle of an estimator share its memory."""
     memory = joblib.Memory(str(tmp_path), verbose=0)

@@ -406,6 +406,10 @@ def test_hyperband(flowers):
         ({"estimator": 3}, "The 'estimator' parameter of tune must be"),
         ({"memory": "folder"}, "The 'memory' parameter of tune needs an int"),
         ({"memory": 3}, "The 'memory' parameter of tune must be"),
+        (
+            {"memory": __file__, "random_state": 0},
+            "The 'memory' parameter of tune must be a folder that can be written",
+        ),
         ({"estimator": LogisticRegression()}, "Got none in LogisticRegression"),
         (
             {"estimator": KerasClassifier(lambda: None)},

@@ -238,9 +238,13 @@ def resolve_batch_size(batch_size: int | None, n_rows: int) -> int:
 
 
 def resolve_store(memory: Any, random_state: Any, caller: str) -> ResultStore | None:
-    """Return where results are kept, or None where none would be found again."""
-    if isinstance(memory, os.PathLike):
-        memory = os.fspath(memory)
+    """Return where results are kept, or None where none would be found again.
+
+    Raises
+    ------
+    ValueError
+        If `memory` names no folder that can be written.
+    """
     if memory is None or getattr(memory, "store_backend", memory) is None:
         return None
     if random_state is None:
@@ -251,4 +255,27 @@ def resolve_store(memory: Any, random_state: Any, caller: str) -> ResultStore | 
             stacklevel=5,  # the caller of fit
         )
         return None
-    return ResultStore(check_memory(memory))
+    return ResultStore(open_memory(memory, caller))
+
+
+def open_memory(memory: Any, caller: str) -> Any:
+    """Return a memory for the name of a folder, which is made; others as they are.
+
+    Raises
+    ------
+    ValueError
+        If the folder cannot be written.
+    """
+    if not isinstance(memory, str | os.PathLike):
+        return check_memory(memory)
+    folder = os.fspath(memory)
+    try:
+        if not folder:
+            raise FileNotFoundError("its name is empty")
+        return check_memory(folder)
+    except OSError as error:
+        message = (
+            f"The 'memory' parameter of {caller} must be a folder that can be written, "
+            f"a memory of joblib's or None. Got {memory!r} instead: {error}."
+        )
+        raise ValueError(message) from error

@@ -199,7 +199,8 @@ def _validate_backend(backend: Any, client: Any) -> None:
 def _resolve_memory(max_memory: int | str | None) -> int:
     if max_memory is None:
         return _count_memory() // 4
-    parts = re.fullmatch(r"(\d+(?:\.\d*)?)\s*([KMGT]?)I?B?", str(max_memory).upper())
+    number = r"(\d+(?:\.\d*)?(?:E\+?\d+)?)"
+    parts = re.fullmatch(number + r"\s*([KMGT]?)I?B?", str(max_memory).upper())
     n_bytes = parts and int(float(parts[1]) * _UNITS[parts[2]])
     if not n_bytes:
         message = (

@@ -10,6 +10,7 @@ from skkeras_tune._compat import (
     StrOptions,
     validate_parameter_constraints,
 )
+from skkeras_tune.estimators.parameters import open_memory
 from skkeras_tune.tuning.searches import BUILDERS, LEVELS, heeds_budget
 
 _AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")
@@ -63,6 +64,7 @@ def validate_arguments(arguments: dict[str, Any]) -> None:
             "without one no training is ever repeated. Got None instead."
         )
         raise ValueError(message)
+    open_memory(arguments["memory"], "tune")
 
 
 def refuse_budget(time_budget: float | None, search: Any) -> None:
