@@ -249,7 +249,22 @@ def test_who_cannot_join_a_group_trains_apart(monkeypatch):
     trainer = Coordinator(1, 4, 10**9)
     trainer._waiting.append(late)
     job = Job(Batch([request()]), 2)
+    job.batch.group.take(1)  # it has its slot
     trainer._offer(job, 1)
     trainer.join()
     assert (len(job.batch), job.n_free) == (1, 1)
     assert isinstance(late.outcome, TrainingResult)
+
+
+def test_an_idle_lane_takes_members_that_wait_for_a_slot():
+    """It helps the lane that trains their group, once all jobs have begun."""
+    trainer = Coordinator(2, 8, 10**9)
+    batch = Batch([request(seed=seed) for seed in range(3)])
+    trainer._n_busy = 2
+    trainer._offer(Job(batch, 1), 0)
+    trainer.join()
+    assert batch.group.n_waiting == 3
+    trainer._n_busy = 1
+    trainer._offer(Job(batch, 1), 0)
+    trainer.join()
+    assert (len(batch), trainer._n_busy) == (0, 1)

@@ -140,7 +140,9 @@ def test_as_many_slots_as_are_busy_for_as_long_as_the_longest_takes():
 def test_more_slots_than_gain_anything_are_not_taken():
     """Steps of many wide networks take as long as more steps of fewer."""
     assert choose([100] * 64, units=5000) == 8
-    assert choose([100] * 6, units=5000) == 6
+    assert choose([100] * 6, units=5000) == 3
+    assert choose([100] * 3, units=5000) == 3
+    assert choose([100] * 3, units=50000) == 1
     assert choose([100] * 64) > 16
 
 
@@ -171,7 +173,7 @@ def test_a_callback_that_stops_early_counts_too():
 
 def test_wide_networks_that_stop_at_different_times_train_in_few_slots(programs):
     """Others follow where one has stopped; many slots would stand empty at the end."""
-    wide = replace(PLAN.network, hidden_units=(1000, 1000))
+    wide = replace(PLAN.network, hidden_units=(300, 300))
     plans = [stop_after(9, seed=seed, network=wide) for seed in range(6)]
     same = [replace(plan, stopping=None) for plan in plans]
     sizes = [
@@ -180,7 +182,7 @@ def test_wide_networks_that_stop_at_different_times_train_in_few_slots(programs)
         .layout.members
         for group in (plans, same)
     ]
-    assert sizes == [1, 6]
+    assert sizes[0] < sizes[1] < 6
 
 
 def test_a_slow_machine_takes_longer_for_both(programs):

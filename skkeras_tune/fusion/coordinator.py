@@ -298,6 +298,7 @@ class Coordinator:
     def _offer(self, job: Job, n_free: int) -> None:
         """Offer what waits to a group in training that has so many slots free."""
         with self._lock:
+            self._share(job)
             fitting = [r for r in self._waiting if r.member.kind == job.batch.kind]
             offered = [r for r in fitting if not r.was_refused][:n_free]
             for request in offered:
@@ -315,6 +316,14 @@ class Coordinator:
                 job.n_free += 1
         with self._lock:
             self._advance()  # an idle lane may take what is left
+
+    def _share(self, job: Job) -> None:
+        """Let an idle lane take members of a group that wait for a slot."""
+        is_idle = self._n_busy < self._n_trainers and not self._jobs
+        if is_idle and job.batch.group.n_waiting:
+            self._jobs.append(Job(job.batch, job.n_slots))
+            self._n_busy += 1
+            self._start(self._work)
 
     def _deliver(self, request: Request, outcome: Outcome) -> None:
         self._training.discard(request)

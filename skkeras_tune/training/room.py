@@ -19,8 +19,9 @@ from skkeras_tune.training.program import Design
 from skkeras_tune.training.program_cache import ProgramCache
 from skkeras_tune.training.stacked_mlp import StackedMLP
 
-# More slots than these are not worth a part of the time that they save.
-_MANY_SLOTS, _SMALL_PART = 8, 0.1
+# More slots are not worth a part of the time that they save: estimates are no better,
+# and in fewer slots others follow where one has stopped.
+_SMALL_PART = 0.1
 # Arrays of so many times the rows that are needed are left to others.
 _MOST_ROWS = 2
 
@@ -66,11 +67,8 @@ def choose_design(
     if len(designs) == 1:
         return designs[0]  # it may be of a user's model, whose steps nobody estimates
     seconds = [estimate_room(design, lengths, n_lanes) for design in designs]
-    best = min(range(len(designs)), key=seconds.__getitem__)
-    enough = min(designs[best].layout.members, _MANY_SLOTS)
-    most = (1 + _SMALL_PART) * seconds[best]
-    pairs = zip(designs, seconds, strict=True)
-    return next(d for d, s in pairs if d.layout.members >= enough and s <= most)
+    most = (1 + _SMALL_PART) * min(seconds)
+    return next(d for d, s in zip(designs, seconds, strict=True) if s <= most)
 
 
 def find_room(
