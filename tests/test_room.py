@@ -190,6 +190,7 @@ def test_a_slow_machine_takes_longer_for_both(programs):
     before = programs.build_seconds
     programs.record_training(4.0, 1.0)
     assert programs.build_seconds < before / 2
+    assert programs.real_build_seconds == before
     for _ in range(9):
         programs.record_training(1.0, 1.0)
         programs.record_build(0.3)

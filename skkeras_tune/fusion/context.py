@@ -34,7 +34,7 @@ class fused:  # noqa: N801  a context, named as it reads
 
     Parameters
     ----------
-    max_memory : int or str, default=None
+    max_memory : int, float or str, default=None
         Memory, in bytes or as in "2GB", that the rows of the fits in flight and the
         states of the networks in training may take. It bounds how many are trained
         together. None is a quarter of the machine's.
@@ -88,7 +88,7 @@ class fused:  # noqa: N801  a context, named as it reads
     def __init__(
         self,
         *,
-        max_memory: int | str | None = None,
+        max_memory: float | str | None = None,
         n_jobs: int | None = None,
         backend: Literal["threading"] | WorkersName = "threading",
         client: Any = None,
@@ -196,7 +196,7 @@ def _validate_backend(backend: Any, client: Any) -> None:
         raise ValueError(message)
 
 
-def _resolve_memory(max_memory: int | str | None) -> int:
+def _resolve_memory(max_memory: float | str | None) -> int:
     if max_memory is None:
         return _count_memory() // 4
     number = r"(\d+(?:\.\d*)?(?:E\+?\d+)?)"

@@ -62,9 +62,14 @@ def restore_callback(callback: Any, state: dict[str, Any]) -> None:
     vars(callback).update(copy.deepcopy(known))
 
 
+def list_stopping(callbacks: Sequence[Any]) -> list[keras.callbacks.EarlyStopping]:
+    """Return those that stop early."""
+    return [c for c in callbacks if isinstance(c, keras.callbacks.EarlyStopping)]
+
+
 def find_stopping(callbacks: Sequence[Any]) -> Any:
     """Return the user's early stopping whose best epoch is that of the weights."""
-    given = [c for c in callbacks if isinstance(c, keras.callbacks.EarlyStopping)]
+    given = list_stopping(callbacks)
     return given[0] if given and given[0].restore_best_weights else None
 
 

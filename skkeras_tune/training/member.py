@@ -18,7 +18,11 @@ from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.randomness import derive_seed
 from skkeras_tune.training.batches import count_batches
 from skkeras_tune.training.callback_replay import CallbackReplay
-from skkeras_tune.training.callbacks import find_stopping, raise_diverged
+from skkeras_tune.training.callbacks import (
+    find_stopping,
+    list_stopping,
+    raise_diverged,
+)
 from skkeras_tune.training.costs import expect_epochs
 from skkeras_tune.training.deadline import current_deadline
 from skkeras_tune.training.design import (
@@ -158,9 +162,8 @@ class Member:
         quantile : float, default=0.5
             How late it is to stop, among its like.
         """
-        stops_early = keras.callbacks.EarlyStopping
-        rules = [c for c in self._callbacks if isinstance(c, stops_early)]
-        patience = [rule.patience for rule in (self.plan.stopping, *rules) if rule]
+        rules = [self.plan.stopping, *list_stopping(self._callbacks)]
+        patience = [rule.patience for rule in rules if rule is not None]
         least = min([self.epochs_left, *(n + 1 - n_waited for n in patience)])
         return expect_epochs(max(least, 1), self.epochs_left, quantile)
 

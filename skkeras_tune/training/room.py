@@ -56,7 +56,7 @@ def choose_design(
     join : callable
         Returns the design that just holds the members, with so many slots.
     lengths : sequence of int
-        Steps that each member trains.
+        Steps that each member trains, about.
     n_lanes : int
         How many such programs train them at a time.
     most_slots : int
@@ -93,7 +93,7 @@ def choose_machine(own: Design, lengths: Sequence[int], n_times: int) -> Design:
     own : Design
         One that NumPy can run.
     lengths : sequence of int
-        Steps that each member trains.
+        Steps that each member trains at most.
     n_times : int
         How often the like may be trained in this process: it is compiled once.
     """
