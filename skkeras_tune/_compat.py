@@ -45,6 +45,7 @@ __all__ = [
     "check_sample_weight",
     "compile_judges",
     "excludes_from_decay",
+    "find_kernel_hints",
     "find_logits",
     "fit_and_score",
     "fit_context",
@@ -358,3 +359,17 @@ def call_stablehlo(
     except (ImportError, AttributeError, TypeError) as error:
         raise tf.errors.UnimplementedError(None, None, str(error)) from error
     return results
+
+
+def find_kernel_hints() -> dict[str, str]:
+    """Return the attributes by which XLA makes one kernel of a call, if it does so.
+
+    XLA makes a kernel of each loop. For what an epoch ends with, a dozen of loops over
+    few numbers, compiling these takes far longer than running them. XLA marks small
+    loops over operations as one kernel by an attribute, which TensorFlow 2.21 has. A
+    later one is not given it before it has been tried: XLA ends the process where it
+    does not find what it expects.
+    """
+    if not tf.__version__.startswith("2.21."):
+        return {}
+    return {"inlineable": "false", "xla_cpu_small_call": "true"}

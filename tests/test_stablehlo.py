@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from skkeras_tune._compat import find_kernel_hints
 from skkeras_tune.training.stablehlo.operations import slice_window
-from tests.stablehlo_modules import begin_module, compute
+from tests.stablehlo_modules import begin_module, compute, compute_all
 
 
 @pytest.mark.parametrize(
@@ -83,3 +84,41 @@ def test_a_loop_that_changes_a_type_is_an_error():
 def test_a_type_that_stablehlo_has_not_is_an_error():
     with pytest.raises(TypeError, match="of type complex64"):
         begin_module(np.zeros(2, "complex64"))
+
+
+@pytest.mark.parametrize("hints", [{}, find_kernel_hints()])
+def test_a_function_is_called(hints):
+    """What it does not need is not passed to it, nor through it what it returns as is.
+
+    XLA finds out that it does not need the third argument.
+    """
+    large = np.arange(2**15, dtype="f")
+
+    def use(x, y, z, n, large):
+        def count(x, y, z, n, large):
+            _ = n + y
+            (total,) = x.module.repeat_while(
+                lambda total: total[0] < 50, lambda total: [total + x], [x + z * 0]
+            )
+            total = np.where(z != z, x, total)
+            return total, y, total, np.where(total > 50, 1, 2), large * total[0]
+
+        return x.module.call(count, [x, y, z, n, large], hints)
+
+    arguments = np.float32([9, 1]), np.float32([2]), np.int32([3, 4]), np.int32(5)
+    found = compute_all(use, *arguments, large)
+    expected = [54, 6], [2], [54, 6], [1, 2], 54 * large
+    for one, other in zip(found, expected, strict=True):
+        assert_array_equal(one, other)
+
+
+def test_a_called_function_takes_what_it_needs():
+    module = begin_module(*np.ones((3, 2), "f"))
+
+    def add(x, y, z):
+        _ = z * 2
+        return x + y, y
+
+    text = module.finish(module.call(add, module.arguments, {}))
+    assert "@part0(%v4: tensor<2xf32>, %v5: tensor<2xf32>)" in text
+    assert text.count("stablehlo.multiply") == 0

@@ -258,10 +258,18 @@ class Program:
         sizes = self.layout.batch, self.layout.rest
         start = [moving, self.start_totals()]
         moving, totals = self.visit(run["orders"], epoch, n_rows, sizes, step, start)
-        values = self.finish_totals(totals, n_rows)
+        ended = [(totals, n_rows)]
         if self.layout.held:
-            values += self.evaluate(data, run, numbers, moving)
-        return self.end_epoch(epoch, run, numbers, state, moving, values), values
+            held = self.evaluate(data, run, numbers, moving)
+            ended.append((held, run["n_held"]))
+        known: tuple[State, list[Any]] = self.compute_apart(
+            self.end_epoch, [epoch, run["first_epoch"], numbers, state, moving, ended]
+        )
+        return known
+
+    def compute_apart(self, compute: Callable[..., Any], arguments: list[Any]) -> Any:
+        """Compute what is not worth kernels of its own, and uses its arguments only."""
+        return compute(*arguments)
 
     def visit(
         self,
@@ -394,35 +402,38 @@ class Program:
         values: list[Any] = self.judge.results(metrics, mean, self.type)
         return values
 
-    def evaluate(self, data: Any, run: Any, numbers: Any, moving: Any) -> list[Any]:
+    def evaluate(self, data: Any, run: Any, numbers: Any, moving: Any) -> Any:
+        """Return the totals of the held-out rows."""
+
         def step(rows: Any, places: Any, totals: Any) -> list[Any]:
             batch = self.gather(data, run, rows)
             outcome = self.test(batch, places, numbers, moving)
             return [self.add_totals(totals, batch["y"], outcome, places)]
 
-        held, n_held = run["held"][np.newaxis], run["n_held"]
         sizes = self.layout.held_batch, self.layout.held_rest
         start = [self.start_totals()]
-        (totals,) = self.visit(held, 0, n_held, sizes, step, start)
-        return self.finish_totals(totals, n_held)
+        held = run["held"][np.newaxis]
+        (totals,) = self.visit(held, 0, run["n_held"], sizes, step, start)
+        return totals
 
     # --- stopping
 
     def end_epoch(
         self,
         epoch: Any,
-        run: Any,
+        first_epoch: Any,
         numbers: Any,
         before: State,
         moving: State,
-        values: list[Any],
-    ) -> State:
-        """Decide who goes on, and keep the best weights."""
+        ended: list[tuple[Any, Any]],
+    ) -> tuple[State, list[Any]]:
+        """Decide who goes on, keep the best weights, and return the epoch's values."""
+        values = [value for part in ended for value in self.finish_totals(*part)]
         runs = equal(before["status"], RUNNING)
         state = {**before, **moving}
         state["epochs"] = before["epochs"] + cast(runs, "int32")
         named = dict(zip(self.keys, values, strict=True))
-        stops, seen = self.follow(run["first_epoch"] + epoch, numbers, state, named)
+        stops, seen = self.follow(first_epoch + epoch, numbers, state, named)
         if self.layout.members > 1:
             seen = choose(runs, seen, {name: before[name] for name in seen})
         state |= seen
@@ -435,7 +446,7 @@ class Program:
             status = where(both(runs, broken), VALIDATION_NAN, status)
         broken = neither(is_finite(named["loss"]))
         state["status"] = where(both(runs, broken), LOSS_NOT_FINITE, status)
-        return state
+        return state, values
 
     def follow(
         self, epoch: Any, numbers: Any, state: State, named: State

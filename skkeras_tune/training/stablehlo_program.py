@@ -11,7 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from skkeras_tune._compat import call_stablehlo
+from skkeras_tune._compat import call_stablehlo, find_kernel_hints
 from skkeras_tune.training.formula_program import FormulaProgram
 from skkeras_tune.training.mlp_program import MLPProgram
 from skkeras_tune.training.program import State
@@ -85,3 +85,18 @@ class StableHLOProgram(FormulaProgram):
             tf.nest.flatten(start),
         )
         return unpack(ended)
+
+    def compute_apart(self, compute: Callable[..., Any], arguments: list[Any]) -> Any:
+        """Compute what XLA is to make one kernel of, if it knows how."""
+        hints = find_kernel_hints()
+        if not hints:
+            return super().compute_apart(compute, arguments)
+        forms = []
+
+        def flatten(*values: Any) -> list[Any]:
+            results = compute(*tf.nest.pack_sequence_as(arguments, values))
+            forms.append(results)
+            return list(tf.nest.flatten(results))
+
+        found = self._module.call(flatten, tf.nest.flatten(arguments), hints)
+        return tf.nest.pack_sequence_as(forms[0], found)

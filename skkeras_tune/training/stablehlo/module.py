@@ -5,13 +5,19 @@ The text is in the generic form that the examples of the specification have
 XLA compiles it.
 """
 
-from collections.abc import Callable, Sequence
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from skkeras_tune.training.stablehlo.text import Shape, format_constant, format_type
+
+_NAME = re.compile(r"%v\d+")
+# A call returns its arguments of so many numbers, too.
+_FEW = 2**14
 
 
 class Value:
@@ -64,16 +70,16 @@ class Module(Generic[V]):
         self._value_class = value_class
         self._n_names = 0
         self._lines: list[str] = []
+        self._functions: list[str] = []
         self._constants: dict[Any, V] = {}
         self.arguments = [self._build(shape, dtype) for shape, dtype in arguments]
 
     def finish(self, results: Sequence[Any]) -> str:
         """Return the text, with a function that returns these values or arrays."""
         values = [self.as_value(result) for result in results]
-        types = _list_types(values)
-        body = "\n".join([*self._lines, f"return {_list_names(values)} : {types}"])
-        main = f"@main({_declare(self.arguments)}) -> ({types}) {{\n{body}\n}}"
-        return f"module @training {{\nfunc.func public {main}\n}}\n"
+        main = _write_function("public @main", self.arguments, self._lines, values)
+        functions = "\n".join([main, *self._functions])
+        return f"module @training {{\n{functions}\n}}\n"
 
     def as_value(self, x: Any) -> V:
         """Return a value as it is, and an array or number as a constant."""
@@ -112,17 +118,68 @@ class Module(Generic[V]):
 
         The values are new, and the results are values of the region alone.
         """
+        takes, lines, results = self._write_apart(like, compute)
+        body = "\n".join([f"^bb0({_declare(takes)}):", *lines])
+        names, types = _list_names(results), _list_types(results)
+        end = f'"stablehlo.return"({names}) : ({types}) -> ()'
+        return f"{{\n{body}\n{end}\n}}", results
+
+    def _write_apart(
+        self, like: Sequence[Value], compute: Callable[..., Sequence[Any]]
+    ) -> tuple[list[V], list[str], list[V]]:
+        """Return new values like these, and lines and results of what takes them."""
         outer = self._lines, self._constants
         self._lines, self._constants = [], {}
         try:
             takes = [self._build(value.shape, value.dtype) for value in like]
             results = [self.as_value(result) for result in compute(*takes)]
-            body = "\n".join([f"^bb0({_declare(takes)}):", *self._lines])
+            return takes, self._lines, results
         finally:
             self._lines, self._constants = outer
-        names, types = _list_names(results), _list_types(results)
-        end = f'"stablehlo.return"({names}) : ({types}) -> ()'
-        return f"{{\n{body}\n{end}\n}}", results
+
+    def call(
+        self,
+        compute: Callable[..., Sequence[Any]],
+        arguments: Sequence[Any],
+        hints: Mapping[str, str],
+    ) -> list[V]:
+        """Write a function of its own, and return what it makes of values or arrays.
+
+        The function has no argument that is not needed, and returns those of few
+        numbers: XLA may find out that one is not needed after all, and must not be left
+        with one that nobody reads.
+
+        Parameters
+        ----------
+        compute : callable
+            Uses nothing from outside but its arguments.
+        arguments : sequence of values or arrays
+        hints : mapping of str to str
+            XLA's attributes of the call.
+        """
+        given = [self.as_value(x) for x in arguments]
+        takes, lines, results = self._write_apart(given, compute)
+        known = dict(zip([take.name for take in takes], given, strict=True))
+        new = list({r.name: r for r in results if r.name not in known}.values())
+        lines, needed = _leave_out(lines, new)
+        used = [take for take in takes if take.name in needed]
+        returned = [*new, *[take for take in used if math.prod(take.shape) <= _FEW]]
+        function = f"@part{len(self._functions)}"
+        self._functions.append(
+            _write_function(f"private {function}", used, lines, returned)
+        )
+        passed = [known[take.name] for take in used]
+        name = self._new_name()
+        listed = ", ".join(f'{key} = "{value}"' for key, value in hints.items())
+        self._lines.append(
+            f'{name}:{len(returned)} = "func.call"({_list_names(passed)}) '
+            f"<{{callee = {function}}}> {{mhlo.frontend_attributes = {{{listed}}}}} : "
+            f"({_list_types(passed)}) -> ({_list_types(returned)})"
+        )
+        known |= dict(
+            zip([v.name for v in new], self._take_parts(name, new), strict=True)
+        )
+        return [known[result.name] for result in results]
 
     def repeat_while(
         self,
@@ -144,9 +201,13 @@ class Module(Generic[V]):
         name = self._new_name()
         left = f"{name}:{len(first)}"
         self._write(left, "stablehlo.while", first, first, [condition, body], {})
+        return self._take_parts(name, first)
+
+    def _take_parts(self, name: str, like: Sequence[Value]) -> list[V]:
+        """Return the values that an operation of several results defines."""
         return [
             self._value_class(self, f"{name}#{i}", value.shape, value.dtype)
-            for i, value in enumerate(first)
+            for i, value in enumerate(like)
         ]
 
     def _new_name(self) -> str:
@@ -175,6 +236,27 @@ class Module(Generic[V]):
             text += f" ({', '.join(regions)})"
         types = f"({_list_types(operands)}) -> ({_list_types(results)})"
         self._lines.append(f"{text} : {types}")
+
+
+def _write_function(
+    name: str, takes: Sequence[Value], lines: Sequence[str], returns: Sequence[Value]
+) -> str:
+    types = _list_types(returns)
+    body = "\n".join([*lines, f"return {_list_names(returns)} : {types}"])
+    return f"func.func {name}({_declare(takes)}) -> ({types}) {{\n{body}\n}}"
+
+
+def _leave_out(
+    lines: Sequence[str], results: Sequence[Value]
+) -> tuple[list[str], set[str]]:
+    """Return the lines that results need, and all names that these use."""
+    needed, kept = set(_NAME.findall(_list_names(results))), []
+    for line in reversed(lines):
+        left, right = line.split(" = ", 1)
+        if not needed.isdisjoint(_NAME.findall(left)):
+            needed.update(_NAME.findall(right))
+            kept.append(line)
+    return kept[::-1], needed
 
 
 def _list_names(values: Sequence[Value]) -> str:
