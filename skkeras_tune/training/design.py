@@ -22,7 +22,7 @@ from skkeras_tune.training.program import Design, Layout
 from skkeras_tune.training.stacked_mlp import StackedMLP
 from skkeras_tune.training.updates import read_optimizer
 
-_HELD_BATCH = 1024
+_MAX_HELD_BATCH = 1024
 _MAX_EPOCHS_A_CALL = 32
 _MAX_PLACES_A_CALL = 2**19
 _MAX_DENSE_BYTES = 2**28
@@ -160,14 +160,14 @@ def _resolve_layout(plan: TrainingPlan, data: TrainingData) -> Layout:
     batch = order if plan.batch_size >= n_train else plan.batch_size
     order = -(-order // batch) * batch
     held = pad_size(n_held)
-    held_batch = min(held, _HELD_BATCH)
-    held = -(-held // held_batch) * held_batch if held else 0
+    n_held_batches = max(-(-held // _MAX_HELD_BATCH), 1)
+    held_batch = pad_size(-(-held // n_held_batches))
     return Layout(
         members=1,
         rows=(pad_size(data.x.shape[0]),) * (2 if data.weight is None else 3),
         order=order,
         batch=batch,
-        held=held,
+        held=n_held_batches * held_batch,
         held_batch=held_batch,
         epochs=resolve_epochs(order, int(np.prod(data.x.shape[1:]))),
     )
