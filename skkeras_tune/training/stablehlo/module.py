@@ -18,6 +18,7 @@ from skkeras_tune.training.stablehlo.text import Shape, format_constant, format_
 _NAME = re.compile(r"%v\d+")
 # A call returns its arguments of so many numbers, too.
 _FEW = 2**14
+_NO_HINTS: Mapping[str, str] = {}
 
 
 class Value:
@@ -164,21 +165,14 @@ class Module(Generic[V]):
         lines, needed = _leave_out(lines, new)
         used = [take for take in takes if take.name in needed]
         returned = [*new, *[take for take in used if math.prod(take.shape) <= _FEW]]
-        function = f"@part{len(self._functions)}"
-        self._functions.append(
-            _write_function(f"private {function}", used, lines, returned)
-        )
-        passed = [known[take.name] for take in used]
-        name = self._new_name()
-        listed = ", ".join(f'{key} = "{value}"' for key, value in hints.items())
-        self._lines.append(
-            f'{name}:{len(returned)} = "func.call"({_list_names(passed)}) '
-            f"<{{callee = {function}}}> {{mhlo.frontend_attributes = {{{listed}}}}} : "
-            f"({_list_types(passed)}) -> ({_list_types(returned)})"
-        )
-        known |= dict(
-            zip([v.name for v in new], self._take_parts(name, new), strict=True)
-        )
+        callee = f"@part{len(self._functions)}"
+        text = _write_function(f"private {callee}", used, lines, returned)
+        self._functions.append(text)
+        name, passed = self._new_name(), [known[take.name] for take in used]
+        left, callees = f"{name}:{len(returned)}", {"callee": callee}
+        self._write(left, "func.call", passed, returned, [], callees, hints)
+        parts = self._take_parts(name, new)
+        known.update(zip([value.name for value in new], parts, strict=True))
         return [known[result.name] for result in results]
 
     def repeat_while(
@@ -224,16 +218,17 @@ class Module(Generic[V]):
         operands: Sequence[Value],
         results: Sequence[Value],
         regions: Sequence[str],
-        attributes: dict[str, str],
+        attributes: Mapping[str, str],
+        hints: Mapping[str, str] = _NO_HINTS,
     ) -> None:
         text = f'{left} = "{operation}"({_list_names(operands)})'
         if attributes:
-            listed = ", ".join(
-                [f"{key} = {value}" for key, value in attributes.items()]
-            )
-            text += f" <{{{listed}}}>"
+            text += f" <{{{_list_pairs(attributes)}}}>"
         if regions:
             text += f" ({', '.join(regions)})"
+        if hints:
+            quoted = {key: f'"{value}"' for key, value in hints.items()}
+            text += f" {{mhlo.frontend_attributes = {{{_list_pairs(quoted)}}}}}"
         types = f"({_list_types(operands)}) -> ({_list_types(results)})"
         self._lines.append(f"{text} : {types}")
 
@@ -257,6 +252,10 @@ def _leave_out(
             needed.update(_NAME.findall(right))
             kept.append(line)
     return kept[::-1], needed
+
+
+def _list_pairs(pairs: Mapping[str, str]) -> str:
+    return ", ".join([f"{key} = {value}" for key, value in pairs.items()])
 
 
 def _list_names(values: Sequence[Value]) -> str:
