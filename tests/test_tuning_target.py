@@ -66,6 +66,29 @@ def test_a_constant_is_refused(y):
         read_target(y)
 
 
+@pytest.mark.parametrize(
+    ("y", "match"),
+    [
+        ([1e160, 2e160, 0.5], "values as large as 2e[+]160, whose squared errors"),
+        ([-1e308, 1e308, 0.5], "values as large as 1e[+]308"),
+        ([1e308, 1.1e308, 1.2e308], "values as large as 1.2e[+]308"),
+        ([1e-200, 2e-200, 4e-200], "values that differ by 3e-200 at most"),
+        ([[0.5, 1e-200], [1.5, 2e-200]], "values that differ by 1e-200 at most"),
+    ],
+)
+def test_numbers_whose_squares_cannot_be_held_are_refused(y, match):
+    """Such numbers have no squared error, and so no score."""
+    with pytest.raises(ValueError, match=f"y has {match}.*another unit"):
+        read_target(y)
+
+
+@pytest.mark.parametrize("factor", [1e-140, 1e-30, 1e30, 1e150])
+def test_numbers_of_any_usual_size_are_taken(factor):
+    """A constant column among several is no fault either."""
+    y = factor * np.array([[1.0, 3.0], [2.5, 3.0]])
+    np.testing.assert_array_equal(read_target(y).y, y)
+
+
 def test_other_faults():
     """No target, infinite numbers, dates and cubes are refused."""
     with pytest.raises(TypeError, match="y is None"):

@@ -18,6 +18,9 @@ _MISSING = frozenset({"NAType", "NaTType"})
 # of few rows.
 _DISTINCT, _FEW_ROWS = 0.5, 20
 
+# The least part of the spread of a target that errors are told apart by.
+_PRECISION = 1e-16
+
 
 @dataclass(frozen=True, eq=False)
 class Target:
@@ -50,8 +53,9 @@ def read_target(y: Any, task: Task = "auto") -> Target:
     Raises
     ------
     ValueError
-        If values are missing or infinite, all are the same, labels hardly repeat, or
-        `task` does not fit.
+        If values are missing or infinite, all are the same, numbers are too large or
+        too close to one another for a squared error, labels hardly repeat, or `task`
+        does not fit.
     TypeError
         If there is no target, or it holds other objects than labels or numbers.
     """
@@ -67,6 +71,8 @@ def read_target(y: Any, task: Task = "auto") -> Target:
     if not classifies:
         array = _to_floats(array)
     _refuse_constant(array, classifies)
+    if not classifies:
+        _refuse_scale(array)
     return Target(array, classifies)
 
 
@@ -227,5 +233,25 @@ def _refuse_constant(array: NDArray[Any], classifies: bool) -> None:
     message = (
         f"y holds the same value in all {len(array)} rows, so there is nothing to "
         f"learn: {array[:1].tolist()!r}. Two different {what} are needed at least."
+    )
+    raise ValueError(message)
+
+
+def _refuse_scale(array: NDArray[np.float64]) -> None:
+    """Refuse numbers whose squared errors float64 cannot hold, which score them."""
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        spread = np.ptp(array, axis=0)
+        squares = len(array) * spread**2
+        has_room = np.isfinite(squares) & np.isfinite(len(array) * array).all(axis=0)
+    if not has_room.all():
+        what = f"values as large as {np.abs(array).max():.3g}"
+    elif ((spread > 0) & (squares < np.finfo(float).tiny / _PRECISION)).any():
+        least = spread[spread > 0].min()
+        what = f"values that differ by {least:.3g} at most"
+    else:
+        return
+    message = (
+        f"y has {what}, whose squared errors float64 cannot hold. Give y in another "
+        "unit, such as y / numpy.abs(y).max()."
     )
     raise ValueError(message)

@@ -19,8 +19,10 @@ from tests.benchmarks.sides import (
     load_california,
 )
 
-#: scikit-learn's search with our estimators, for Hyperband to be measured against.
+#: scikit-learn's search with our estimators, for Hyperband to be measured against: all
+#: fits fused, or one after the other in each of two processes.
 IN_FULL = "random search in full"
+IN_PROCESSES = "random search in full, two processes"
 #: A loop over all members at once, written for this one search.
 BY_HAND = "jax.vmap by hand"
 RATES = (3e-4, 1e-3, 3e-3, 1e-2)
@@ -191,6 +193,7 @@ def search_hyperband(side: str, max_epochs: int, factor: int = 3) -> Figures:
             cv=FOLDS,
             random_state=seed,
             refit=False,
+            n_jobs=2 if side == IN_PROCESSES else None,
         )
     with fuse(side):
         search.fit(X, y)

@@ -295,6 +295,9 @@ WORK: dict[str, Work] = {
     "Hyperband over 143 networks x 3 folds, 20,433 x 8, fused": Work(
         searches.search_hyperband, 81, 3, searches.IN_FULL
     ),
+    "the same, against the search without fused": Work(
+        searches.search_hyperband, 81, 3, searches.IN_PROCESSES
+    ),
     "Pima, 5 batch sizes x 5 folds, fused": Work(
         searches.search_batch_sizes, 100, 10, share=0.1
     ),
