@@ -55,7 +55,12 @@ LAYERS = (
     {"search.contest", "search.failures", "search.stages", "tuning.features"},
     {"preprocessing.table", "search.describe", "search.spaces", "search.tasks"},
     {"search.proposals", "search.recording", "search.results", "tuning.target"},
-    {"estimators.fitting", "search.choice", "search.epochs"},
+    {
+        "estimators.fitted",
+        "estimators.fitting",
+        "search.choice",
+        "search.epochs",
+    },
     {"estimators.members", "estimators.parameter_names", "estimators.planning"},
     {"preprocessing.dates", "search.budget"},
     {"preprocessing.columns", "preprocessing.labels", "preprocessing.numbers"},
