@@ -83,7 +83,7 @@ LAYERS = (
     {"training.orders", "training.pooling", "training.room"},
     {"training.member", "training.model_design"},
     {
-        "training.design",
+        "training.compiled_plan",
         "training.keras_loop",
         "training.member_state",
         "training.model_program",
@@ -93,6 +93,7 @@ LAYERS = (
     {"training.formula_program"},
     {"training.mlp_program"},
     {"training.callback_replay", "training.program", "training.progress"},
+    {"training.design"},
     {
         "training.callback_rules",
         "training.model_judge",

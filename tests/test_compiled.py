@@ -16,8 +16,9 @@ from scipy.stats import ttest_ind
 from sklearn.base import clone
 
 from skkeras_tune import KerasClassifier, KerasRegressor
-from skkeras_tune.training import design
-from skkeras_tune.training.design import pad_size, resolve_design
+from skkeras_tune.training import compiled_plan
+from skkeras_tune.training.compiled_plan import resolve_design
+from skkeras_tune.training.design import pad_size
 from skkeras_tune.training.keras_models import build_model
 from skkeras_tune.training.plan import NotCompilable, StoppingRule
 from skkeras_tune.training.slots import programs
@@ -97,7 +98,7 @@ def test_large_sparse_features_go_to_keras(monkeypatch):
     """Sparse rows are made dense only where that is small."""
     sparse = replace(DATA, x=csr_array(DATA.x))
     assert resolve_design(PLAN, sparse) is not None
-    monkeypatch.setattr(design, "_MAX_DENSE_BYTES", 100)
+    monkeypatch.setattr(compiled_plan, "_MAX_DENSE_BYTES", 100)
     with pytest.raises(NotCompilable, match="too large to be made dense"):
         resolve_design(PLAN, sparse)
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from skkeras_tune.training.activations import HAVE_FORMULAS
 from skkeras_tune.training.arrays import expand
+from skkeras_tune.training.design import Design
 from skkeras_tune.training.direct_losses import DirectLoss, find_direct_loss
 from skkeras_tune.training.mlp_program import MLPProgram
-from skkeras_tune.training.program import Design, State
+from skkeras_tune.training.program import State
 from skkeras_tune.training.stacked_mlp import StackedMLP
 
 

@@ -6,11 +6,10 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from skkeras_tune.training.design import join_designs, pad_members
+from skkeras_tune.training.design import Design, join_designs, pad_members
 from skkeras_tune.training.formula_program import find_formulas
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.pooling import pool_arrays
-from skkeras_tune.training.program import Design
 from skkeras_tune.training.program_cache import ProgramCache
 from skkeras_tune.training.room import choose_design, choose_machine, find_room
 

@@ -23,13 +23,10 @@ from skkeras_tune.training.callbacks import (
     list_stopping,
     raise_diverged,
 )
+from skkeras_tune.training.compiled_plan import CompiledPlan, resolve_design
 from skkeras_tune.training.costs import expect_epochs
 from skkeras_tune.training.deadline import current_deadline
-from skkeras_tune.training.design import (
-    CompiledPlan,
-    describe_kind,
-    resolve_design,
-)
+from skkeras_tune.training.design import Design, describe_kind
 from skkeras_tune.training.formula_program import find_formulas
 from skkeras_tune.training.member_state import (
     crop,
@@ -53,7 +50,6 @@ from skkeras_tune.training.program import (
     LOSS_NOT_FINITE,
     RUNNING,
     VALIDATION_NAN,
-    Design,
     Program,
 )
 from skkeras_tune.training.progress import EpochPrinter

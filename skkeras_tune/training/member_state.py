@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skkeras_tune.training.program import Design
+from skkeras_tune.training.design import Design
 
 Shape = tuple[int, ...]
 Arrays = list[NDArray[Any]]

@@ -16,14 +16,13 @@ from skkeras_tune._compat import (
 from skkeras_tune.frozen import freeze
 from skkeras_tune.training.batches import as_tuples, count_batches
 from skkeras_tune.training.callback_rules import Rules
-from skkeras_tune.training.design import (
+from skkeras_tune.training.compiled_plan import (
     CompiledPlan,
     add_stopping,
-    pad_size,
     refuse_frequency,
     refuse_large_sparse,
-    resolve_epochs,
 )
+from skkeras_tune.training.design import Design, Layout, pad_size, resolve_epochs
 from skkeras_tune.training.model_judge import ModelObjective, read_model_objective
 from skkeras_tune.training.model_key import read_shape
 from skkeras_tune.training.model_targets import prepare_targets
@@ -34,7 +33,6 @@ from skkeras_tune.training.plan import (
     TrainingData,
     TrainingPlan,
 )
-from skkeras_tune.training.program import Design, Layout
 from skkeras_tune.training.updates import read_optimizer
 
 # XLA compiles in about a second what TensorFlow runs at once, and saves 0.1 ms a step:

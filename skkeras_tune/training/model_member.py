@@ -13,7 +13,8 @@ from scipy.sparse import issparse
 
 from skkeras_tune._compat import to_numpy
 from skkeras_tune.training.batches import as_tuples
-from skkeras_tune.training.design import CompiledPlan
+from skkeras_tune.training.compiled_plan import CompiledPlan
+from skkeras_tune.training.design import Design
 from skkeras_tune.training.keras_models import (
     read_state,
     release_models,
@@ -25,7 +26,7 @@ from skkeras_tune.training.model_key import list_variables
 from skkeras_tune.training.model_program import ModelProgram
 from skkeras_tune.training.nested import flatten
 from skkeras_tune.training.plan import TrainingData, TrainingPlan, TrainingResult
-from skkeras_tune.training.program import Design, Program
+from skkeras_tune.training.program import Program
 
 
 class ModelMember(Member):

@@ -10,8 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from skkeras_tune.training.blas import one_blas_thread
+from skkeras_tune.training.design import Design
 from skkeras_tune.training.formula_program import FormulaProgram
-from skkeras_tune.training.program import RUNNING, Design, State
+from skkeras_tune.training.program import RUNNING, State
 
 
 class NumpyProgram(FormulaProgram):

@@ -7,9 +7,8 @@ of a shape.
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -35,22 +34,17 @@ from skkeras_tune.training.arrays import (
 from skkeras_tune.training.callback_rules import (
     Moment,
     Plateau,
-    Rule,
-    Watch,
     choose,
 )
-from skkeras_tune.training.objective import describe_values
-from skkeras_tune.training.packing import Packing
+from skkeras_tune.training.design import Design
 from skkeras_tune.training.primitives import is_finite, is_missing
 from skkeras_tune.training.program_store import clear_program_store
 from skkeras_tune.training.updates import (
-    OptimizerRule,
     apply_gradients,
     clip_gradients,
 )
 
 State = dict[str, Any]
-Machine = Literal["xla", "tensorflow", "numpy"]
 
 #: The parts of a state that a step changes: the trained weights in rows, the others,
 #: what the optimizer keeps for each trained weight, and its counters.
@@ -58,40 +52,6 @@ MOVING = ("weights", "others", "slots", "counters")
 
 #: What became of a member.
 RUNNING, STOPPED, LOSS_NOT_FINITE, VALIDATION_NAN = range(4)
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Sizes of the arrays that a program takes.
-
-    Attributes
-    ----------
-    members : int
-        Members trained side by side, P.
-    rows : tuple of int
-        Rows of each array of the data, padding included.
-    order : int
-        Places in the order of an epoch, a multiple of `batch`.
-    batch : int
-        Rows of a step, B.
-    held, held_batch : int
-        Places for held-out rows, and how many are evaluated at a time.
-    epochs : int
-        Epochs that a call trains at most, E.
-    rest, held_rest : int
-        Rows of a last, smaller batch of an epoch and of the held-out rows, where
-        batches may not be padded.
-    """
-
-    members: int
-    rows: tuple[int, ...]
-    order: int
-    batch: int
-    held: int
-    held_batch: int
-    epochs: int
-    rest: int = 0
-    held_rest: int = 0
 
 
 class Outcome(NamedTuple):
@@ -110,54 +70,6 @@ class Outcome(NamedTuple):
     outputs: Any
     loss: Any
     others: Any
-
-
-@dataclass(frozen=True)
-class Design:
-    """Everything that makes programs differ.
-
-    `network` is a `StackedMLP`, or the `ModelShape` of a user's model, and `objective`
-    an `Objective` or a `ModelObjective`. `target` holds type and shape of the targets
-    of a row. `watch` is the plan's own early stopping; `rules` are those of callbacks.
-    In a `padded` network some members have fewer units than there is room for.
-    `machine` is what runs it: XLA compiles it, TensorFlow traces it and runs one
-    operation after the other, and NumPy does so without tracing.
-    """
-
-    network: Any
-    optimizer: OptimizerRule
-    objective: Any
-    watch: Watch | None
-    layout: Layout
-    target: Any
-    weighted: bool
-    dtype: str
-    rules: tuple[Rule, ...] = ()
-    machine: Machine = "xla"
-    padded: bool = False
-
-    def build_judge(self) -> Any:
-        """Return what computes the losses and metrics."""
-        return self.objective.build_judge(self.target, self.network.outputs)
-
-    @cached_property
-    def packing(self) -> Packing:
-        """Where the trained weights stand."""
-        # XLA alone makes a loop over a row of what else is an operation for each.
-        n_members = self.layout.members if self.machine == "xla" else 1
-        return Packing(tuple(self.network.blocks), n_members)
-
-    @property
-    def directions(self) -> dict[str, str]:
-        """Which way each value of an epoch is better, where Keras knows it."""
-        return describe_values(self.objective, self.target, self.network.outputs)
-
-    @property
-    def keys(self) -> list[str]:
-        """Names of the values that an epoch ends with."""
-        names = list(self.directions)
-        held = [f"val_{name}" for name in names] if self.layout.held else []
-        return names + held
 
 
 class Program:

@@ -14,8 +14,12 @@ from skkeras_tune.training.costs import (
     estimate_numpy_step,
     estimate_step,
 )
-from skkeras_tune.training.design import describe_kind, pad_members, resolve_epochs
-from skkeras_tune.training.program import Design
+from skkeras_tune.training.design import (
+    Design,
+    describe_kind,
+    pad_members,
+    resolve_epochs,
+)
 from skkeras_tune.training.program_cache import ProgramCache
 from skkeras_tune.training.stacked_mlp import StackedMLP
 

@@ -15,13 +15,13 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from skkeras_tune.training.costs import REPEATS
-from skkeras_tune.training.design import pad_members
+from skkeras_tune.training.design import Design, Machine, pad_members
 from skkeras_tune.training.group import Group
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.member_state import repack_state
 from skkeras_tune.training.orders import Orders
 from skkeras_tune.training.plan import TrainingResult
-from skkeras_tune.training.program import RUNNING, STOPPED, Design, Machine, Program
+from skkeras_tune.training.program import RUNNING, STOPPED, Program
 from skkeras_tune.training.program_cache import ProgramCache
 from skkeras_tune.training.room import choose_smaller_room, estimate_room
 
