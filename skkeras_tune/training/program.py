@@ -31,18 +31,11 @@ from skkeras_tune.training.arrays import (
     where,
     zeros_like,
 )
-from skkeras_tune.training.callback_rules import (
-    Moment,
-    Plateau,
-    choose,
-)
+from skkeras_tune.training.callback_rules import Moment, Plateau, choose
 from skkeras_tune.training.design import Design
 from skkeras_tune.training.primitives import is_finite, is_missing
 from skkeras_tune.training.program_store import clear_program_store
-from skkeras_tune.training.updates import (
-    apply_gradients,
-    clip_gradients,
-)
+from skkeras_tune.training.updates import apply_gradients, clip_gradients
 
 State = dict[str, Any]
 

@@ -18,7 +18,7 @@ _MISSING = frozenset({"NAType", "NaTType"})
 # of few rows.
 _DISTINCT, _FEW_ROWS = 0.5, 20
 
-# The least part of the spread of a target that errors are told apart by.
+# Errors are told apart down to this part of the squared spread of a target.
 _PRECISION = 1e-16
 
 
@@ -252,6 +252,6 @@ def _refuse_scale(array: NDArray[np.float64]) -> None:
         return
     message = (
         f"y has {what}, whose squared errors float64 cannot hold. Give y in another "
-        "unit, such as y / numpy.abs(y).max()."
+        "unit, such as y / numpy.abs(y).max(axis=0)."
     )
     raise ValueError(message)

@@ -133,9 +133,10 @@ def tune(
     Raises
     ------
     ValueError
-        If a parameter is out of range, `y` has missing values, is constant, or is text
-        that hardly repeats, no column of X can be used, `scoring` or `cv` does not go
-        with `y`, or every candidate fails.
+        If a parameter is out of range, `y` has missing values, is constant, is text
+        that hardly repeats, or holds numbers whose squared errors float64 cannot hold,
+        no column of X can be used, `scoring` or `cv` does not go with `y`, or every
+        candidate fails.
     TypeError
         If X or `y` is of a type that cannot be used.
 
