@@ -7,7 +7,6 @@ from functools import partial
 
 from skkeras_tune.fusion.report import FusedGroup, describe_member
 from skkeras_tune.fusion.request import Request
-from skkeras_tune.training.costs import STEP_SECONDS, estimate_member
 from skkeras_tune.training.design import join_designs, pad_members
 from skkeras_tune.training.formula_program import find_formulas
 from skkeras_tune.training.group import Group, spread_steps
@@ -56,9 +55,10 @@ def _estimate(requests: Sequence[Request]) -> float:
     members = [request.member for request in requests]
     n_batches = max(member.n_batches for member in members)
     lengths = spread_steps(members, n_batches)
-    n_busy = math.ceil(sum(lengths) / max(lengths))
     designs = [member.design for member in members]
-    own = join_designs(designs, pad_members(n_busy), ())
+    n_busy = math.ceil(sum(lengths) / max(lengths))
+    owns = [join_designs(designs, n, ()) for n in {1, pad_members(n_busy)}]
+    own = min(owns, key=lambda own: estimate_room(own, lengths))
     rooms = list_rooms(programs, own)
     if all(m.may_interpret for m in members) and find_formulas(own) is not None:
         rooms.append(replace(own, machine="numpy"))
@@ -82,10 +82,7 @@ class Batch:
 
     def estimate_seconds(self) -> float:
         """Return about how long one lane trains them."""
-        members = self._requests
-        n_steps = max(member.expected_steps for member in members)
-        seconds = (estimate_member(m.n_weights, m.design.layout.batch) for m in members)
-        return n_steps * (STEP_SECONDS + sum(seconds))
+        return _estimate(list(self._requests.values()))
 
     def bound_slots(self, max_bytes: int) -> int:
         """Return how many members' states this memory holds."""

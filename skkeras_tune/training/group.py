@@ -108,7 +108,13 @@ class Group:
             if self._room is None:
                 waiting = [member for _, member in self._waiting]
                 lengths = spread_steps(waiting)
-                own = choose_design(self.join, lengths, self.n_lanes, most_slots)
+                own = choose_design(
+                    self.join,
+                    lengths,
+                    self.n_lanes,
+                    most_slots,
+                    stops=any(member.may_stop for member in waiting),
+                )
                 room, is_new = own, True
                 if self._shares:
                     room = find_room(own, lengths, self.n_lanes, programs)

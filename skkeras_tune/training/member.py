@@ -164,6 +164,11 @@ class Member:
         return expect_epochs(max(least, 1), self.epochs_left, quantile)
 
     @property
+    def may_stop(self) -> bool:
+        """Whether it may stop before it has trained all its epochs."""
+        return self.expect_epochs() < self.epochs_left
+
+    @property
     def expected_steps(self) -> int:
         """About how many steps it still trains."""
         return math.ceil(self.expect_epochs() * self.n_batches)

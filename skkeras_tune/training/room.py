@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from skkeras_tune.training.costs import (
+    CALL_SECONDS,
     COMPILE_SECONDS,
+    SEVERAL_SECONDS,
     estimate_numpy_step,
     estimate_step,
 )
@@ -24,8 +26,8 @@ from skkeras_tune.training.program_cache import ProgramCache
 from skkeras_tune.training.stacked_mlp import StackedMLP
 
 # More slots are not worth a part of the time that they save: estimates are no better,
-# and in fewer slots others follow where one has stopped.
-_SMALL_PART = 0.1
+# in fewer slots others follow where one has stopped, and lanes share who waits.
+_SMALL_PART = 0.05
 # Arrays of so many times the rows that are needed are left to others.
 _MOST_ROWS = 2
 
@@ -36,6 +38,11 @@ def list_rooms(programs: Iterable[Design], design: Design) -> list[Design]:
     return [room for room in programs if _covers(room, design, kind)]
 
 
+def is_estimated(design: Design) -> bool:
+    """Tell whether anybody knows what its steps take: not those of a user's model."""
+    return isinstance(design.network, StackedMLP)
+
+
 def estimate_room(room: Design, lengths: Sequence[int], n_lanes: int = 1) -> float:
     """Return about how many seconds members of so many steps take, in all lanes."""
     layout = room.layout
@@ -44,7 +51,7 @@ def estimate_room(room: Design, lengths: Sequence[int], n_lanes: int = 1) -> flo
     else:
         estimate = estimate_step
     n_steps = count_steps(lengths, n_lanes * layout.members)
-    return n_steps * estimate(layout.members, room.network.n_weights, layout.batch)
+    return n_steps * estimate(layout.members, room.network.trained_shapes, layout.batch)
 
 
 def choose_design(
@@ -52,6 +59,8 @@ def choose_design(
     lengths: Sequence[int],
     n_lanes: int,
     most_slots: int,
+    *,
+    stops: bool,
 ) -> Design:
     """Return the design in which members are trained the soonest, or nearly so.
 
@@ -64,15 +73,32 @@ def choose_design(
     n_lanes : int
         How many such programs train them at a time.
     most_slots : int
+    stops : bool
+        Whether members may stop before they have trained all their epochs.
     """
     most_slots = min(most_slots, math.ceil(len(lengths) / n_lanes))
     sizes = {pad_members(size) for size in range(1, most_slots + 1)}
     designs = [join(size) for size in sorted(sizes)]
     if len(designs) == 1:
         return designs[0]  # it may be of a user's model, whose steps nobody estimates
-    seconds = [estimate_room(design, lengths, n_lanes) for design in designs]
+    seconds = [
+        estimate_room(design, lengths, n_lanes)
+        + _estimate_several(design, len(lengths) / n_lanes, stops=stops)
+        for design in designs
+    ]
     most = (1 + _SMALL_PART) * min(seconds)
     return next(d for d, s in zip(designs, seconds, strict=True) if s <= most)
+
+
+def _estimate_several(design: Design, n_members: float, *, stops: bool) -> float:
+    """Return what several slots cost that one does not.
+
+    A slot whose member has stopped stands empty until the call ends: half a call.
+    """
+    n_slots = design.layout.members
+    if n_slots == 1:
+        return 0.0
+    return SEVERAL_SECONDS + stops * n_members / n_slots * CALL_SECONDS / 2
 
 
 def find_room(
@@ -161,7 +187,7 @@ def count_steps(lengths: Iterable[int], n_slots: int) -> int:
 
 
 def _covers(room: Design, design: Design, kind: Design) -> bool:
-    if not isinstance(room.network, StackedMLP) or describe_kind(room) != kind:
+    if not is_estimated(room) or describe_kind(room) != kind:
         return False
     here, there = room.layout, design.layout
     is_large = _holds((here.order, here.held), (there.order, there.held))

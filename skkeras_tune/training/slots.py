@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from skkeras_tune.training.costs import REPEATS
+from skkeras_tune.training.costs import CALL_SECONDS, REPEATS
 from skkeras_tune.training.design import Design, Machine, pad_members
 from skkeras_tune.training.group import Group
 from skkeras_tune.training.member import Member
@@ -23,15 +23,17 @@ from skkeras_tune.training.orders import Orders
 from skkeras_tune.training.plan import TrainingResult
 from skkeras_tune.training.program import RUNNING, STOPPED, Program
 from skkeras_tune.training.program_cache import ProgramCache
-from skkeras_tune.training.room import choose_smaller_room, estimate_room
+from skkeras_tune.training.room import (
+    choose_smaller_room,
+    estimate_room,
+    is_estimated,
+)
 
 Outcome = TrainingResult | BaseException
 #: Called before each call of a program; an exception it raises ends the training.
 Pulse = Callable[["Slots"], None]
 
 _FIRST_EPOCHS = 8
-# A call takes some milliseconds besides.
-_CALL_SECONDS = 0.1
 _MAX_SLOTS = 64
 # The weights, their gradients, the best ones, and what optimizers keep.
 _COPIES = 6
@@ -252,7 +254,7 @@ class Slots:
 
     def _count_epochs_of_a_call(self) -> int:
         """Return how many epochs are worth a call: in a longer one empty slots wait."""
-        return max(1, int(_CALL_SECONDS / (self._epoch_seconds or np.inf)))
+        return max(1, int(CALL_SECONDS / (self._epoch_seconds or np.inf)))
 
     def _count_epochs_in_time(self) -> int:
         """Return how many epochs end before the next deadline, at least one."""
@@ -280,7 +282,7 @@ class Slots:
             if member.deadline is not None:
                 member.deadline.note_program(compiled - start)
         n_epochs = self._count_new_epochs()
-        if self.n_slots > 1 and self._design.machine == "xla":
+        if self._design.machine == "xla" and is_estimated(self._design):
             n_steps = n_epochs * max(member.n_batches for member in self.members)
             programs.record_training(seconds, estimate_room(self._design, [n_steps]))
         self._train_seconds += seconds
