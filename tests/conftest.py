@@ -44,6 +44,18 @@ def _engine_of_auto() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _several_slots() -> Iterator[None]:
+    """Let networks that train for a moment train side by side, as long ones may.
+
+    In truth what several slots cost besides would have each of them wait for its turn.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(room, "SEVERAL_SECONDS", 0.0)
+        patch.setattr(room, "CALL_SECONDS", 0.0)
+        yield
+
+
 @pytest.fixture
 def programs(monkeypatch: pytest.MonkeyPatch) -> ProgramCache:
     """No programs, and none of other tests."""

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.dummy import DummyClassifier
+from sklearn.metrics import log_loss
 
 from tests.benchmarks import tables
 
@@ -23,6 +25,8 @@ def test_titanic_has_a_line(capsys, monkeypatch):
     assert cells[:3] == ["Titanic", "1", "accuracy"]
     assert all(float(cell) > 0.7 for cell in cells[3:6])
     assert " ± " in cells[6]
+    assert all(0 < float(loss) < 1 for loss in cells[7].split(", "))
+    assert " ± " in cells[8]
 
 
 class Constant:
@@ -42,6 +46,17 @@ def test_the_mean_of_the_merits_is_the_score():
     assert merits.mean() == pytest.approx(0.0)
     merits = tables.judge(Constant(1.0), y[:, None], y, is_regression=False)
     assert merits.tolist() == [0, 1, 1, 0]
+
+
+def test_log_losses_are_those_of_scikit_learn():
+    """Their mean is scikit-learn's, and what was held for impossible costs much."""
+    X, y = np.zeros((5, 1)), np.array(["a", "b", "b", "c", "b"], object)
+    model = DummyClassifier().fit(X, y)
+    losses = tables.find_log_losses(model, X, y)
+    assert losses.mean() == pytest.approx(log_loss(y, model.predict_proba(X)))
+    sure = DummyClassifier(strategy="constant", constant="a").fit(X, y)
+    losses = tables.find_log_losses(sure, X[:2], y[:2])
+    assert losses == pytest.approx([0, -np.log(tables.LEAST_CHANCE)])
 
 
 def test_the_error_of_one_split_is_that_of_its_rows():

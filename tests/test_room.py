@@ -8,6 +8,7 @@ from scipy.stats import loguniform
 from sklearn.model_selection import GridSearchCV, KFold
 
 from skkeras_tune import HyperbandSearchCV, KerasRegressor, fused
+from skkeras_tune.training import costs, room
 from skkeras_tune.training.design import join_designs
 from skkeras_tune.training.group import Group
 from skkeras_tune.training.member import Member
@@ -119,14 +120,14 @@ def test_members_take_the_slot_that_is_free_first(lengths, n_slots, n_steps):
     assert count_steps(lengths, n_slots) == n_steps
 
 
-def choose(lengths, units=4, n_lanes=1):
+def choose(lengths, units=4, n_lanes=1, *, stops=False):
     """Return the slots of a new program for members of so many steps."""
     design = Member(widen(units), DATA).design
 
     def join(n_slots):
         return join_designs([design], n_slots, design.layout.rows)
 
-    return choose_design(join, lengths, n_lanes, 64).layout.members
+    return choose_design(join, lengths, n_lanes, 64, stops=stops).layout.members
 
 
 def test_as_many_slots_as_are_busy_for_as_long_as_the_longest_takes():
@@ -139,11 +140,25 @@ def test_as_many_slots_as_are_busy_for_as_long_as_the_longest_takes():
 
 def test_more_slots_than_gain_anything_are_not_taken():
     """Steps of many wide networks take as long as more steps of fewer."""
-    assert choose([100] * 64, units=5000) == 8
-    assert choose([100] * 6, units=5000) == 3
-    assert choose([100] * 3, units=5000) == 3
-    assert choose([100] * 3, units=50000) == 1
-    assert choose([100] * 64) > 16
+    assert choose([100] * 64) > choose([100] * 64, units=500) > 16
+    assert choose([100] * 6, units=500) == 6
+    assert choose([100] * 6, units=50000) == 1
+
+
+def test_who_trains_for_a_moment_waits_for_a_turn(monkeypatch):
+    """A program of several slots takes longer to compile."""
+    assert choose([100] * 6) == 6
+    monkeypatch.setattr(room, "SEVERAL_SECONDS", costs.SEVERAL_SECONDS)
+    assert choose([100] * 6) == 1
+    assert choose([100_000] * 6) == 6
+
+
+def test_slots_stand_empty_until_a_call_ends(monkeypatch):
+    """So a few that may stop early take turns, where they would not otherwise."""
+    for name in ("SEVERAL_SECONDS", "CALL_SECONDS"):
+        monkeypatch.setattr(room, name, getattr(costs, name))
+    assert [choose([7500] * 6, stops=stops) for stops in (False, True)] == [6, 1]
+    assert choose([100_000] * 6, stops=True) == 6
 
 
 def stop_after(n_waited, **changes):
@@ -173,7 +188,7 @@ def test_a_callback_that_stops_early_counts_too():
 
 def test_wide_networks_that_stop_at_different_times_train_in_few_slots(programs):
     """Others follow where one has stopped; many slots would stand empty at the end."""
-    wide = replace(PLAN.network, hidden_units=(300, 300))
+    wide = replace(PLAN.network, hidden_units=(60, 60))
     plans = [stop_after(9, seed=seed, network=wide) for seed in range(6)]
     same = [replace(plan, stopping=None) for plan in plans]
     sizes = [
@@ -182,7 +197,7 @@ def test_wide_networks_that_stop_at_different_times_train_in_few_slots(programs)
         .layout.members
         for group in (plans, same)
     ]
-    assert sizes[0] < sizes[1] < 6
+    assert sizes == [2, 6]
 
 
 def test_a_slow_machine_takes_longer_for_both(programs):

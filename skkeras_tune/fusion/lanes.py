@@ -57,11 +57,11 @@ def _estimate(requests: Sequence[Request]) -> float:
     lengths = spread_steps(members, n_batches)
     designs = [member.design for member in members]
     n_busy = math.ceil(sum(lengths) / max(lengths))
-    owns = [join_designs(designs, n, ()) for n in {1, pad_members(n_busy)}]
-    own = min(owns, key=lambda own: estimate_room(own, lengths))
+    one, wide = (join_designs(designs, n, ()) for n in (1, pad_members(n_busy)))
+    own = min([one, wide], key=lambda own: estimate_room(own, lengths))
     rooms = list_rooms(programs, own)
-    if all(m.may_interpret for m in members) and find_formulas(own) is not None:
-        rooms.append(replace(own, machine="numpy"))
+    if all(m.may_interpret for m in members) and find_formulas(wide) is not None:
+        rooms.append(replace(wide, machine="numpy"))
     ready = [estimate_room(room, lengths) for room in rooms]
     return min([programs.build_seconds + estimate_room(own, lengths), *ready])
 
@@ -138,8 +138,8 @@ class Job:
 def plan_jobs(batches: Sequence[Batch], n_lanes: int, max_bytes: int) -> list[Job]:
     """Share the work out among lanes, the longest first.
 
-    A batch goes to one lane, since a step of more members costs little more than one
-    of few; one that takes longer than a lane's share goes to all of them.
+    A batch goes to one lane, so that each lane compiles a program while others train;
+    one that takes longer than a lane's share goes to all of them.
     """
     jobs = []
     seconds = {batch: batch.estimate_seconds() for batch in batches}

@@ -120,8 +120,10 @@ class Group:
                     room = find_room(own, lengths, self.n_lanes, programs)
                     is_new = room not in programs
                 if is_new and self._may_interpret and find_formulas(own) is not None:
+                    n_slots = min(most_slots, math.ceil(len(waiting) / self.n_lanes))
                     most = [member.n_steps for member in waiting]
-                    room = choose_machine(own, most, self._n_times)
+                    wide = self.join(n_slots)
+                    room = choose_machine(own, wide, most, self._n_times)
                 self._room = room
             return self._room
 

@@ -115,19 +115,23 @@ def find_room(
     return best if known.get(best, math.inf) <= new else own
 
 
-def choose_machine(own: Design, lengths: Sequence[int], n_times: int) -> Design:
-    """Return the design, run by NumPy if that is sooner than to compile it.
+def choose_machine(
+    own: Design, wide: Design, lengths: Sequence[int], n_times: int
+) -> Design:
+    """Return a design, or another run by NumPy if that is sooner than to compile it.
 
     Parameters
     ----------
     own : Design
-        One that NumPy can run.
+    wide : Design
+        The like of as many slots as there may be, that NumPy can run: a step of its
+        costs the less for each member the more there are.
     lengths : sequence of int
         Steps that each member trains at most.
     n_times : int
         How often the like may be trained in this process: it is compiled once.
     """
-    by_numpy = replace(own, machine="numpy")
+    by_numpy = replace(wide, machine="numpy")
     longer = estimate_room(by_numpy, lengths) - estimate_room(own, lengths)
     return by_numpy if n_times * longer <= COMPILE_SECONDS else own
 

@@ -3,7 +3,9 @@
 Run as ``python -m tests.benchmarks.steps``.
 """
 
+import itertools
 import time
+from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
 
@@ -13,6 +15,8 @@ from numpy.typing import NDArray
 
 from skkeras_tune import KerasRegressor, fused
 from skkeras_tune.estimators import trained_model
+from skkeras_tune.training import group
+from skkeras_tune.training.costs import estimate_step
 from tests.benchmarks.sides import load_california
 
 EPOCHS, N_ROWS, BATCH, N_REPEATS = 10, 13_622, 32, 3
@@ -29,11 +33,28 @@ GROUPS: list[tuple[tuple[int, ...], int, dict[str, Any]]] = [
     ((81, 81, 81), 10, {"optimizer": "rmsprop"}),
     ((100, 100), 1, {}),
 ]
+#: Hidden layers that are trained in so many slots each.
+SLOTTED: list[tuple[int, ...]] = [
+    (),
+    (10,),
+    (30,),
+    (80,),
+    (10, 10, 10),
+    (37, 37),
+    (64, 64),
+    (81, 81, 81),
+]
+SLOTS = (1, 3, 8)
 PREDICTED = [(30,), (64, 64), (81, 81, 81)]
 N_PREDICTED = 6811
 
 
-def train(layers: tuple[int, ...], n_fits: int, settings: dict[str, Any]) -> float:
+def train(
+    layers: tuple[int, ...],
+    n_fits: int,
+    settings: dict[str, Any],
+    n_jobs: int | None = None,
+) -> float:
     """Return the microseconds of a core that a network takes for a step."""
     X, y = (array[:N_ROWS] for array in load_california())
 
@@ -48,10 +69,33 @@ def train(layers: tuple[int, ...], n_fits: int, settings: dict[str, Any]) -> flo
         )
         model.fit(X, y)
 
-    with fused() as fusion:
+    with fused(n_jobs=n_jobs) as fusion:
         Parallel(n_jobs=-1)(delayed(fit)(seed) for seed in range(n_fits))
     seconds = sum(group.train_seconds for group in fusion.report().groups)
     return 1e6 * seconds / n_fits / (EPOCHS * (0.9 * N_ROWS // BATCH + 1))
+
+
+def train_in_slots(layers: tuple[int, ...], n_slots: int) -> float:
+    """Return the same for so many slots, the least of three."""
+
+    def choose(join: Callable[[int], Any], *arguments: Any, **options: Any) -> Any:
+        return join(n_slots)
+
+    def keep(own: Any, *arguments: Any) -> Any:
+        return own
+
+    with (
+        patch.object(group, "choose_design", choose),
+        patch.object(group, "find_room", keep),
+    ):
+        return min(train(layers, 2 * n_slots, {}, 1) for _ in range(N_REPEATS + 1))
+
+
+def estimate(layers: tuple[int, ...], n_slots: int) -> float:
+    """Return the same as the choice of slots has it."""
+    sizes = [8, *layers, 1]
+    shapes = [shape for n, m in itertools.pairwise(sizes) for shape in ((n, m), (m,))]
+    return 1e6 * estimate_step(n_slots, shapes, BATCH) / n_slots
 
 
 def predict(model: KerasRegressor, X: NDArray[Any]) -> float:
@@ -73,6 +117,16 @@ def main() -> None:
         took = [train(layers, n_fits, settings) for _ in range(N_REPEATS + 1)]
         name = "-".join(map(str, layers))
         print(f"| {name} | {n_fits} | {settings or ''} | {min(took[1:]):.1f} |")
+
+    print("\nThe same in slots, in one lane; in brackets what they are chosen by:\n")
+    print(f"| layers | {' | '.join(f'{n} slots' for n in SLOTS)} |")
+    print("|---|" + "---|" * len(SLOTS))
+    for layers in SLOTTED:
+        cells = [
+            f"{train_in_slots(layers, n):.1f} ({estimate(layers, n):.1f})"
+            for n in SLOTS
+        ]
+        print(f"| {'-'.join(map(str, layers)) or 'none'} | {' | '.join(cells)} |")
 
     print(f"\nPredictions of {N_PREDICTED:,} rows, in milliseconds:\n")
     print("| layers | by NumPy, one thread | by TensorFlow, all cores |")

@@ -45,6 +45,9 @@ OPTIONS = {"space": "small", "cv": 3, "ensemble": 8}
 #: Of the rows of a table, those that are for the test.
 TEST_SHARE = 0.25
 
+#: A chance below this counts as this, the same for all models.
+LEAST_CHANCE = 1e-7
+
 #: Columns of text with more values are left out of what is written by hand.
 MOST_CATEGORIES = 50
 
@@ -168,11 +171,13 @@ class Run(NamedTuple):
     """What a model gives for the test rows, and the seconds of its fit.
 
     `merits` are a number a row whose mean is the score: whether a label is right, or
-    one minus the squared error in variances of the target.
+    one minus the squared error in variances of the target. `log_losses` are those of
+    each row, none of numbers.
     """
 
     merits: NDArray[np.float64]
     seconds: float
+    log_losses: NDArray[np.float64] | None
 
 
 def judge(model: Any, X: Any, y: Any, *, is_regression: bool) -> NDArray[np.float64]:
@@ -181,6 +186,13 @@ def judge(model: Any, X: Any, y: Any, *, is_regression: bool) -> NDArray[np.floa
     if is_regression:
         return np.asarray(1 - (predicted - y) ** 2 / np.var(y), np.float64)
     return np.asarray(predicted == y, np.float64)
+
+
+def find_log_losses(model: Any, X: Any, y: Any) -> NDArray[np.float64]:
+    """Return minus the logarithm of the chance that a model gave each row's label."""
+    chances = np.asarray(model.predict_proba(X), np.float64)
+    own = chances[np.arange(len(y)), np.searchsorted(model.classes_, y)]
+    return -np.log(np.clip(own, LEAST_CHANCE, 1))
 
 
 def compare_on(
@@ -192,20 +204,26 @@ def compare_on(
     X_test, y_test = X.iloc[test], y.iloc[test].to_numpy()
     kind = {"is_regression": work.is_regression}
     found = {}
+
+    def keep(name: str, model: Any, seconds: float) -> None:
+        losses = None
+        if not work.is_regression:
+            losses = find_log_losses(model, X_test, y_test)
+        found[name] = Run(judge(model, X_test, y_test, **kind), seconds, losses)
+
     for name, build in (("network", build_network), ("trees", build_trees)):
         start = time.perf_counter()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             model = build(X_train, **kind).fit(X_train, y_train)
-        seconds = time.perf_counter() - start
-        found[name] = Run(judge(model, X_test, y_test, **kind), seconds)
+        keep(name, model, time.perf_counter() - start)
     model, seconds = fit_strictly(
         lambda: tune(X_train, y_train, random_state=0, **options)
     )
     winner = getattr(model, "search_", model)
-    found["tune"] = Run(judge(winner, X_test, y_test, **kind), seconds)
+    keep("tune", winner, seconds)
     if winner is not model:
-        found["ensemble"] = Run(judge(model, X_test, y_test, **kind), seconds)
+        keep("ensemble", model, seconds)
     return found
 
 
@@ -251,7 +269,7 @@ def print_table(only: str = "", most: int | None = None, **options: Any) -> None
     cells = ["table", "splits", "score", "network as it comes", "boosted trees"]
     for side in ["winner of tune", "ensemble"][: 2 if options.get("ensemble") else 1]:
         cells += [side, "its gain over the network"]
-    cells += ["seconds"]
+    cells += ["log losses", "less than the network's", "seconds"]
     print(f"\ntune(X, y, {given}) beside scikit-learn, on the same test rows:")
     print(f"| {' | '.join(cells)} |")
     print("|---" * len(cells) + "|")
@@ -273,11 +291,26 @@ def format_line(name: str, work: Work, options: dict[str, Any]) -> str:
         if side in ("tune", "ensemble"):
             gains = [run[side].merits - run["network"].merits for run in runs]
             cells.append("{:+.3f} ± {:.3f}".format(*estimate_gain(gains)))
+    cells += describe_log_losses(runs)
     times = [
         f"{np.mean([run[side].seconds for run in runs]):.1f}"
         for side in ("network", "trees", "tune")
     ]
     return f"| {' | '.join([*cells, ', '.join(times)])} |"
+
+
+def describe_log_losses(runs: Sequence[dict[str, Run]]) -> list[str]:
+    """Return the mean log loss of each model, and what the last saves the network."""
+    losses = {
+        side: [run[side].log_losses for run in runs if run[side].log_losses is not None]
+        for side in runs[0]
+    }
+    if not losses["network"]:
+        return ["", ""]
+    means = [f"{np.mean([loss.mean() for loss in of]):.3f}" for of in losses.values()]
+    pairs = zip(losses["network"], list(losses.values())[-1], strict=True)
+    saved = estimate_gain([network - ours for network, ours in pairs])
+    return [", ".join(means), "{:+.3f} ± {:.3f}".format(*saved)]
 
 
 def main() -> None:
