@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-Shape = tuple[int, ...]
+Shapes = Sequence[tuple[int, ...]]
 
 #: Seconds of a step for each layer, forwards and back: of itself, for each member, and
 #: for each row of a member's batch.
@@ -45,7 +45,7 @@ def expect_epochs(least: int, most: int, quantile: float = 0.5) -> float:
     return float(least ** (1 - quantile) * most**quantile)
 
 
-def estimate_step(n_members: int, shapes: Sequence[Shape], batch: int) -> float:
+def estimate_step(n_members: int, shapes: Shapes, batch: int) -> float:
     """Return about how many seconds a step takes of networks with such weights.
 
     For 50 networks of up to four hidden layers, alone and eight side by side, in
@@ -58,7 +58,7 @@ def estimate_step(n_members: int, shapes: Sequence[Shape], batch: int) -> float:
     return LAYER_SECONDS * n_layers + n_members * member
 
 
-def estimate_numpy_step(n_members: int, shapes: Sequence[Shape], batch: int) -> float:
+def estimate_numpy_step(n_members: int, shapes: Shapes, batch: int) -> float:
     """Return about how many seconds a step takes that NumPy runs."""
     by_weight = NUMPY_WEIGHT_SECONDS + NUMPY_WEIGHT_ROW_SECONDS * batch
     return NUMPY_STEP_SECONDS + n_members * (
@@ -66,10 +66,10 @@ def estimate_numpy_step(n_members: int, shapes: Sequence[Shape], batch: int) -> 
     )
 
 
-def _count_layers(shapes: Sequence[Shape]) -> int:
+def _count_layers(shapes: Shapes) -> int:
     """Count the kernels: what stands beside them costs little."""
     return sum(len(shape) > 1 for shape in shapes)
 
 
-def _count_weights(shapes: Sequence[Shape]) -> int:
+def _count_weights(shapes: Shapes) -> int:
     return sum(map(math.prod, shapes))

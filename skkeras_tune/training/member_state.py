@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skkeras_tune.training.design import Design
+from skkeras_tune.training.packing import Shape
 
-Shape = tuple[int, ...]
 Arrays = list[NDArray[Any]]
 #: Trained weights, packed into rows or not.
 Rows = Any
