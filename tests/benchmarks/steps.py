@@ -119,7 +119,7 @@ def main() -> None:
         print(f"| {name} | {n_fits} | {settings or ''} | {min(took[1:]):.1f} |")
 
     print("\nThe same in slots, in one lane; in brackets what they are chosen by:\n")
-    print(f"| layers | {' | '.join(f'{n} slots' for n in SLOTS)} |")
+    print(f"| layers | {' | '.join(map(str, SLOTS))} |")
     print("|---|" + "---|" * len(SLOTS))
     for layers in SLOTTED:
         cells = [
