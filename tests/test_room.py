@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 from keras.callbacks import EarlyStopping
 from scipy.stats import loguniform
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, KFold
 
-from skkeras_tune import HyperbandSearchCV, KerasRegressor, fused
+from skkeras_tune import HyperbandSearchCV, KerasClassifier, KerasRegressor, fused
 from skkeras_tune.training import costs, room
 from skkeras_tune.training.design import join_designs
 from skkeras_tune.training.group import Group
@@ -159,6 +160,19 @@ def test_slots_stand_empty_until_a_call_ends(monkeypatch):
         monkeypatch.setattr(room, name, getattr(costs, name))
     assert [choose([7500] * 6, stops=stops) for stops in (False, True)] == [6, 1]
     assert choose([100_000] * 6, stops=True) == 6
+
+
+def test_turns_in_one_slot_end_as_without_fused(iris, monkeypatch):
+    """As a search of a few short fits that may stop runs it, outside of the tests."""
+    for name in ("SEVERAL_SECONDS", "CALL_SECONDS"):
+        monkeypatch.setattr(room, name, getattr(costs, name))
+    model = KerasClassifier(epochs=20, patience=2, random_state=0, engine="compiled")
+    search = GridSearchCV(model, {"learning_rate": [0.001, 0.1]}, cv=3, refit=False)
+    expected = clone(search).fit(*iris).cv_results_["mean_test_score"]
+    with fused() as fusion:
+        scores = search.fit(*iris).cv_results_["mean_test_score"]
+    assert scores == pytest.approx(expected)
+    assert {n for g in fusion.report().groups for n in g.n_slots} == {1}
 
 
 def stop_after(n_waited, **changes):

@@ -23,11 +23,7 @@ from skkeras_tune.training.orders import Orders
 from skkeras_tune.training.plan import TrainingResult
 from skkeras_tune.training.program import RUNNING, STOPPED, Program
 from skkeras_tune.training.program_cache import ProgramCache
-from skkeras_tune.training.room import (
-    choose_smaller_room,
-    estimate_room,
-    is_estimated,
-)
+from skkeras_tune.training.room import choose_smaller_room, estimate_room, is_estimated
 
 Outcome = TrainingResult | BaseException
 #: Called before each call of a program; an exception it raises ends the training.
