@@ -82,6 +82,7 @@ LAYERS = (
     {"training.group"},
     {"training.orders", "training.pooling", "training.room"},
     {"training.member", "training.model_design"},
+    {"training.final_state", "training.initial_state"},
     {
         "training.compiled_plan",
         "training.keras_loop",
@@ -105,6 +106,9 @@ LAYERS = (
         "training.stacked_mlp",
         "training.updates",
     },
+    {"training.optimizer_state"},
+    {"training.optimizer_rule"},
+    {"training.optimizer_formulas"},
     {"training.layers"},
     {"training.activations", "training.direct_losses"},
     {"training.primitives"},

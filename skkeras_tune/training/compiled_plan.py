@@ -18,9 +18,9 @@ from skkeras_tune.training.callback_rules import Rules, Watch, read_rules
 from skkeras_tune.training.design import Design, Layout, pad_size, resolve_epochs
 from skkeras_tune.training.formula_program import find_formulas
 from skkeras_tune.training.objective import read_objective
+from skkeras_tune.training.optimizer_rule import read_optimizer
 from skkeras_tune.training.plan import NotCompilable, TrainingData, TrainingPlan
 from skkeras_tune.training.stacked_mlp import StackedMLP
-from skkeras_tune.training.updates import read_optimizer
 
 _MAX_HELD_BATCH = 1024
 _MAX_DENSE_BYTES = 2**28

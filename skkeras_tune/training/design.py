@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from skkeras_tune.training.callback_rules import Rule, Watch
 from skkeras_tune.training.objective import describe_values
+from skkeras_tune.training.optimizer_rule import OptimizerRule
 from skkeras_tune.training.packing import Packing
 from skkeras_tune.training.stacked_mlp import StackedMLP
-from skkeras_tune.training.updates import OptimizerRule
 
 Machine = Literal["xla", "tensorflow", "numpy"]
 

@@ -15,27 +15,26 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from skkeras_tune.network import MLPArchitecture
-from skkeras_tune.randomness import derive_seed
 from skkeras_tune.training.batches import count_batches
 from skkeras_tune.training.callback_replay import CallbackReplay
-from skkeras_tune.training.callbacks import (
-    find_stopping,
-    list_stopping,
-    raise_diverged,
-)
+from skkeras_tune.training.callbacks import find_stopping, list_stopping
 from skkeras_tune.training.compiled_plan import CompiledPlan, resolve_design
 from skkeras_tune.training.costs import expect_epochs
 from skkeras_tune.training.deadline import current_deadline
 from skkeras_tune.training.design import Design, describe_kind
-from skkeras_tune.training.formula_program import find_formulas
-from skkeras_tune.training.member_state import (
-    crop,
-    pack_state,
-    pack_weights,
-    pad,
-    unpack_state,
-    unpack_weights,
+from skkeras_tune.training.final_state import (
+    list_variables,
+    read_weights,
+    refuse_diverged,
+    refuse_infinite,
 )
+from skkeras_tune.training.formula_program import find_formulas
+from skkeras_tune.training.initial_state import (
+    build_state,
+    list_numbers,
+    resume_state,
+)
+from skkeras_tune.training.member_state import unpack_state
 from skkeras_tune.training.mlp_program import MLPProgram
 from skkeras_tune.training.numpy_program import NumpyProgram
 from skkeras_tune.training.pausing import pause_training, refuse_other_engine
@@ -46,19 +45,9 @@ from skkeras_tune.training.plan import (
     TrainingPlan,
     TrainingResult,
 )
-from skkeras_tune.training.program import (
-    LOSS_NOT_FINITE,
-    RUNNING,
-    VALIDATION_NAN,
-    Program,
-)
+from skkeras_tune.training.program import Program
 from skkeras_tune.training.progress import EpochPrinter
 from skkeras_tune.training.stablehlo_program import StableHLOProgram
-from skkeras_tune.training.updates import (
-    initial_slots,
-    list_keras_variables,
-    read_keras_variables,
-)
 
 #: Draws the order of an epoch from a seed, the epoch and the number of rows.
 DrawOrder = Callable[[int, int, int], NDArray[np.int32]]
@@ -211,61 +200,13 @@ class Member:
 
     def list_numbers(self, room: Design) -> dict[str, Any]:
         """Return the numeric settings, for a program that may have more room."""
-        plan, dtype = self.plan, self.design.dtype
-        numbers: dict[str, Any] = {
-            name: np.asarray(value, dtype)
-            for name, value in self.compiled.numbers.items()
-        }
-        key = derive_seed(plan.seed + plan.first_epoch, "dropout")
-        numbers["dropout_key"] = np.int32(key)
-        numbers["epochs"] = np.int32(plan.epochs)
-        if plan.stopping is not None:
-            numbers["patience"] = np.int32(plan.stopping.patience)
-        if self.compiled.rules.numbers:
-            # In double precision, as Python's numbers are.
-            numbers["rules"] = tuple(
-                {name: np.float64(value) for name, value in rule.items()}
-                for rule in self.compiled.rules.numbers
-            )
-        if room.padded:
-            shapes = self.design.network.trained_shapes
-            real = [np.ones(shape, dtype) for shape in shapes]
-            numbers["real"] = pack_weights(real, room)
-        return numbers
+        return list_numbers(self.plan, self.compiled, room)
 
     def initial_state(self, room: Design) -> dict[str, Any]:
         """Return the weights and all else that a program moves."""
         if self._paused is not None:
-            kept = pack_state(self._paused.state, room)
-            return {**kept, "status": np.int32(RUNNING)}
-        design, rule = self.design, self.design.optimizer
-        trained, others = _separate(self._initial_weights(), design.network.trainable)
-        slots = initial_slots(rule, trained, self.compiled.numbers)
-        counters = self._initial_counters()
-        start = self._start
-        if start is not None and start.optimizer in ("", rule.kind):
-            known = read_keras_variables(rule, start.optimizer_state, len(trained))
-            if known is not None:
-                slots, earlier = known
-                earlier.pop("learning_rate", None)
-                counters |= earlier
-                counters["iteration"] = np.int32(earlier["iteration"])
-        packed = {
-            "weights": pack_weights(trained, room),
-            "others": list(map(pad, others, room.network.other_shapes)),
-        }
-        state: dict[str, Any] = {
-            **packed,
-            "slots": {n: pack_weights([s[n] for s in slots], room) for n in rule.slots},
-            "counters": counters,
-            "status": np.int32(RUNNING),
-            "epochs": np.int32(0),
-        }
-        if design.watch is not None:
-            state |= design.watch.start(design.dtype, packed)
-        if design.rules:
-            state["rules"] = tuple(r.start(design.dtype, packed) for r in design.rules)
-        return state
+            return resume_state(self._paused, room)
+        return build_state(self.compiled, self._initial_weights(), self._start, room)
 
     def _initial_weights(self) -> list[NDArray[Any]]:
         architecture = self.plan.network
@@ -275,14 +216,6 @@ class Member:
             return weights
         self._start.refuse_other_shapes(weights)
         return self._start.weights
-
-    def _initial_counters(self) -> dict[str, Any]:
-        dtype = self.design.dtype
-        rate = np.asarray(self.compiled.numbers["learning_rate"], dtype)
-        counters: dict[str, Any] = {"iteration": np.int32(0), "learning_rate": rate}
-        if self.design.optimizer.kind == "Nadam":
-            counters["variable"] = np.asarray(1.0, dtype)
-        return counters
 
     def draw_order(self, ahead: int, draw: DrawOrder) -> NDArray[Any]:
         """Return the training rows in the order of an epoch, `ahead` from now."""
@@ -381,62 +314,40 @@ class Member:
         return has_waited or self._replay.has_stopped
 
     def _read_result(self, state: dict[str, Any], room: Design) -> TrainingResult:
-        design, history = self.design, self._replay.history
-        n_epochs = int(state["epochs"])
-        rate = float(state["counters"]["learning_rate"])
-        self._refuse_diverged(int(state["status"]), history, rate)
+        network, history = self.design.network, self._replay.history
+        n_epochs, rate = int(state["epochs"]), float(state["counters"]["learning_rate"])
+        refuse_diverged(int(state["status"]), history, self.epoch, rate)
         weights = self._read_weights(state, room)
-        if not all(np.isfinite(weight).all() for weight in weights):
-            raise_diverged("weights", "not finite", n_epochs, rate)
-        rows = {
-            n: unpack_weights(row, room, design.network.trained_shapes)
-            for n, row in state["slots"].items()
-        }
-        n_trained = len(design.network.trained_shapes)
-        slots = [{name: rows[name][i] for name in rows} for i in range(n_trained)]
-        variables = list_keras_variables(design.optimizer, slots, state["counters"])
-        kept = ModelState(weights, variables, optimizer=design.optimizer.kind)
-        stopping, best = find_stopping(self._callbacks), n_epochs
-        if design.watch is not None:
-            best = int(state["best_epoch"])
-        elif stopping is not None:
-            best = stopping.best_epoch - self.plan.first_epoch + 1
-        best = min(max(best, 1), n_epochs)
-        callbacks = list(self._callbacks)
+        refuse_infinite(weights, n_epochs, rate)
+        optimizer = self.design.optimizer
+        variables = list_variables(state, optimizer, network, room)
         return TrainingResult(
-            kept, history, best, callbacks, engine="compiled", is_cut=self.is_cut
+            ModelState(weights, variables, optimizer=optimizer.kind),
+            history,
+            min(max(self._find_best_epoch(state), 1), n_epochs),
+            list(self._callbacks),
+            engine="compiled",
+            is_cut=self.is_cut,
         )
 
-    def _refuse_diverged(
-        self, status: int, history: dict[str, list[float]], rate: float
-    ) -> None:
-        if status == LOSS_NOT_FINITE:
-            last = str(history["loss"][-1])
-            raise_diverged("training loss", last, self.epoch, rate)
-        if status == VALIDATION_NAN:
-            raise_diverged("validation loss", "nan", self.epoch, rate)
+    def _find_best_epoch(self, state: dict[str, Any]) -> int:
+        """Return the epoch that a rule has found best, or the last one."""
+        if self.design.watch is not None:
+            return int(state["best_epoch"])
+        stopping = find_stopping(self._callbacks)
+        if stopping is not None:
+            return int(stopping.best_epoch) - self.plan.first_epoch + 1
+        return int(state["epochs"])
 
     def _read_weights(self, state: dict[str, Any], room: Design) -> list[NDArray[Any]]:
         """Return the weights that training ends with, the last or restored ones."""
-        design = self.design
+        network, watch = self.design.network, self.design.watch
         best = [seen.get("best_weights") for seen in state.get("rules", ())]
         restored = self._replay.end(
-            [kept and self._join_weights(kept, room) for kept in best]
+            [kept and read_weights(kept, network, room) for kept in best]
         )
         if restored is not None:
             return restored
-        restores = design.watch is not None and design.watch.restores
-        return self._join_weights(state["best_weights"] if restores else state, room)
-
-    def _join_weights(self, parts: dict[str, Any], room: Design) -> list[NDArray[Any]]:
-        """Return the weights in Keras's order."""
-        network = self.design.network
-        trained = iter(unpack_weights(parts["weights"], room, network.trained_shapes))
-        others = map(crop, parts["others"], network.other_shapes)
-        return [next(trained) if on else next(others) for on in network.trainable]
-
-
-def _separate(weights: list[Any], trainable: list[bool]) -> tuple[list[Any], list[Any]]:
-    """Return the trained weights, and those that have no gradients."""
-    pairs = list(zip(weights, trainable, strict=True))
-    return [w for w, on in pairs if on], [w for w, on in pairs if not on]
+        restores = watch is not None and watch.restores
+        kept = state["best_weights"] if restores else state
+        return read_weights(kept, network, room)

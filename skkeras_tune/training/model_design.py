@@ -27,13 +27,13 @@ from skkeras_tune.training.model_judge import ModelObjective, read_model_objecti
 from skkeras_tune.training.model_key import read_shape
 from skkeras_tune.training.model_targets import prepare_targets
 from skkeras_tune.training.nested import Branch, describe
+from skkeras_tune.training.optimizer_rule import read_optimizer
 from skkeras_tune.training.plan import (
     Compilation,
     NotCompilable,
     TrainingData,
     TrainingPlan,
 )
-from skkeras_tune.training.updates import read_optimizer
 
 # XLA compiles in about a second what TensorFlow runs at once, and saves 0.1 ms a step:
 # it pays from about the fourth fit of so many on.

@@ -15,9 +15,9 @@ from skkeras_tune.training.design import Design
 from skkeras_tune.training.model_judge import ModelJudge
 from skkeras_tune.training.model_key import list_variables
 from skkeras_tune.training.nested import pack
+from skkeras_tune.training.optimizer_formulas import TAKE_SPARSE
 from skkeras_tune.training.plan import NotCompilable
 from skkeras_tune.training.program import Outcome, Program, State
-from skkeras_tune.training.updates import TAKE_SPARSE
 
 
 class ModelProgram(Program):
