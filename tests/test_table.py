@@ -406,3 +406,35 @@ def test_scaler_of_columns_without_quartiles():
     scaled = SmoothScaler().fit(X).transform(np.nan_to_num(X))
     assert scaled[-2:, 0] == pytest.approx([0, 2 / np.sqrt(1 + 4 / 9)])
     assert (scaled[:, 1:] == 0).all()
+
+
+def test_columns_without_strings_for_names_keep_their_order():
+    """Columns that change places are refused, whatever their names are."""
+    table = pandas.DataFrame(np.arange(12.0).reshape(6, 2))
+    fitted = TablePreprocessor().fit(table)
+    with pytest.raises(ValueError, match=r"their order: \[0, 1\] .* Got \[1, 0\]"):
+        fitted.transform(table[[1, 0]])
+
+
+def test_one_and_true_are_two_categories():
+    """A row's numbers do not depend on the rows that stand before it."""
+    table = pandas.DataFrame({"mixed": pandas.Series([1, "1", True, "x"] * 30)})
+    fitted = TablePreprocessor().fit(table)
+    numbers = fitted.transform(table)
+    for place in range(4):
+        alone = fitted.transform(table.iloc[[place]])
+        assert alone.tolist() == numbers[[place]].tolist()
+
+
+def test_booleans_may_come_as_strings():
+    """A file that was written and read again says "True"."""
+    table = pandas.DataFrame({"member": [True, False, False] * 20})
+    fitted = TablePreprocessor().fit(table)
+    again = table.astype(str)
+    assert fitted.transform(again).tolist() == fitted.transform(table).tolist()
+
+
+def test_numbers_too_large_to_subtract_are_missing():
+    """Such numbers count as infinite ones do."""
+    table = pandas.DataFrame({"a": [1.7e308, -1.7e308, 1.0, 2.0, 3.0] * 10})
+    assert np.isfinite(TablePreprocessor().fit_transform(table)).all()

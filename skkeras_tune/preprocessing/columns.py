@@ -1,55 +1,19 @@
 """A data frame in, what each of its columns is and what is done with it out."""
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from skkeras_tune.optional import import_optional
+from skkeras_tune.preprocessing.kinds import (
+    DROPPED,
+    KINDS,
+    Kind,
+    decide_kind,
+    describe_given,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
-
-#: What is done with a column; the last four are not read, or only where it is missing.
-Kind = Literal[
-    "number",
-    "number in text",
-    "boolean",
-    "date",
-    "duration",
-    "few categories",
-    "many categories",
-    "constant",
-    "empty",
-    "identifier",
-    "text",
-]
-
-_DATE: tuple[Kind, str] = (
-    "date",
-    "turned into days, and parts of the year, week and day",
-)
-_DURATION: tuple[Kind, str] = ("duration", "turned into seconds, and scaled")
-
-DROPPED = frozenset({"constant", "empty", "identifier", "text"})
-
-# Below so many rows, that all values differ says little.
-_FEW_ROWS = 20
-# A column of strings of which more than this share are distinct names its rows.
-_DISTINCT = 0.5
-# Strings of more words than this, on average, are sentences.
-_MANY_WORDS = 5
-_IDENTIFIER = re.compile(r"(^|[\W_])(id|uuid|guid|index|key)$", re.IGNORECASE)
-_CAMEL_ID = re.compile(r"[a-z]I[dD]$")
-_ISO_DATE = re.compile(
-    r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
-)
-# What files say where a number or a date is missing.
-_MARKERS = frozenset({"", "?", "-", ".", "na", "n/a", "nan", "null", "none"})
 
 
 @dataclass(frozen=True)
@@ -84,11 +48,14 @@ class Column:
 
     @property
     def keeps_missing(self) -> bool:
-        """Whether it is told where a column that is dropped has no value."""
-        return self.is_dropped and self.has_missing and self.kind != "empty"
+        """Whether a column of its own tells where it has no value."""
+        tells = self.kind == "words" or (self.is_dropped and self.kind != "empty")
+        return tells and self.has_missing
 
 
-def read_columns(frame: "pd.DataFrame", max_one_hot: int) -> list[Column]:
+def read_columns(
+    frame: "pd.DataFrame", max_one_hot: int, kinds: Mapping[Any, Kind] | None = None
+) -> list[Column]:
     """Return what each column of a data frame is.
 
     Parameters
@@ -96,11 +63,14 @@ def read_columns(frame: "pd.DataFrame", max_one_hot: int) -> list[Column]:
     frame : DataFrame
     max_one_hot : int
         Up to so many distinct values, categories are few.
+    kinds : mapping, default=None
+        What columns are, by their names, whatever their values say.
 
     Raises
     ------
     ValueError
-        If two columns have one name, or all would be dropped.
+        If two columns have one name, all would be dropped, or `kinds` names what is no
+        column or no kind.
     TypeError
         If a column holds what is no number, date or category, or some names are strings
         and others are not.
@@ -108,8 +78,10 @@ def read_columns(frame: "pd.DataFrame", max_one_hot: int) -> list[Column]:
     _validate_names(frame.columns)
     if not len(frame):
         raise ValueError("X has no rows.")
+    given = dict(kinds or {})
+    _validate_kinds(given, frame.columns)
     columns = [
-        _read_column(name, place, frame.iloc[:, place], max_one_hot)
+        _read_column(name, place, frame.iloc[:, place], max_one_hot, given.get(name))
         for place, name in enumerate(frame.columns)
     ]
     _refuse_useless(columns)
@@ -130,6 +102,17 @@ def _validate_names(names: "pd.Index[Any]") -> None:
         raise TypeError(message)
 
 
+def _validate_kinds(kinds: Mapping[Any, Any], names: "pd.Index[Any]") -> None:
+    unknown = [name for name in kinds if name not in names]
+    if unknown:
+        message = f"kinds names what is no column of X: {unknown[0]!r}."
+        raise ValueError(message)
+    for name, kind in kinds.items():
+        if kind not in KINDS:
+            message = f"The kind of {name!r} must be one of {KINDS}. Got {kind!r}."
+            raise ValueError(message)
+
+
 def _refuse_useless(columns: Sequence[Column]) -> None:
     if any(not column.is_dropped or column.keeps_missing for column in columns):
         return
@@ -143,11 +126,17 @@ def _refuse_useless(columns: Sequence[Column]) -> None:
 
 
 def _read_column(
-    name: Any, place: int, values: "pd.Series[Any]", max_one_hot: int
+    name: Any,
+    place: int,
+    values: "pd.Series[Any]",
+    max_one_hot: int,
+    given: Kind | None,
 ) -> Column:
     known = values.dropna()
     n_distinct = _count_distinct(name, known)
-    kind, reason = _decide(name, known, n_distinct, len(values), max_one_hot)
+    kind, reason = decide_kind(name, known, n_distinct, len(values), max_one_hot)
+    if given is not None and given != kind:
+        kind, reason = given, describe_given(name, given, known)
     return Column(name, place, kind, reason, n_distinct, len(known) < len(values))
 
 
@@ -163,102 +152,6 @@ def _count_distinct(name: Any, known: "pd.Series[Any]") -> int:
         raise TypeError(message) from error
 
 
-def _decide(
-    name: Any, known: "pd.Series[Any]", n_distinct: int, n_rows: int, max_one_hot: int
-) -> tuple[Kind, str]:
-    types = import_optional("pandas", "TablePreprocessor").api.types
-    if not n_distinct:
-        return "empty", "dropped: it has no values"
-    if n_distinct == 1:
-        return "constant", f"dropped: every value is {known.iloc[0]!r}"
-    if types.is_bool_dtype(known.dtype):
-        return "boolean", "scaled as 0 and 1"
-    if known.dtype.kind == "M":
-        return _DATE
-    if known.dtype.kind == "m":
-        return _DURATION
-    if types.is_complex_dtype(known.dtype):
-        message = f"The column {name!r} of X holds complex numbers. Split it in two."
-        raise TypeError(message)
-    if types.is_numeric_dtype(known.dtype):
-        if _names_rows(name, known, n_distinct, n_rows):
-            return "identifier", "dropped: its name and its values number the rows"
-        return "number", "scaled"
-    return _decide_objects(known, n_distinct, max_one_hot)
-
-
-def _names_rows(
-    name: Any, known: "pd.Series[Any]", n_distinct: int, n_rows: int
-) -> bool:
-    """Tell whether whole numbers only count the rows, as their name says."""
-    is_named = isinstance(name, str) and (
-        _IDENTIFIER.search(name.strip()) or _CAMEL_ID.search(name)
-    )
-    all_differ = n_distinct == n_rows >= _FEW_ROWS
-    return bool(is_named and all_differ and known.dtype.kind in "iu")
-
-
-def _decide_objects(
-    known: "pd.Series[Any]", n_distinct: int, max_one_hot: int
-) -> tuple[Kind, str]:
-    """Decide on strings, categories and other objects."""
-    is_few = n_distinct <= max_one_hot
-    is_declared = known.dtype.name == "category"
-    if not is_declared and _are_dates(known):
-        return _DATE
-    if not is_declared and all(map(_is_duration, known)):
-        return _DURATION
-    if not (is_few or is_declared) and _are_numbers(known):
-        return "number in text", "read as numbers, and scaled"
-    all_differ = n_distinct > _DISTINCT * len(known) and len(known) >= _FEW_ROWS
-    if all_differ and not is_declared:
-        if known.head(1000).astype(str).str.split().str.len().mean() > _MANY_WORDS:
-            return "text", "dropped: sentences, which differ from row to row"
-        told = f"dropped: {n_distinct} different values in {len(known)} rows"
-        return "identifier", told
-    if is_few:
-        return "few categories", "a column for each category"
-    return "many categories", "each category's mean target, cross-fitted"
-
-
-def _are_numbers(known: "pd.Series[Any]") -> bool:
-    pandas = import_optional("pandas", "TablePreprocessor")
-    return _are_read(known, partial(pandas.to_numeric, errors="coerce"))
-
-
-def _are_dates(known: "pd.Series[Any]") -> bool:
-    """Tell whether all are dates or periods, or strings of a date in ISO's form."""
-    first = known.head(100)
-    if all(hasattr(value, "year") and hasattr(value, "day") for value in first):
-        return True
-    if not all(isinstance(value, str) and _may_be_date(value) for value in first):
-        return False
-    pandas = import_optional("pandas", "TablePreprocessor")
-    options = {"errors": "coerce", "format": "ISO8601", "utc": True}
-    return _are_read(known, partial(pandas.to_datetime, **options))
-
-
-def _are_read(known: "pd.Series[Any]", read: Callable[[Any], Any]) -> bool:
-    """Tell whether values are read, but for those that say that one is missing."""
-    for some in (known.head(100), known):
-        unread = some[read(some).isna()]
-        if not all(map(_is_marker, unread)):
-            return False
-    return len(unread) < len(known)
-
-
-def _is_marker(value: Any) -> bool:
-    return isinstance(value, str) and value.strip().lower() in _MARKERS
-
-
-def _may_be_date(value: str) -> bool:
-    return bool(_ISO_DATE.match(value)) or _is_marker(value)
-
-
-def _is_duration(value: Any) -> bool:
-    return isinstance(value, timedelta)
-
-
 def list_places(columns: Sequence[Column], *kinds: Kind) -> list[int]:
     """Return the places of the columns of these kinds."""
     return [column.place for column in columns if column.kind in kinds]
@@ -269,28 +162,3 @@ def is_frame(X: Any) -> bool:
     kind = type(X)  # whose attributes are no columns
     has_parts = all(hasattr(kind, name) for name in ("iloc", "columns", "dtypes"))
     return has_parts and not hasattr(kind, "compute")
-
-
-def to_numbers(values: Any) -> Any:
-    """Return columns as floats; what is missing or infinite becomes NaN."""
-    pandas = import_optional("pandas", "TablePreprocessor")
-    frame = pandas.DataFrame(values)
-    columns = [_column_to_numbers(frame.iloc[:, i]) for i in range(frame.shape[1])]
-    if not columns:
-        return np.empty((len(frame), 0))
-    numbers = np.column_stack(columns)
-    numbers[~np.isfinite(numbers)] = np.nan
-    return numbers
-
-
-def _column_to_numbers(values: "pd.Series[Any]") -> Any:
-    pandas = import_optional("pandas", "TablePreprocessor")
-    if values.dtype.kind == "m":
-        return values.dt.total_seconds().to_numpy(float, na_value=np.nan)
-    if not pandas.api.types.is_numeric_dtype(values.dtype):
-        values = pandas.to_numeric(values.map(_to_seconds), errors="coerce")
-    return values.to_numpy(float, na_value=np.nan)
-
-
-def _to_seconds(value: Any) -> Any:
-    return value.total_seconds() if _is_duration(value) else value

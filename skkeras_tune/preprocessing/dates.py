@@ -47,7 +47,7 @@ class DateEncoder(TransformerMixin, BaseEstimator):
         self._names = [str(name) for name in X.columns]
         self.origin_, self.has_time_ = [], []
         for i in range(X.shape[1]):
-            dates = _to_dates(X.iloc[:, i])
+            dates = to_dates(X.iloc[:, i])
             known = dates.dropna()
             self.origin_.append(known.min())
             self.has_time_.append(bool((known != known.dt.normalize()).any()))
@@ -62,7 +62,7 @@ class DateEncoder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         parts = [
-            _to_parts(_to_dates(X.iloc[:, i]), origin, has_time)
+            _to_parts(to_dates(X.iloc[:, i]), origin, has_time)
             for i, (origin, has_time) in enumerate(
                 zip(self.origin_, self.has_time_, strict=True)
             )
@@ -80,7 +80,7 @@ class DateEncoder(TransformerMixin, BaseEstimator):
         return np.asarray(found, object)
 
 
-def _to_dates(values: "pd.Series[Any]") -> "pd.Series[Any]":
+def to_dates(values: "pd.Series[Any]") -> "pd.Series[Any]":
     """Return dates without a zone; strings in ISO's form are read."""
     pandas = import_optional("pandas", "DateEncoder")
     # Arrow's days are of this kind too, but have no zone to ask for.

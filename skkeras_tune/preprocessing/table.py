@@ -28,11 +28,13 @@ from skkeras_tune.preprocessing.columns import (
     is_frame,
     list_places,
     read_columns,
-    to_numbers,
 )
 from skkeras_tune.preprocessing.dates import DateEncoder
+from skkeras_tune.preprocessing.kinds import NUMERIC, Kind
 from skkeras_tune.preprocessing.labels import has_classes, pool_rare
 from skkeras_tune.preprocessing.numbers import SmoothScaler
+from skkeras_tune.preprocessing.readings import to_numbers
+from skkeras_tune.preprocessing.words import WordEncoder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,12 +56,17 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
       missing value is a category;
     - many categories: the mean target of each, cross-fitted so that no row sees its own
       target [2]_;
-    - strings that differ in more than half of the rows, whole numbers that count the
-      rows and are named so ("id", "PassengerId"), and columns of one value: left out.
-      Where such a column has missing values, a column says where.
+    - strings that differ in more than half of the rows: a column for each word that
+      recurs, such as the titles in names. A word counts that stands in 10 rows and in a
+      fiftieth of them at least, and is missing in as many; there are at most 30 words.
+      Without such words, and with more than five words on average (sentences), they are
+      left out;
+    - whole numbers that number the rows and are named so ("id", "PassengerId"), and
+      columns of one value: left out.
 
-    `report` says what was done with each. Columns of the dtype "category" are taken for
-    categories whatever they hold.
+    Where a column of words, or one that is left out, has missing values, a column says
+    where. `report` says what was done with each. Columns of the dtype "category" are
+    taken for categories whatever they hold.
 
     Parameters
     ----------
@@ -68,6 +75,11 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
     min_frequency : int or "auto", default="auto"
         A category with fewer rows is rare, in a column of few categories. "auto" is a
         hundredth of the rows, but from 2 to 10.
+    kinds : dict, default=None
+        What columns are, by their names, whatever their values say: "number", "number
+        in text", "boolean", "date", "duration", "few categories", "many categories",
+        "words", or "identifier" to leave one out. In cross-validation it keeps a column
+        from being one thing in some folds and another in others; `tune` gives it.
     random_state : int, default=0
         Decides the folds of cross-fitting.
 
@@ -115,6 +127,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "max_one_hot": [_AT_LEAST_ONE],
         "min_frequency": [_AT_LEAST_ONE, StrOptions({"auto"})],
+        "kinds": [dict, None],
         "random_state": [Interval(Integral, 0, None, closed="left")],
     }
 
@@ -123,10 +136,12 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
         *,
         max_one_hot: int = 40,
         min_frequency: int | Literal["auto"] = "auto",
+        kinds: dict[Any, Kind] | None = None,
         random_state: int = 0,
     ) -> None:
         self.max_one_hot = max_one_hot
         self.min_frequency = min_frequency
+        self.kinds = kinds
         self.random_state = random_state
 
     def fit(self, X: "pd.DataFrame", y: ArrayLike | None = None) -> Self:
@@ -148,7 +163,8 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter is out of range, no column can be used, or two have one name.
+            If a parameter is out of range, no column can be used, two have one name, or
+            a column does not hold what `kinds` says.
         TypeError
             If X is no data frame, or a column holds what is no number, date or
             category.
@@ -182,7 +198,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
             self._parameter_constraints, self.get_params(), type(self).__name__
         )
         _refuse_other_than_frame(X)
-        self.columns_ = read_columns(X, self.max_one_hot)
+        self.columns_ = read_columns(X, self.max_one_hot, self.kinds)
         validate_data(self, X, skip_check_array=True)
         target = _encode_target(y)
         self.transformer_ = self._build(self.columns_, target, len(X))
@@ -205,6 +221,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         _refuse_other_than_frame(X)
         validate_data(self, X, skip_check_array=True, reset=False)
+        _refuse_other_order(X.columns, self.columns_)
         numbers: NDArray[np.float64] = self.transformer_.transform(X)
         return numbers
 
@@ -252,11 +269,8 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
         self, columns: list[Column], target: Any, n_rows: int
     ) -> ColumnTransformer:
         many = list_places(columns, "many categories")
-        numbers = list_places(
-            columns, "number", "number in text", "boolean", "duration"
-        )
         parts = [
-            ("numbers", self._build_numbers(), numbers),
+            ("numbers", self._build_numbers(), list_places(columns, *NUMERIC)),
             ("dates", _build_dates(), list_places(columns, "date")),
             (
                 "few",
@@ -264,6 +278,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
                 list_places(columns, "few categories"),
             ),
             ("many", self._build_many(target, n_rows), many),
+            ("words", WordEncoder(), list_places(columns, "words")),
             (
                 "missing",
                 make_pipeline(
@@ -354,6 +369,9 @@ def _to_categories(values: "pd.DataFrame") -> NDArray[Any]:
 
 def _name_categories(column: "pd.Series[Any]") -> NDArray[Any]:
     pandas = import_optional("pandas", "TablePreprocessor")
+    if pandas.api.types.infer_dtype(column).startswith("mixed"):
+        # 1 and True are equal, yet two categories.
+        column = column.map(_name_category, na_action="ignore")
     codes, found = pandas.factorize(column)
     # The code of what is missing is -1.
     names = np.array([*map(_name_category, found), np.nan], object)
@@ -380,6 +398,17 @@ def _refuse_other_than_frame(X: Any) -> None:
         "instead: wrap it in pandas.DataFrame, or use SimpleImputer and a scaler."
     )
     raise TypeError(message)
+
+
+def _refuse_other_order(names: "pd.Index[Any]", columns: list[Column]) -> None:
+    """Refuse columns whose names are no strings, of which scikit-learn says nothing."""
+    known = [column.name for column in columns]
+    if names.tolist() != known and not isinstance(known[0], str):
+        message = (
+            "The columns of X must be those of fit, in their order: "
+            f"{known[:5]!r} and so on. Got {names.tolist()[:5]!r}."
+        )
+        raise ValueError(message)
 
 
 def _describe(column: Column) -> str:

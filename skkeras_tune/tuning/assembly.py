@@ -12,7 +12,7 @@ from sklearn.preprocessing import MaxAbsScaler
 from skkeras_tune.estimators import KerasClassifier
 from skkeras_tune.estimators.base import KerasEstimator
 from skkeras_tune.nesting import list_networks
-from skkeras_tune.preprocessing.columns import is_frame
+from skkeras_tune.preprocessing.columns import is_frame, read_columns
 from skkeras_tune.preprocessing.table import TablePreprocessor, build_number_steps
 from skkeras_tune.search.spaces import choose_batch_size
 from skkeras_tune.tuning.folds import Folds
@@ -99,7 +99,11 @@ def _drop_stopping(network: KerasEstimator, target: Target, share: float) -> Non
 
 def _build_preparation(X: Any, random_state: int | None) -> Any:
     if is_frame(X):
-        return TablePreprocessor(random_state=random_state or 0)
+        # Once for all fits: the rows of a fold may say otherwise, and a table without a
+        # column of use would fail in each of them.
+        table = TablePreprocessor(random_state=random_state or 0)
+        columns = read_columns(X, table.max_one_hot)
+        return table.set_params(kinds={c.name: c.kind for c in columns})
     if issparse(X):
         return MaxAbsScaler()
     return make_pipeline(*build_number_steps())

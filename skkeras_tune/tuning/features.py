@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from skkeras_tune.preprocessing.columns import is_frame, read_columns
-from skkeras_tune.preprocessing.table import TablePreprocessor
+from skkeras_tune.preprocessing.columns import is_frame
 
 _ALL_CONSTANT = "X has no column that a network could learn from: all are constant."
 
@@ -27,9 +26,7 @@ def validate_features(X: Any) -> Any:
     if issparse(X):
         return _check_sparse(X.tocsr())
     if is_frame(X):
-        # Here, and not in each of the fits alone, which would all fail.
-        read_columns(X, TablePreprocessor().max_one_hot)
-        return X
+        return X  # whose columns are read where their preparation is built
     _refuse_other_tables(X)
     array = _read_numbers(X)
     _refuse_useless(array)

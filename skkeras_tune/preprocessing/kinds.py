@@ -1,0 +1,185 @@
+"""The values of a column in; its kind, and what is done with it, out."""
+
+import re
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+from skkeras_tune.optional import import_optional
+from skkeras_tune.preprocessing.dates import to_dates
+from skkeras_tune.preprocessing.readings import (
+    are_durations,
+    hold_numbers,
+    is_marker,
+    say_dates,
+    say_numbers,
+    to_numbers,
+)
+from skkeras_tune.preprocessing.words import find_words
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: What is done with a column; the last four are not read, or only where it is missing.
+Kind = Literal[
+    "number",
+    "number in text",
+    "boolean",
+    "date",
+    "duration",
+    "few categories",
+    "many categories",
+    "words",
+    "constant",
+    "empty",
+    "identifier",
+    "text",
+]
+KINDS = get_args(Kind)
+DROPPED = frozenset({"constant", "empty", "identifier", "text"})
+NUMERIC: tuple[Kind, ...] = ("number", "number in text", "boolean", "duration")
+
+_TREATMENTS = {
+    "number": "scaled",
+    "number in text": "read as numbers, and scaled",
+    "boolean": "scaled as 0 and 1",
+    "date": "turned into days, and parts of the year, week and day",
+    "duration": "turned into seconds, and scaled",
+    "few categories": "a column for each category",
+    "many categories": "each category's mean target, cross-fitted",
+    "words": "a column for each word that recurs",
+}
+
+# Below so many rows, that all values differ says little.
+_FEW_ROWS = 20
+# A column of strings of which more than this share are distinct names its rows.
+_DISTINCT = 0.5
+# Strings of more words than this, on average, are sentences.
+_MANY_WORDS = 5
+# Whole numbers that count rows leave out at most as many as there are.
+_MOST_COUNTED = 2
+_IDENTIFIER = re.compile(r"(^|[\W_])(id|uuid|guid)$", re.IGNORECASE)
+_COUNTER = re.compile(r"(^|[\W_])(index|key)$", re.IGNORECASE)
+_CAMEL_ID = re.compile(r"[a-z]I[dD]$")
+
+
+def decide_kind(
+    name: Any, known: "pd.Series[Any]", n_distinct: int, n_rows: int, max_one_hot: int
+) -> tuple[Kind, str]:
+    """Return what kind of column it is, and what is done with it, in words.
+
+    Parameters
+    ----------
+    name : object
+        Of the column.
+    known : Series
+        Its values, without missing ones.
+    n_distinct : int
+        How many of them are distinct.
+    n_rows : int
+        How many there are with the missing ones.
+    max_one_hot : int
+        Up to so many distinct values, categories are few.
+
+    Raises
+    ------
+    TypeError
+        If the values are complex numbers.
+    """
+    if not n_distinct:
+        return "empty", "dropped: it has no values"
+    if n_distinct == 1:
+        return "constant", f"dropped: every value is {known.iloc[0]!r}"
+    kind = _find_type(name, known)
+    if kind == "number" and _number_rows(name, known, n_distinct, n_rows):
+        return "identifier", "dropped: its name and its values number the rows"
+    if kind is None:
+        return _decide_objects(known, n_distinct, max_one_hot)
+    return kind, _TREATMENTS[kind]
+
+
+def _find_type(name: Any, known: "pd.Series[Any]") -> Kind | None:
+    """Return the kind of a column whose type tells, None for objects and categories."""
+    types = import_optional("pandas", "TablePreprocessor").api.types
+    if known.dtype.name == "category":
+        return None
+    if types.is_bool_dtype(known.dtype):
+        return "boolean"
+    if known.dtype.kind in "Mm":
+        return "date" if known.dtype.kind == "M" else "duration"
+    if types.is_complex_dtype(known.dtype):
+        message = f"The column {name!r} of X holds complex numbers. Split it in two."
+        raise TypeError(message)
+    is_number = types.is_numeric_dtype(known.dtype) or hold_numbers(known)
+    return "number" if is_number else None
+
+
+def _number_rows(
+    name: Any, known: "pd.Series[Any]", n_distinct: int, n_rows: int
+) -> bool:
+    """Tell whether whole numbers only tell rows apart, as their name says."""
+    all_differ = n_distinct == n_rows >= _FEW_ROWS
+    if not (isinstance(name, str) and all_differ and known.dtype.kind in "iu"):
+        return False
+    if _IDENTIFIER.search(name.strip()) or _CAMEL_ID.search(name):
+        return True
+    # Of such a name, numbers may say something unless they are simply counted up.
+    is_counted = int(known.max()) - int(known.min()) < _MOST_COUNTED * n_rows
+    return bool(_COUNTER.search(name.strip())) and is_counted
+
+
+def _decide_objects(
+    known: "pd.Series[Any]", n_distinct: int, max_one_hot: int
+) -> tuple[Kind, str]:
+    """Decide on strings, categories and other objects."""
+    is_few = n_distinct <= max_one_hot
+    few_or_many: Kind = "few categories" if is_few else "many categories"
+    kind: Kind | None = None
+    if known.dtype.name == "category":
+        kind = few_or_many
+    elif say_dates(known):
+        kind = "date"
+    elif are_durations(known):
+        kind = "duration"
+    elif not is_few and say_numbers(known):
+        kind = "number in text"
+    elif n_distinct > _DISTINCT * len(known) and len(known) >= _FEW_ROWS:
+        return _decide_texts(known, n_distinct)
+    kind = kind or few_or_many
+    return kind, _TREATMENTS[kind]
+
+
+def _decide_texts(known: "pd.Series[Any]", n_distinct: int) -> tuple[Kind, str]:
+    """Decide on strings that differ in most rows."""
+    if known.head(1000).astype(str).str.split().str.len().mean() > _MANY_WORDS:
+        return "text", "dropped: sentences, which differ from row to row"
+    if find_words(known):
+        return "words", _TREATMENTS["words"]
+    return "identifier", f"dropped: {n_distinct} different values in {len(known)} rows"
+
+
+def describe_given(name: Any, kind: Kind, known: "pd.Series[Any]") -> str:
+    """Return what is done with a column that is to be of a kind, in words.
+
+    Raises
+    ------
+    ValueError
+        If it holds what cannot be read as that.
+    """
+    if kind in DROPPED:
+        return "dropped, as kinds says"
+    unread = [value for value in _list_missing(kind, known) if not is_marker(value)]
+    if unread:
+        message = (
+            f"The column {name!r} of X is to be a {kind}, as kinds says. Got "
+            f"{unread[0]!r}."
+        )
+        raise ValueError(message)
+    return _TREATMENTS[kind]
+
+
+def _list_missing(kind: Kind, known: "pd.Series[Any]") -> list[Any]:
+    """Return the values that would be missing in a column of a kind."""
+    if kind in NUMERIC:
+        return list(known[np.isnan(to_numbers(known.to_frame())[:, 0])])
+    return list(known[to_dates(known).isna()]) if kind == "date" else []

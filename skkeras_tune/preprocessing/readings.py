@@ -1,0 +1,115 @@
+"""Values as they stand in a column in; the numbers that they say out.
+
+What cannot be read counts as missing.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from functools import partial
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from skkeras_tune.optional import import_optional
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_ISO_DATE = re.compile(
+    r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
+)
+# What files say where a number or a date is missing.
+_MARKERS = frozenset({"", "?", "-", ".", "na", "n/a", "nan", "null", "none"})
+_TRUTHS = {"true": 1.0, "false": 0.0}
+# Which Python and NumPy call integers.
+_NO_NUMBERS = (bool, np.timedelta64)
+# Differences of greater numbers overflow.
+_LARGEST = 1e300
+
+
+def hold_numbers(known: "pd.Series[Any]") -> bool:
+    """Tell whether all are numbers that stand as objects, such as decimals."""
+    if known.dtype != object:
+        return False
+    return all(
+        isinstance(v, Real | Decimal) and not isinstance(v, _NO_NUMBERS) for v in known
+    )
+
+
+def say_numbers(known: "pd.Series[Any]") -> bool:
+    """Tell whether all are strings of numbers, but for marks of missing ones."""
+    pandas = import_optional("pandas", "TablePreprocessor")
+    return _are_read(known, partial(pandas.to_numeric, errors="coerce"))
+
+
+def say_dates(known: "pd.Series[Any]") -> bool:
+    """Tell whether all are dates or periods, or strings of a date in ISO's form."""
+    first = known.head(100)
+    if all(hasattr(value, "year") and hasattr(value, "day") for value in first):
+        return True
+    if not all(isinstance(value, str) and _may_be_date(value) for value in first):
+        return False
+    pandas = import_optional("pandas", "TablePreprocessor")
+    options = {"errors": "coerce", "format": "ISO8601", "utc": True}
+    return _are_read(known, partial(pandas.to_datetime, **options))
+
+
+def are_durations(known: "pd.Series[Any]") -> bool:
+    """Tell whether all are durations that stand as objects."""
+    return all(map(_is_duration, known))
+
+
+def _are_read(known: "pd.Series[Any]", read: Callable[[Any], Any]) -> bool:
+    """Tell whether values are read, but for those that say that one is missing."""
+    for some in (known.head(100), known):
+        unread = some[read(some).isna()]
+        if not all(map(is_marker, unread)):
+            return False
+    return len(unread) < len(known)
+
+
+def is_marker(value: Any) -> bool:
+    """Tell whether a value says that there is none."""
+    return isinstance(value, str) and value.strip().lower() in _MARKERS
+
+
+def _may_be_date(value: str) -> bool:
+    return bool(_ISO_DATE.match(value)) or is_marker(value)
+
+
+def _is_duration(value: Any) -> bool:
+    return isinstance(value, timedelta | np.timedelta64)
+
+
+def to_numbers(values: Any) -> Any:
+    """Return columns as floats; what is missing or infinite becomes NaN."""
+    pandas = import_optional("pandas", "TablePreprocessor")
+    frame = pandas.DataFrame(values)
+    columns = [_column_to_numbers(frame.iloc[:, i]) for i in range(frame.shape[1])]
+    if not columns:
+        return np.empty((len(frame), 0))
+    numbers = np.column_stack(columns)
+    numbers[np.abs(numbers) > _LARGEST] = np.nan
+    return numbers
+
+
+def _column_to_numbers(values: "pd.Series[Any]") -> Any:
+    pandas = import_optional("pandas", "TablePreprocessor")
+    if values.dtype.kind == "m":
+        return values.dt.total_seconds().to_numpy(float, na_value=np.nan)
+    if not pandas.api.types.is_numeric_dtype(values.dtype):
+        read = values.astype(object).map(_to_number)
+        values = pandas.to_numeric(read, errors="coerce")
+    return values.to_numpy(float, na_value=np.nan)
+
+
+def _to_number(value: Any) -> Any:
+    """Return the seconds of a duration, and 1 or 0 for what a file calls a boolean."""
+    if isinstance(value, np.timedelta64):
+        return value / np.timedelta64(1, "s")
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return _TRUTHS.get(value.lower(), value) if isinstance(value, str) else value
