@@ -62,8 +62,15 @@ LAYERS = (
         "search.epochs",
     },
     {"estimators.members", "estimators.parameter_names", "estimators.planning"},
-    {"preprocessing.dates", "search.budget"},
-    {"preprocessing.columns", "preprocessing.labels", "preprocessing.numbers"},
+    {"preprocessing.columns", "search.budget", "search.seeds"},
+    {"preprocessing.kinds"},
+    {
+        "preprocessing.dates",
+        "preprocessing.labels",
+        "preprocessing.numbers",
+        "preprocessing.readings",
+        "preprocessing.words",
+    },
     {"estimators.class_weights"},
     {
         "estimators.model_function",

@@ -365,6 +365,40 @@ def test_steps_that_draw_at_random(cancer, trained):
     assert model.named_steps["pca"].random_state is None
 
 
+def test_steps_that_are_searched_are_seeded_too(cancer):
+    """A step that comes with a candidate repeats its draws in each rung as well."""
+    steps = [
+        PCA(n, svd_solver="randomized", n_oversamples=1, iterated_power=1)
+        for n in (4, 5)
+    ]
+    model = make_pipeline(StandardScaler(), PCA(3), KerasClassifier(**NETWORK))
+    rates = [0.003, 0.01, 0.03, 0.1, 0.3]
+    space = {"pca": steps, "kerasclassifier__learning_rate": rates}
+    search = build_search(model, space, max_epochs=4, factor=2)
+    with fused():
+        search.fit(*cancer)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert all(step.random_state is None for step in steps)
+
+
+def test_averaged_weights_go_on_as_they_were(cancer):
+    """Keras averages weights when a fit ends; the next stage goes on without that."""
+    model = KerasClassifier(**NETWORK, optimizer="sgd", optimizer__use_ema=True)
+    search = build_search(
+        model,
+        {"learning_rate": [0.01, 0.02, 0.05, 0.1]},
+        max_epochs=2,
+        factor=2,
+        scoring="neg_log_loss",
+    ).fit(*cancer)
+    results = search.cv_results_
+    row = int(np.flatnonzero(results["rung"])[0])
+    model.set_params(**results["params"][row])
+    expected = cross_validate(model, *cancer, cv=2, scoring="neg_log_loss")
+    found = [results[f"split{fold}_test_score"][row] for fold in range(2)]
+    assert_allclose(found, expected["test_score"], rtol=1e-5)
+
+
 def test_steps_with_training_rows_of_their_own(categories):
     """A target encoder encodes its training rows in folds, and the same ones again."""
     X, y = categories
@@ -526,9 +560,12 @@ def test_best_params_are_distinct(searched):
     assert len(frame) == N_ROWS
 
 
-def test_an_ensemble_of_the_search(iris):
+@pytest.mark.parametrize("steps", [[], [StandardScaler()], [PCA(3)]])
+def test_an_ensemble_of_the_search(iris, steps):
     """An ensemble takes its members, and their predictions, from the search."""
-    search = build_search(KerasClassifier(**NETWORK), max_epochs=3, cv=3)
+    model = make_pipeline(*steps, KerasClassifier(**NETWORK))
+    space = prefix(SPACE, "kerasclassifier")
+    search = build_search(model, space, max_epochs=3, cv=3)
     with fused():
         ensemble = EnsembleClassifier(search, n_best=2, random_state=0).fit(*iris)
     assert ensemble.recorded_

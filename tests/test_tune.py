@@ -26,6 +26,7 @@ from skkeras_tune import (
     fused,
     tune,
 )
+from skkeras_tune.tuning.last_fit import LastFit
 
 pandas = pytest.importorskip("pandas")
 
@@ -73,6 +74,18 @@ def test_columns_are_reported(search):
     assert search.column_report_["kind"].to_list() == ["number"] * 2 + [
         "few categories"
     ]
+
+
+def test_columns_are_the_same_in_all_folds():
+    """All rows decide what a column is, since those of a fold may say otherwise."""
+    generator = np.random.default_rng(0)
+    shops = generator.permutation(np.arange(400) % 200)
+    sales = generator.normal(size=200)[shops] + generator.normal(size=400) / 5
+    X = pandas.DataFrame({"shop": [f"s{i}" for i in shops], "z": generator.random(400)})
+    options = {"space": {"units": [8]}, "search": "grid", "n_members": 1, "cv": 5}
+    found = tune(X, sales > 0, random_state=0, **options)
+    said = tune(X.astype({"shop": "category"}), sales > 0, random_state=0, **options)
+    assert found.best_score_ == said.best_score_ > 0.7
 
 
 def test_the_winner_is_trained_on_all_rows(search):
@@ -347,6 +360,17 @@ def test_a_budget_ends_the_search(kind):
     search = found.search_ if kind == "ensemble" else found
     assert len(search.cv_results_["params"]) < 10_000
     assert np.isfinite(found.predict(X)).all()
+
+
+@pytest.mark.parametrize("ensemble", [None, 2])
+def test_a_last_fit_that_is_cut_is_said(flowers, ensemble, monkeypatch):
+    """A model that had no time to learn is not given without a word."""
+    for_ever = {"network__epochs": 10**7, "network__early_stopping": False}
+    monkeypatch.setattr(LastFit, "list_params", lambda self, *_: for_ever)
+    options = {**QUICK, "space": {"units": [4, 8]}, "time_budget": 8}
+    with pytest.warns(UserWarning, match=r"time_budget=8 seconds.* for the last fit"):
+        found = tune(*flowers, ensemble=ensemble, **options)
+    assert len(found.predict(flowers[0])) == 150
 
 
 @pytest.mark.parametrize("ensemble", [None, 4])

@@ -144,7 +144,8 @@ def _gather_recorded(
     params = _search_arguments(search, rows)
     fitted = fit_recorded(search, rows.X, rows.y, splits, read, folder, **params)
     members = list_candidates(fitted, n_best)
-    folds = read_recorded(list(members.values()), rows.X, splits, folder)
+    seed = getattr(fitted, "step_seed_", None)
+    folds = read_recorded(list(members.values()), rows.X, splits, folder, seed)
     if folds is not None:
         joined = join_folds(list(members), folds, splits)
         return Library(members, joined, fitted)

@@ -20,7 +20,7 @@ from skkeras_tune.training import (
     TrainingResult,
     restore_models,
 )
-from skkeras_tune.training.deadline import leaves_time_for
+from skkeras_tune.training.deadline import leaves_time_for, note_cut
 
 #: Trains all that it is given.
 Trainer = Callable[[list[Training]], list[TrainingResult]]
@@ -103,6 +103,8 @@ def fit_members(
         trainings = stages.resume(trainings)
     callbacks = [_copy_steering(t.callbacks) if refit else [] for t in trainings]
     results = train(trainings)
+    if any(result.is_cut for result in results):
+        note_cut()
     if stages is not None:
         stages.pause(results)
     again: Sequence[TrainingResult | None] = [None] * len(results)

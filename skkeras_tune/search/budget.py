@@ -49,6 +49,8 @@ class Budget:
         self._n_networks = n_networks
         self._start = self._mark = time.monotonic()
         self._last_size = self._n_candidates = 0
+        #: When all of it is spent.
+        self.end = Deadline(self._start + seconds)
         #: Of each batch so far, seconds for one candidate, the longest that a program
         #: took to compile, which nothing can end early, and seconds without it.
         self.costs: list[float] = []
@@ -56,11 +58,6 @@ class Budget:
         self.training_costs: list[float] = []
         #: Whether not even one candidate was trained to its end.
         self.is_too_short = False
-
-    @property
-    def end(self) -> Deadline:
-        """When all of it is spent."""
-        return Deadline(self._start + self.seconds)
 
     def end_search(self, n_candidates: int) -> Deadline:
         """Return when the last fit has to begin, with so many candidates to choose of.

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import is_classifier
+from sklearn.base import clone, is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state, indexable
 from sklearn.utils.parallel import Parallel
@@ -25,7 +25,7 @@ from skkeras_tune.search.contest import Contender, Row, enter, promote
 from skkeras_tune.search.draws import draw_candidates
 from skkeras_tune.search.failures import report_failed_fits, spread_error_score
 from skkeras_tune.search.rungs import Pauses, RungTrainer, average_score
-from skkeras_tune.search.stages import resolve_resource, seed_steps
+from skkeras_tune.search.stages import resolve_resource
 from skkeras_tune.search.tasks import (
     describe_rows,
     list_evaluations,
@@ -125,6 +125,8 @@ class HyperbandSearchCV(BaseSearchCV):
         rung in ``rungs``.
     resource_ : str
         The full name of the parameter that counts the epochs.
+    step_seed_ : int
+        Has decided what steps draw that have no seed of their own.
     n_splits_ : int
         Number of folds.
     refit_time_ : float
@@ -272,10 +274,17 @@ class HyperbandSearchCV(BaseSearchCV):
                 "error_score": self.error_score,
                 "verbose": self.verbose,
             }
-            estimator = seed_steps(self.estimator, random_state)
+            self.step_seed_ = int(random_state.randint(2**31 - 1))
             with Parallel(self.n_jobs, pre_dispatch=self.pre_dispatch) as parallel:
                 trainer = RungTrainer(
-                    estimator, X, y, splits, resource, options, parallel
+                    clone(self.estimator),
+                    X,
+                    y,
+                    splits,
+                    resource,
+                    self.step_seed_,
+                    options,
+                    parallel,
                 )
                 rows = self._search(contenders, trainer, task)
             self._keep(rows, len(splits), metric)

@@ -17,6 +17,8 @@ from sklearn.base import clone
 from sklearn.metrics import check_scoring
 
 from skkeras_tune._compat import safe_indexing, takes_sample_weight
+from skkeras_tune.nesting import list_networks
+from skkeras_tune.search.seeds import list_step_seeds
 
 #: Reads a fitted estimator's predictions for some rows.
 Reader = Callable[[Any, Any], NDArray[np.float64]]
@@ -82,7 +84,10 @@ class RecordingScorer:
 
 def _name_file(estimator: Any, fold: str) -> str:
     """Name a candidate by its parameters, which are those of a clone after the fit."""
-    return f"{joblib.hash(clone(estimator).get_params())}-{fold}.npy"
+    twin = clone(estimator)
+    for network in list_networks(twin).values():
+        network.set_stages(None)  # in which a candidate of Hyperband trains
+    return f"{joblib.hash(twin.get_params())}-{fold}.npy"
 
 
 def _hash_rows(X: Any, roles: Iterable[NDArray[np.intp]]) -> list[str]:
@@ -158,7 +163,11 @@ def fit_recorded(
 
 
 def read_recorded(
-    candidates: Sequence[Any], X: Any, splits: Splits, folder: Path
+    candidates: Sequence[Any],
+    X: Any,
+    splits: Splits,
+    folder: Path,
+    step_seed: int | None = None,
 ) -> list[list[NDArray[np.float64]]] | None:
     """Return each candidate's predictions for each fold, or None if any is missing.
 
@@ -169,8 +178,14 @@ def read_recorded(
     X : array-like
     splits : sequence of (train rows, test rows)
     folder : Path
+    step_seed : int, default=None
+        With which the search has seeded steps that had no seed.
     """
     folds = _hash_rows(X, (test for _, test in splits))
+    if step_seed is not None:
+        candidates = [
+            clone(c).set_params(**list_step_seeds(c, step_seed)) for c in candidates
+        ]
     paths = [[folder / _name_file(c, fold) for fold in folds] for c in candidates]
     if not all(path.exists() for row in paths for path in row):
         return None

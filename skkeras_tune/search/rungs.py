@@ -28,6 +28,8 @@ class RungTrainer:
     splits : sequence of (train rows, test rows)
     resource : str
         Name of the parameter that counts the epochs.
+    step_seed : int
+        Of the steps before the network that have no seed.
     options : dict
         Further arguments of `train_stage`.
     parallel : joblib.Parallel
@@ -38,6 +40,7 @@ class RungTrainer:
     y: Any
     splits: Sequence[tuple[Any, Any]]
     resource: str
+    step_seed: int
     options: dict[str, Any]
     parallel: Any
 
@@ -76,6 +79,7 @@ class RungTrainer:
                 params[c],
                 contenders[c].paused[fold],
                 keeps=not contenders[c].is_last,
+                step_seed=self.step_seed,
                 train=self.splits[fold][0],
                 test=self.splits[fold][1],
                 split_progress=(fold, n_splits),

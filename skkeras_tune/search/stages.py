@@ -4,16 +4,13 @@ The network is found in the estimator, and told to go on where it was. All else 
 estimator is fitted as in any search.
 """
 
-from numbers import Integral
 from typing import Any
 
-import numpy as np
-from sklearn.base import clone, is_classifier
-from sklearn.model_selection import KFold, StratifiedKFold
-from sklearn.preprocessing import TargetEncoder
+from sklearn.base import clone
 
 from skkeras_tune._compat import fit_and_score
 from skkeras_tune.nesting import find_last
+from skkeras_tune.search.seeds import list_step_seeds
 from skkeras_tune.training.pausing import Stages
 from skkeras_tune.training.plan import Paused
 
@@ -71,50 +68,6 @@ def resolve_resource(resource: str, estimator: Any) -> str:
     return name
 
 
-def seed_steps(estimator: Any, random_state: np.random.RandomState) -> Any:
-    """Return a clone whose steps before the network draw the same at each fit.
-
-    A network can go on only if its rows are those that it was trained on.
-    """
-    prefix, _ = find_network(estimator)
-    steps = {
-        name: value
-        for name, value in sorted(estimator.get_params().items())
-        if not name.startswith(prefix)
-    }
-    seeded = {
-        name: _draw_seed(random_state)
-        for name, value in steps.items()
-        if name.rpartition("__")[2] == "random_state" and value is None
-    }
-    kind = StratifiedKFold if is_classifier(estimator) else KFold
-    seeded |= {
-        f"{name}__cv": kind(
-            step.cv, shuffle=True, random_state=_draw_seed(random_state)
-        )
-        for name, step in steps.items()
-        if _draws_folds(step)
-    }
-    return clone(estimator).set_params(**seeded)
-
-
-def _draws_folds(step: Any) -> bool:
-    """Tell whether a step encodes its training rows in folds that no seed decides.
-
-    From scikit-learn 1.9 on, a `TargetEncoder` takes a splitter for a `random_state`.
-    """
-    return (
-        isinstance(step, TargetEncoder)
-        and isinstance(step.cv, Integral)
-        and isinstance(step.random_state, str)
-        and bool(step.shuffle)
-    )
-
-
-def _draw_seed(random_state: np.random.RandomState) -> int:
-    return int(random_state.randint(2**31 - 1))
-
-
 def train_stage(
     estimator: Any,
     X: Any,
@@ -123,6 +76,7 @@ def train_stage(
     paused: Paused,
     *,
     keeps: bool,
+    step_seed: int,
     **options: Any,
 ) -> tuple[dict[str, Any], Paused]:
     """Train a candidate in one fold until it has trained its epochs in all, and score.
@@ -139,6 +93,8 @@ def train_stage(
         Where the trainings of its members have paused; () begins them.
     keeps : bool
         Whether training may go on from here.
+    step_seed : int
+        Decides what steps draw that have no seed: the same in each stage.
     **options
         Further arguments of scikit-learn's function for a candidate and a fold.
 
@@ -152,6 +108,9 @@ def train_stage(
     # scikit-learn clones the values once more, and stages are shared by clones.
     params = {name: clone(value, safe=False) for name, value in candidate.items()}
     estimator = clone(estimator).set_params(**params)
+    seeds = list_step_seeds(estimator, step_seed)
+    estimator.set_params(**seeds)
+    params |= seeds  # or a step that is searched would be set again without
     stages = Stages(paused, keeps)
     find_network(estimator)[1].set_stages(stages)
     record = fit_and_score(estimator, X, y, parameters=params, **options)

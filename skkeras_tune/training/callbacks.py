@@ -130,9 +130,10 @@ class ValidatedStopping(keras.callbacks.EarlyStopping):
 
 
 class Pausing(keras.callbacks.Callback):
-    """Reads where training has ended, before other callbacks go back to the best.
+    """Reads where training has ended, with the last epoch.
 
-    It stands before them.
+    Behind all others, since they may stop training or change its rate with an epoch.
+    After it, Keras averages weights and callbacks go back to the best.
 
     Parameters
     ----------
@@ -145,8 +146,9 @@ class Pausing(keras.callbacks.Callback):
         self._read = read
         self.position: Any = None
 
-    def on_train_end(self, logs: Any = None) -> None:
-        if self._read is not None:
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        is_last = self.model.stop_training or epoch + 1 == self.params["epochs"]
+        if self._read is not None and is_last:
             self.position = self._read(self.model)
 
 

@@ -25,6 +25,8 @@ class Deadline:
         #: The longest that a program of a training under it took to compile, which it
         #: cannot cut short.
         self.program_seconds = 0.0
+        #: Whether a network was left with what it had learnt by then.
+        self.has_cut = False
 
     @property
     def seconds_left(self) -> float:
@@ -47,6 +49,13 @@ _current: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
 def current_deadline() -> Deadline | None:
     """Return the deadline of this thread's trainings."""
     return _current.get()
+
+
+def note_cut() -> None:
+    """Note that this thread's deadline has ended a training early."""
+    deadline = _current.get()
+    if deadline is not None:
+        deadline.has_cut = True
 
 
 def leaves_time_for(seconds: float) -> bool:
@@ -85,6 +94,7 @@ def share_time(n_trainings: int) -> Iterator[None]:
             yield
     finally:
         deadline.note_program(own.program_seconds)
+        deadline.has_cut |= own.has_cut
 
 
 class DeadlineStop(keras.callbacks.Callback):

@@ -175,7 +175,7 @@ def _fit(
             **rows,
             initial_epoch=first_epoch,
             epochs=plan.first_epoch + plan.epochs,
-            callbacks=[FiniteLoss(), pausing, *watchers, *resuming, *clocks],
+            callbacks=[FiniteLoss(), *watchers, *resuming, *clocks, pausing],
             verbose=plan.verbose,
             shuffle=False,  # the batches come shuffled
         ).history

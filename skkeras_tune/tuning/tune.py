@@ -143,7 +143,7 @@ def tune(
     Warns
     -----
     UserWarning
-        If `time_budget` was too short for one candidate.
+        If `time_budget` was too short for one candidate, or for the last fit.
 
     See Also
     --------
@@ -245,11 +245,12 @@ def _fuse(n_jobs: int | None) -> AbstractContextManager[Any]:
 
 
 def _warn_of_little_time(budget: Budget | None, seconds: float | None) -> None:
-    if budget is not None and budget.is_too_short:
-        warnings.warn(
-            f"time_budget={seconds!r} seconds were too short to train one candidate: "
-            "its networks ended early. Raise time_budget, or lower cv or the number "
-            "of rows.",
-            UserWarning,
-            stacklevel=3,  # the caller of tune
-        )
+    if budget is None or not (budget.is_too_short or budget.end.has_cut):
+        return
+    what = "to train one candidate" if budget.is_too_short else "for the last fit"
+    warnings.warn(
+        f"time_budget={seconds!r} seconds were too short {what}: its networks ended "
+        "early. Raise time_budget, or lower cv or the number of rows.",
+        UserWarning,
+        stacklevel=3,  # the caller of tune
+    )
