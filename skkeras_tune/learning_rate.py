@@ -114,7 +114,8 @@ def find_learning_rate(
     A copy of the estimator is trained for a few hundred steps, in which the learning
     rate rises exponentially. The loss stays where it is while the rate is too small,
     falls, and rises when the rate is too large. The test ends early when the loss has
-    grown to four times that of the first steps. It costs as much as a few epochs.
+    grown to four times that of the first steps or, where it may be negative, has risen
+    by three times their size. It costs as much as a few epochs.
 
     The suggestion is a starting point for a search rather than its end: a tenth of the
     rate at which the loss is lowest, as practitioners take it. At the lowest point
@@ -262,7 +263,7 @@ class RateRamp(keras.callbacks.Callback):
         self.rates = rates
         self.losses: list[float] = []
         self.n_fits = 0
-        self._average = self._first_average = np.inf
+        self._limit, self._averages = np.inf, np.zeros(2)
 
     def __deepcopy__(self, memo: Any) -> "RateRamp":
         return self
@@ -291,9 +292,12 @@ class RateRamp(keras.callbacks.Callback):
             self.model.reset_metrics()
 
     def _is_over(self, loss: float) -> bool:
-        n = len(self.losses)
-        previous = loss if n == 1 else self._average
-        self._average = _MEMORY * previous + (1 - _MEMORY) * loss
+        n, new = len(self.losses), np.array([loss, abs(loss)])
+        previous = new if n == 1 else self._averages
+        self._averages = _MEMORY * previous + (1 - _MEMORY) * new
+        average, size = self._averages
         if n == _FIRST_STEPS:
-            self._first_average = self._average
-        return n == len(self.rates) or self._average > _DIVERGED * self._first_average
+            # Four times the average where losses are positive. Those of either sign
+            # may average to nothing, so that their size says what is far above them.
+            self._limit = (average - size) + _DIVERGED * size
+        return n == len(self.rates) or bool(average > self._limit)

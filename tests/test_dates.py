@@ -1,11 +1,15 @@
 """Dates become numbers."""
 
+from datetime import date
+
 import numpy as np
 import pytest
 
 from skkeras_tune.preprocessing.dates import DateEncoder
 
 pandas = pytest.importorskip("pandas")
+
+LAST = date(9999, 12, 31)
 
 
 def encode(values):
@@ -67,3 +71,66 @@ def test_what_is_no_date_is_missing():
     encoder, _ = encode(pandas.to_datetime(["2020-01-03", "2020-01-01"]))
     for value in (3, 2.5, "soon"):
         assert np.isnan(encoder.transform(pandas.DataFrame({"d": [value]}))).all()
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_dates_may_be_centuries_apart(unit):
+    """Three centuries are counted, though nanoseconds do not fit into an integer."""
+    dates = pandas.to_datetime(["1960-01-01", "2262-04-11", "2001-01-05"])
+    _, numbers = encode(dates.astype(f"datetime64[{unit}]"))
+    days = (date(2262, 4, 11) - date(1960, 1, 1)).days
+    assert numbers["d_days"].tolist() == [0, days, 14980]
+
+
+@pytest.mark.parametrize("unit", ["s", "ns"])
+def test_the_last_date_of_databases(unit):
+    """A far date in a new table is counted, however the first ones were held."""
+    dates = pandas.to_datetime(["2020-01-03", "2020-01-01"])
+    encoder, _ = encode(dates.astype(f"datetime64[{unit}]"))
+    far = pandas.DataFrame({"d": np.array([LAST], "datetime64[s]")})
+    assert encoder.transform(far)[0, 0] == (LAST - date(2020, 1, 1)).days
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        LAST,
+        LAST.isoformat(),
+        f"{LAST}T23:00:00-05:00",
+        pandas.Period(LAST.isoformat(), "D"),
+        pandas.Period(ordinal=150_000_000, freq="D"),
+    ],
+    ids=str,
+)
+def test_dates_far_away(value):
+    """Whatever this version of pandas cannot read is missing, and the rest finite."""
+    frame = pandas.DataFrame({"d": [value, None, value]})
+    encoder, _ = encode(pandas.to_datetime(["2020-01-03", "2020-01-01"]))
+    for found in (encoder.transform(frame), DateEncoder().fit_transform(frame)):
+        is_known = np.isfinite(found)
+        assert is_known[0].all() or np.isnan(found).all()
+        assert not is_known[1].any()
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us"])
+def test_dates_too_far_away_are_missing(unit):
+    """Dates between which microseconds cannot count are missing."""
+    dates = np.array(["2020-01-01", "290000-01-01", "-200000-01-01"])
+    _, numbers = encode(dates.astype(f"datetime64[{unit}]"))
+    assert all(np.isnan(values[1:]).all() for values in numbers.values())
+    assert numbers["d_days"][0] == 0
+
+
+@pytest.mark.parametrize("zone", [None, "Europe/Zurich"])
+@pytest.mark.parametrize("unit", ["s", "ns"])
+def test_dates_of_arrow(unit, zone):
+    """Arrow's dates are those of pandas, though it divides no times by itself."""
+    arrow = pytest.importorskip("pyarrow")
+    dates = pandas.Series(pandas.to_datetime(["1960-01-01", "2262-04-10"]))
+    dates = dates.astype(f"datetime64[{unit}]").dt.tz_localize(zone)
+    _, expected = encode(dates)
+    kind = pandas.ArrowDtype(arrow.timestamp(unit, tz=zone))
+    _, numbers = encode(dates.astype(kind))
+    assert {n: v.tolist() for n, v in numbers.items()} == {
+        n: v.tolist() for n, v in expected.items()
+    }

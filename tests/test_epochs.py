@@ -135,9 +135,9 @@ def test_other_numbers_of_networks():
         best_params(search, 1, refit_full=1.2)
 
 
-@pytest.mark.parametrize("factor", [-1.0, "1.2", None])
+@pytest.mark.parametrize("factor", [-1.0, np.inf, np.nan, "1.2", None])
 def test_other_factors(search, factor):
-    """The factor is a number that is not negative."""
+    """The factor is a finite number that is not negative."""
     with pytest.raises(ValueError, match="refit_full must be a bool or a float"):
         best_params(search, 1, refit_full=factor)
 

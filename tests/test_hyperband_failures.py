@@ -57,6 +57,7 @@ def test_an_estimator_without_epochs(iris, make):
         ({"space": []}, r"must name at least one parameter"),
         ({"space": {"epochs": [3]}}, r"cannot search over 'epochs'"),
         ({"space": [{"units": [3]}, {"epochs": [3]}]}, r"cannot search over 'epochs'"),
+        ({"space": {"fit__epochs": [3]}}, r"cannot search over 'fit__epochs'"),
         ({"space": {"unit": [3]}, "max_epochs": 1}, r"Invalid parameter 'unit'"),
         ({"scoring": "no such score"}, r"'scoring' parameter"),
         ({"cv": 1}, r"'cv' parameter of HyperbandSearchCV .* Got 1 instead"),
@@ -87,6 +88,15 @@ def test_the_epochs_are_set_by_the_search(iris):
     routed = KerasClassifier(**NETWORK, fit__epochs=5)
     with pytest.raises(ValueError, match="the estimator has fit__epochs"):
         build_search(routed).fit(*iris)
+
+
+@pytest.mark.parametrize("name", ["epochs", "fit__epochs"])
+def test_the_epochs_of_a_pipeline_are_not_searched(name, iris):
+    """Whatever would set the epochs of the network is refused by its full name."""
+    pipeline = make_pipeline(StandardScaler(), KerasClassifier(**NETWORK))
+    space = [{"kerasclassifier__units": [3]}, {f"kerasclassifier__{name}": [3]}]
+    with pytest.raises(ValueError, match=f"search over 'kerasclassifier__{name}'"):
+        build_search(pipeline, space).fit(*iris)
 
 
 def test_the_resource_may_be_named(iris):

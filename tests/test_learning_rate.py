@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_diabetes, load_digits
 from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skkeras_tune import KerasClassifier, KerasRegressor, find_learning_rate, optional
-from skkeras_tune.learning_rate import LearningRateCurve
+from skkeras_tune.learning_rate import LearningRateCurve, RateRamp
 from tests.searches import WEIGHTS
 
 QUICK = {"n_steps": 60}
@@ -192,6 +192,49 @@ def test_divergence_ends_the_test(diabetes):
     assert len(curve.losses) < 100
     assert np.isfinite(curve.losses).all()
     assert 1e-4 < curve.suggestion < 1
+
+
+def test_losses_below_zero(diabetes):
+    """A loss that may be negative falls and diverges before the test ends."""
+    X, _ = diabetes
+    _, y = load_diabetes(return_X_y=True)
+    curve = find_learning_rate(KerasRegressor(loss="poisson", random_state=0), X, y)
+    assert curve.losses[:10].max() < 0
+    assert 200 < len(curve.losses) < 300
+    assert 1e-3 < curve.suggestion < 1e-1
+
+
+def count_steps(losses):
+    """Return the number of steps after which losses end a test."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.stop_training = False
+    ramp = RateRamp(np.geomspace(1e-6, 1, len(losses)))
+    ramp.set_model(model)
+    ramp.on_train_begin()
+    for loss in losses:
+        ramp.on_train_batch_end(0, {"loss": loss})
+        if model.stop_training:
+            break
+    return len(ramp.losses)
+
+
+@pytest.mark.parametrize(
+    ("first", "later", "is_over"),
+    [
+        ([1.0], 4.1, True),
+        ([1.0], 3.9, False),
+        ([-1.0], 2.1, True),
+        ([-1.0], 1.9, False),
+        ([-1.0, 1.0], 3.5, True),
+        ([-1.0, 1.0], 2.0, False),
+    ],
+    ids=str,
+)
+def test_the_test_ends_when_losses_are_far_above_the_first(first, later, is_over):
+    """It ends when the loss has risen by three times the size of the first ones."""
+    n_first = 10 // len(first)
+    n_steps = count_steps(first * n_first + [later] * 90)
+    assert 10 < n_steps < 90 if is_over else n_steps == 100
 
 
 def test_plot(curve, monkeypatch):

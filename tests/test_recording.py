@@ -137,6 +137,7 @@ def test_recording_changes_no_score(scoring, tmp_path):
     assert fitted.best_params_ == plain.best_params_
     assert fitted.score(X, y) == plain.score(X, y)
     assert fitted.get_params()["scoring"] is scoring
+    assert repr(fitted.scorer_) == repr(plain.scorer_)  # several are a dict
 
 
 def test_the_search_is_left_as_it_is(tmp_path):

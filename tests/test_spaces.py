@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_diabetes
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 from skopt.space import Dimension
 
 from skkeras_tune import BayesSearchCV, KerasClassifier, KerasRegressor, mlp_space
 from skkeras_tune.search.dimensions import build_space
 from skkeras_tune.search.spaces import choose_batch_size
+from skkeras_tune.tuning.target import read_target
 
 LEVELS = ["small", "default", "large"]
 
@@ -69,6 +71,44 @@ def test_label_smoothing_is_for_labels(iris, diabetes):
 
 
 @pytest.mark.parametrize(
+    "y",
+    [
+        np.arange(21),
+        np.arange(20),
+        np.array([0.0, 1.0]),
+        np.array(["a", "b"]),
+        np.array([0, 1, 2], object),
+        np.eye(3, dtype=int),
+        np.arange(6).reshape(3, 2),
+        np.arange(3).reshape(3, 1),
+    ],
+    ids=["counts", "whole", "two", "text", "objects", "columns", "outputs", "column"],
+)
+def test_labels_are_what_tune_takes_for_labels(y):
+    """Where nobody says, values decide as they do in `tune`."""
+    space = mlp_space("default", y=y)
+    assert ("loss__label_smoothing" in space) is read_target(y).classifies
+
+
+def test_whole_numbers_of_many_values_can_be_predicted():
+    """A regressor takes every space of whole numbers that are no labels."""
+    X, y = load_diabetes(return_X_y=True)
+    space = mlp_space("default", X, y.astype(int), search="random")
+    (candidate,) = ParameterSampler(space, 1, random_state=0)
+    candidate |= {"n_hidden": 1, "units": 8, "epochs": 1}
+    KerasRegressor(**candidate).fit(X, y.astype(int))
+
+
+def test_the_task_can_be_said(iris, diabetes):
+    """A task that is named goes before the values."""
+    for data in (iris, diabetes, (None, None)):
+        said = mlp_space("default", *data, task="classification")
+        assert "loss__label_smoothing" in said
+        said = mlp_space("default", *data, task="regression")
+        assert "loss__label_smoothing" not in said
+
+
+@pytest.mark.parametrize(
     ("n_rows", "size"),
     [(None, 64), (1, 32), (150, 32), (4_898, 64), (15_000, 128), (10**7, 512)],
 )
@@ -102,10 +142,11 @@ def test_prefix_comes_first():
 
 
 @pytest.mark.parametrize(
-    ("parameter", "value"), [("level", "medium"), ("search", "sobol")]
+    ("parameter", "value"),
+    [("level", "medium"), ("search", "sobol"), ("task", "ranking")],
 )
 def test_unknown_words_are_refused(parameter, value):
-    """An unknown level or search is named."""
+    """An unknown level, search or task is named."""
     match = rf"The '{parameter}' parameter of mlp_space must be .* Got '{value}'"
     with pytest.raises(ValueError, match=match):
         mlp_space(**{parameter: value})

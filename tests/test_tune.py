@@ -27,6 +27,7 @@ from skkeras_tune import (
     tune,
 )
 from skkeras_tune.tuning.last_fit import LastFit
+from skkeras_tune.tuning.searches import resolve_space
 
 pandas = pytest.importorskip("pandas")
 
@@ -507,6 +508,13 @@ def test_frames_of_other_libraries_are_refused(X, way, iris):
     """The error says how to turn it into one of pandas."""
     with pytest.raises(TypeError, match=rf"{type(X).__name__} instead: pass X.{way}\("):
         tune(X, iris[1])
+
+
+@pytest.mark.parametrize("y", [None, np.arange(30), np.array([0.0, 1.0])])
+def test_a_named_space_smooths_what_is_classified(y):
+    """What was taken for labels is smoothed, even where its values look otherwise."""
+    space = resolve_space("default", "random", np.zeros((30, 2)), y, "net__", str)
+    assert ("net__loss__label_smoothing" in space) is (y is not None)
 
 
 def test_an_estimators_kind_decides_what_y_is(iris):

@@ -1,5 +1,6 @@
 """Columns of dates in, columns of numbers that a network can use out."""
 
+from contextlib import suppress
 from datetime import date
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _DAY = 86_400.0
+#: Dates further away are missing: microseconds between two might not fit into 64 bits.
+_LAST_YEAR = 100_000
 #: Angles of the calendar, in parts of a full turn.
 _TURNS = ("year", "week", "day")
 
@@ -22,8 +25,8 @@ class DateEncoder(TransformerMixin, BaseEstimator):
     """Turn dates into days since the first, and places in year, week and day.
 
     The places are points of a circle (sine and cosine), so that December is next to
-    January. Those of the day are left out where no date has a time. Missing dates are
-    NaN throughout.
+    January. Those of the day are left out where no date has a time. Missing dates, and
+    those that cannot be read, are NaN throughout.
 
     Attributes
     ----------
@@ -81,7 +84,7 @@ class DateEncoder(TransformerMixin, BaseEstimator):
 
 
 def to_dates(values: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Return dates without a zone; strings in ISO's form are read."""
+    """Return dates without a zone, in microseconds; ISO's strings are read."""
     pandas = import_optional("pandas", "DateEncoder")
     # Arrow's days are of this kind too, but have no zone to ask for.
     if values.dtype.kind != "M" or values.dtype.type is date:
@@ -92,14 +95,18 @@ def to_dates(values: "pd.Series[Any]") -> "pd.Series[Any]":
             format="ISO8601",
             utc=True,
         )
-    zoned = getattr(values.dt, "tz", None) is not None
-    return values.dt.tz_convert("UTC").dt.tz_localize(None) if zoned else values
+    if getattr(values.dt, "tz", None) is not None:
+        values = values.dt.tz_convert("UTC").dt.tz_localize(None)
+    # Nanoseconds would count three centuries at most. Not by `dt.as_unit`, which
+    # columns of Arrow lack in pandas 2.1.
+    return values.where(values.dt.year.abs() <= _LAST_YEAR).astype("datetime64[us]")
 
 
 def _to_string(value: Any) -> str | None:
     """Return a date, or the first of a period, in ISO's form; None for other things."""
     if hasattr(value, "to_timestamp"):
-        value = value.to_timestamp()
+        with suppress(ValueError):  # too far away
+            value = value.to_timestamp()
     if hasattr(value, "isoformat"):
         value = value.isoformat()
     return value if isinstance(value, str) else None

@@ -316,12 +316,7 @@ class HyperbandSearchCV(BaseSearchCV):
                 f"least one parameter. Got {self.param_distributions!r} instead."
             )
             raise ValueError(message)
-        if any(resource in space for space in spaces):
-            message = (
-                f"HyperbandSearchCV cannot search over {resource!r}, since it sets the "
-                "epochs itself. Leave it out of param_distributions."
-            )
-            raise ValueError(message)
+        _refuse_searched_epochs(spaces, resource)
         self.brackets_ = list_brackets(self.max_epochs, self.factor)
         iterations = range(self.hyperband_iterations)
         brackets = [(i, bracket) for i in iterations for bracket in self.brackets_]
@@ -414,6 +409,18 @@ def _refuse_epochs(params: dict[str, Any]) -> None:
             message = (
                 f"HyperbandSearchCV sets the epochs itself. Got fit({name}=...): pass "
                 "max_epochs to the constructor instead."
+            )
+            raise ValueError(message)
+
+
+def _refuse_searched_epochs(spaces: list[dict[str, Any]], resource: str) -> None:
+    """Refuse to draw the epochs, or what would overrule those of a rung."""
+    overruling = f"{resource.removesuffix('epochs')}fit__epochs"
+    for name in (resource, overruling):
+        if any(name in space for space in spaces):
+            message = (
+                f"HyperbandSearchCV cannot search over {name!r}, since it sets the "
+                "epochs itself. Leave it out of param_distributions."
             )
             raise ValueError(message)
 

@@ -158,7 +158,7 @@ def fit_recorded(
     copy = clone(search).set_params(scoring=recorder, cv=list(splits))
     copy.fit(X, y, **fit_params)
     copy.set_params(scoring=search.scoring, cv=search.cv)
-    copy.scorer_ = scorer
+    copy.scorer_ = getattr(scorer, "_scorers", scorer)  # several by name
     return copy
 
 

@@ -95,7 +95,7 @@ def best_params(
 
 
 def _validate_factor(refit_full: Any) -> None:
-    if not isinstance(refit_full, Real) or refit_full < 0:
+    if not isinstance(refit_full, Real) or not 0 <= float(refit_full) < np.inf:
         message = (
             "refit_full must be a bool or a float in the range (0.0, inf). Got "
             f"{refit_full!r} instead."

@@ -3,14 +3,14 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from scipy.stats import loguniform
-from sklearn.utils.multiclass import type_of_target
 from skopt.space import Categorical, Real
 
 from skkeras_tune.search.choice import Choice, OrderedChoice
+from skkeras_tune.tuning.target import Task, holds_labels
 
 Level = Literal["small", "default", "large"]
 Form = Literal["bayes", "random", "hyperband", "grid"]
@@ -104,6 +104,7 @@ def mlp_space(
     *,
     search: Form = "bayes",
     prefix: str = "",
+    task: Task = "auto",
 ) -> dict[str, Any]:
     """Return a search space for the built-in network.
 
@@ -138,13 +139,17 @@ def mlp_space(
         sizes: about a hundredth of the rows, as a power of two from 32 to 512. None
         stands for 6,400 rows.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-        The target. Label smoothing is searched for classes only, so not without it.
+        The target, which tells whether there are labels to smooth.
     search : {"bayes", "random", "hyperband", "grid"}, default="bayes"
         Which search takes the space. "bayes" gives scikit-optimize's dimensions;
         "random" and "hyperband" lists and distributions of scipy; "grid" short lists of
         the parameters that matter most, with 8, 24 and 128 candidates.
     prefix : str, default=""
         What comes before each name, such as ``"network__"`` in a pipeline.
+    task : {"auto", "classification", "regression"}, default="auto"
+        What `y` is. Label smoothing is searched for classification only. "auto" decides
+        as `tune` does: strings, booleans and whole numbers of at most 20 values are
+        labels, and without `y` there are none.
 
     Returns
     -------
@@ -156,7 +161,7 @@ def mlp_space(
     Raises
     ------
     ValueError
-        If `level` or `search` is not one of these.
+        If `level`, `search` or `task` is not one of these, or `y` is no target.
 
     See Also
     --------
@@ -216,32 +221,32 @@ def mlp_space(
     >>> bool(search.fit(X, y).best_score_ > 0.3)
     True
     """
-    dimensions = _LEVELS.get(level)
-    if dimensions is None:
-        message = (
-            "The 'level' parameter of mlp_space must be a str among "
-            f"{{'default', 'large', 'small'}}. Got {level!r} instead."
-        )
-        raise ValueError(message)
-    if search not in _FORMS:
-        message = (
-            "The 'search' parameter of mlp_space must be a str among "
-            f"{{'bayes', 'grid', 'hyperband', 'random'}}. Got {search!r} instead."
-        )
-        raise ValueError(message)
+    _validate_word("level", level, tuple(_LEVELS))
+    _validate_word("search", search, tuple(_FORMS))
+    _validate_word("task", task, get_args(Task))
     if search == "grid":
         grid = {name: list(values) for name, values in _GRIDS[level].items()}
         return _rename(grid, prefix)
     n_rows = None if X is None else _count_rows(X)
     chosen = {
-        **dimensions,
+        **_LEVELS[level],
         "l2": _Steps(tuple(list_penalties(n_rows))),
         "batch_size": _Steps(tuple(list_batch_sizes(level, n_rows))),
     }
-    if not _has_classes(y):
+    if not _classifies(y, task):
         chosen.pop("loss__label_smoothing", None)
     build = _FORMS[search]
     return _rename({name: build(value) for name, value in chosen.items()}, prefix)
+
+
+def _validate_word(name: str, value: Any, words: tuple[str, ...]) -> None:
+    if value not in words:
+        shown = ", ".join(map(repr, sorted(words)))
+        message = (
+            f"The {name!r} parameter of mlp_space must be a str among {{{shown}}}. Got "
+            f"{value!r} instead."
+        )
+        raise ValueError(message)
 
 
 def choose_batch_size(n_rows: int | None) -> int:
@@ -267,12 +272,11 @@ def _count_rows(X: Any) -> int:
     return int(X.shape[0] if hasattr(X, "shape") else len(X))
 
 
-def _has_classes(y: Any) -> bool:
+def _classifies(y: Any, task: Task) -> bool:
     """Tell whether smoothing makes sense, which it does of labels alone."""
-    if y is None:
-        return False
-    array = np.asarray(y)
-    return array.dtype.kind not in "fc" and "continuous" not in type_of_target(array)
+    if task != "auto":
+        return task == "classification"
+    return y is not None and holds_labels(y)
 
 
 def _rename(space: Mapping[str, Any], prefix: str) -> dict[str, Any]:

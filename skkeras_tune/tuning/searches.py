@@ -14,6 +14,7 @@ from skkeras_tune.search.hyperband import HyperbandSearchCV
 from skkeras_tune.search.spaces import mlp_space
 from skkeras_tune.search.timed import GridSearchCV, RandomizedSearchCV
 from skkeras_tune.tuning.assembly import find_prefix
+from skkeras_tune.tuning.target import Task
 
 LEVELS = ("small", "default", "large")
 
@@ -100,8 +101,10 @@ def resolve_space(
     space : str, dict or list
         A level of `mlp_space`, or a space of the user's.
     search : str
-    X, y
-        For the batch sizes, and for label smoothing.
+    X
+        For the batch sizes.
+    y
+        Labels, which can be smoothed, or None.
     prefix : str
         Of the network's parameters.
     rename : callable
@@ -113,7 +116,8 @@ def resolve_space(
         If the space is empty, or is none.
     """
     if isinstance(space, str) and space in LEVELS:
-        return mlp_space(space, X, y, search=search, prefix=prefix)  # type: ignore[arg-type]
+        task: Task = "regression" if y is None else "classification"
+        return mlp_space(space, X, search=search, prefix=prefix, task=task)  # type: ignore[arg-type]
     if isinstance(space, Mapping) and space:
         return {rename(name): value for name, value in space.items()}
     parts = space if isinstance(space, list) else []

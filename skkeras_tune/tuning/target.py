@@ -76,6 +76,21 @@ def read_target(y: Any, task: Task = "auto") -> Target:
     return Target(array, classifies)
 
 
+def holds_labels(y: Any) -> bool:
+    """Tell whether a target is labels rather than numbers, where nobody says.
+
+    Parameters
+    ----------
+    y : array-like or sparse matrix of shape (n_samples,) or (n_samples, n_outputs)
+
+    Raises
+    ------
+    ValueError
+        If its shape or its values are those of no target.
+    """
+    return _decide(_simplify(_to_array(y)), "auto")
+
+
 def read_groups(groups: Any) -> NDArray[Any] | None:
     """Check which rows belong together.
 
