@@ -24,6 +24,7 @@ from skkeras_tune.fusion.request import (
     Task,
     Wait,
     current_task,
+    read_results,
 )
 from skkeras_tune.fusion.sender import Sender
 from skkeras_tune.training.deadline import train_until
@@ -197,7 +198,7 @@ class Coordinator:
         wait.resumes.wait()
         if task.call.is_cancelled:
             raise Cancelled
-        return _read_results([request.outcome for request in requests])
+        return read_results(requests)
 
     def train_apart(
         self, reason: str, run: Callable[[], TrainingResult]
@@ -402,13 +403,3 @@ class Coordinator:
         if self._sender is not None:
             return self._sender.run(job)
         return job.run(self._offer)
-
-
-def _read_results(outcomes: Sequence[Outcome | None]) -> list[TrainingResult]:
-    """Return the results of a fit's members, or raise what the first failed with."""
-    results = [o for o in outcomes if isinstance(o, TrainingResult)]
-    if len(results) == len(outcomes):
-        return results
-    errors = [o for o in outcomes if isinstance(o, BaseException)]
-    causes = [e for e in errors if not isinstance(e, CancelledError)]
-    raise (causes or errors)[0]

@@ -2,12 +2,13 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from typing import Any
 
 from skkeras_tune._compat import read_thread_settings, use_thread_settings
 from skkeras_tune.training.deadline import current_deadline
 from skkeras_tune.training.member import Member
+from skkeras_tune.training.plan import TrainingResult
 from skkeras_tune.training.slots import Outcome
 
 _here = threading.local()
@@ -141,3 +142,14 @@ class Request:
         self.outcome: Outcome | None = None
         #: Whether it has asked to join a group in training, in vain.
         self.was_refused = False
+
+
+def read_results(requests: Sequence[Request]) -> list[TrainingResult]:
+    """Return the results of a fit's members, or raise what the first failed with."""
+    outcomes = [request.outcome for request in requests]
+    results = [o for o in outcomes if isinstance(o, TrainingResult)]
+    if len(results) == len(outcomes):
+        return results
+    errors = [o for o in outcomes if isinstance(o, BaseException)]
+    causes = [e for e in errors if not isinstance(e, CancelledError)]
+    raise (causes or errors)[0]
