@@ -136,6 +136,15 @@ def test_several_numbers_and_several_labels(iris):
     assert labels.predict(X).shape == (150, 3)
 
 
+def test_categories_are_classified(flowers):
+    """Categories are labels, though they are many numbers, and predicted as these."""
+    X = flowers[0]
+    y = pandas.Series(np.arange(len(X)) // 6 * 10.0, dtype="category")
+    found = tune(X, y, **{**QUICK, "n_members": 1})
+    assert found.classes_.tolist() == list(y.cat.categories)
+    assert found.score(X, y) > 0.1
+
+
 def test_an_ensemble_of_the_search(flowers):
     """An ensemble's predictions were recorded while the search ran."""
     X, y = flowers
