@@ -9,8 +9,10 @@ from scipy.sparse import csr_array
 from scipy.stats import loguniform
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
 from sklearn.model_selection import (
     GridSearchCV,
+    LeaveOneOut,
     RandomizedSearchCV,
     TimeSeriesSplit,
 )
@@ -21,6 +23,7 @@ from skkeras_tune import (
     BayesSearchCV,
     EnsembleClassifier,
     EnsembleRegressor,
+    HyperbandSearchCV,
     KerasClassifier,
     KerasRegressor,
     fused,
@@ -324,6 +327,31 @@ def test_several_scores_cannot_decide(iris):
     """A callable that returns several scores is refused as soon as that is known."""
     with pytest.raises(ValueError, match="must return one number"):
         tune(*iris, scoring=lambda model, X, y: {"a": 1.0, "b": 2.0}, **QUICK)
+
+
+@pytest.mark.filterwarnings("ignore:Scoring failed:UserWarning")
+@pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
+@pytest.mark.parametrize("kind", ["grid", "random", "bayes", "hyperband", "own"])
+def test_candidates_that_cannot_be_scored_have_no_winner(kind, iris):
+    """A scorer that always fails leaves nothing to choose by, whatever searches."""
+    space = {"units": [4, 5, 6, 7, 8]}
+    estimator = KerasClassifier(epochs=1) if kind in ("hyperband", "own") else None
+    search = {
+        "hyperband": HyperbandSearchCV(estimator, space, max_epochs=3),
+        "own": GridSearchCV(estimator, space),
+    }.get(kind, kind)
+    options = {"space": {**space, "epochs": [1]}, "cv": 2, "random_state": 0}
+    with pytest.raises(ValueError, match=r"every candidate's score is NaN.*f1_score"):
+        tune(*iris, search=search, scoring=f1_score, n_iter=2, **options)
+
+
+@pytest.mark.parametrize("options", [{}, {"ensemble": 2}, {"scoring": "r2"}])
+def test_folds_of_one_row_have_no_r_squared(options, diabetes):
+    """The default score is refused before training, as one that is named."""
+    X, y = (rows[:20] for rows in diabetes)
+    with fused() as fusion, pytest.raises(ValueError, match="hoose other folds"):
+        tune(X, y, **{**QUICK, "cv": LeaveOneOut(), **options})
+    assert fusion.report().n_fused == 0
 
 
 def test_random_states_of_every_kind(iris):
