@@ -7,11 +7,15 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 from scipy.stats import loguniform
+from sklearn import config_context
+from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris
+from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.model_selection import (
     GridSearchCV,
+    GroupKFold,
     LeaveOneOut,
     RandomizedSearchCV,
     TimeSeriesSplit,
@@ -299,6 +303,56 @@ def test_splitters_and_groups(iris):
     found = tune(X, y, groups=groups, **options)
     for train, test in found.cv.split(X, y, groups):
         assert not set(groups[train]) & set(groups[test])
+
+
+@pytest.mark.parametrize("cv", [2, GroupKFold(2)])
+@pytest.mark.parametrize("kind", ["grid", "random", "bayes", "hyperband", "ensemble"])
+def test_groups_do_without_routing_and_with_it(cv, kind, iris):
+    """The folds and the networks that tune builds ask for the groups."""
+    search = {
+        "hyperband": HyperbandSearchCV(None, None, max_epochs=3, random_state=0),
+        "ensemble": "grid",
+    }.get(kind, kind)
+    found = []
+    for enabled in (False, True):
+        with config_context(enable_metadata_routing=enabled):
+            model = tune(
+                *iris,
+                groups=np.arange(150) % 15,
+                cv=cv,
+                search=search,
+                space={"units": [4, 5, 6, 7, 8]},
+                n_iter=1,
+                ensemble=2 if kind == "ensemble" else None,
+                random_state=0,
+            )
+        found.append(model)
+    searches = [getattr(model, "search_", model) for model in found]
+    assert searches[0].best_score_ == searches[1].best_score_
+    # The last fit has held out whole groups, too.
+    np.testing.assert_allclose(
+        *(model.predict_proba(iris[0]) for model in found), atol=1e-5
+    )
+
+
+def test_estimators_of_the_users_keep_their_requests(iris):
+    """With routing the winner has the groups if it asked for them, as in its folds."""
+    X, y = iris
+    groups = np.arange(150) % 15
+    with config_context(enable_metadata_routing=True):
+        network = KerasClassifier(units=4, epochs=30, patience=2, random_state=0)
+        options = {"space": {"units": [4]}, "search": "grid", "cv": 2, "groups": groups}
+        options["refit_full"] = False
+        with pytest.raises(UnsetMetadataPassedError, match="not explicitly set"):
+            tune(X, y, estimator=network, **options)
+        for asks in (True, False):
+            network.set_fit_request(groups=asks)
+            found = tune(X, y, estimator=network, **options)
+            given = {"groups": groups} if asks else {}
+            alone = clone(network).fit(X, y, **given)
+            np.testing.assert_allclose(
+                found.predict_proba(X), alone.predict_proba(X), atol=1e-5
+            )
 
 
 def test_within_fused_it_joins(iris):

@@ -107,7 +107,8 @@ def tune(
         Return an ensemble of the so many best candidates in place of a search.
     groups : array-like of shape (n_samples,), default=None
         Rows of one group stay together in the folds, and where the built network holds
-        out rows to stop early.
+        out rows to stop early. With metadata routing, an estimator of your own has them
+        if it asks for them.
     task : {"auto", "classification", "regression"}, default="auto"
         What `y` is, where its values mislead. It needs no say where `estimator` is
         given.
