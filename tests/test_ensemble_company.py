@@ -194,6 +194,20 @@ def test_groups_reach_a_search_by_routing():
 
 
 @pytest.mark.usefixtures("routing")
+@pytest.mark.parametrize("kind", ["list", "search"])
+def test_groups_reach_the_members_that_ask_for_them(kind):
+    """Members of a list and of a search hold out whole groups, as alone."""
+    asking = KerasClassifier(**QUICK, patience=2).set_fit_request(groups=True)
+    search = GridSearchCV(asking, {"units": [6]}, cv=GroupKFold(3))
+    members, cv = ([asking], GroupKFold(3)) if kind == "list" else (search, None)
+    ensemble = EnsembleClassifier(members, cv=cv, random_state=0)
+    ensemble.fit(X, y, groups=GROUPS)
+    (member,) = ensemble.estimators_
+    alone = clone(member).fit(X, y, groups=GROUPS)
+    assert member.history_["val_loss"] == pytest.approx(alone.history_["val_loss"])
+
+
+@pytest.mark.usefixtures("routing")
 def test_members_that_take_no_weights_are_named():
     """Weights for a member that has no place for them are refused."""
     members = [KNeighborsClassifier(), LogisticRegression()]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn import config_context
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
@@ -13,6 +14,7 @@ from sklearn.svm import LinearSVC
 from skkeras_tune import KerasClassifier
 from skkeras_tune.ensemble.members import (
     fit_member,
+    group_arguments,
     is_search,
     name_members,
     validate_member,
@@ -95,6 +97,19 @@ def test_weights_are_routed():
     with config_context(enable_metadata_routing=True):
         pipeline = make_pipeline(StandardScaler(), LogisticRegression())
         assert list(weight_arguments(pipeline, WEIGHTS)) == ["sample_weight"]
+
+
+def test_groups_go_to_members_that_ask_for_them():
+    """Without metadata routing none can ask; groups are for the folds."""
+    groups, plain = np.arange(150), make_pipeline(StandardScaler(), KerasClassifier())
+    assert group_arguments(plain, groups) == {}
+    with config_context(enable_metadata_routing=True):
+        asking = clone(plain)
+        asking[-1].set_fit_request(groups=True)
+        assert group_arguments(asking, groups) == {"groups": groups}
+        assert group_arguments(asking, None) == {}
+        assert group_arguments(plain, groups) == {}
+        assert group_arguments(LogisticRegression(), groups) == {}
 
 
 def test_members_without_weights():

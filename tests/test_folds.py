@@ -4,7 +4,8 @@ import warnings
 
 import numpy as np
 import pytest
-from sklearn.model_selection import KFold, TimeSeriesSplit
+from sklearn.model_selection import GroupKFold, KFold, TimeSeriesSplit
+from sklearn.utils.metadata_routing import get_routing_for_object
 
 from skkeras_tune.tuning.folds import Folds
 
@@ -78,6 +79,13 @@ def test_many_labels_are_not_stratified():
     """Several labels have no single class to stratify by."""
     y = np.eye(3, dtype=int)[np.arange(30) % 3]
     assert len(list(Folds(3, classifies=True).split(np.zeros((30, 1)), y))) == 3
+
+
+@pytest.mark.parametrize("cv", [3, GroupKFold(3), KFold(3), [([0], [1])]])
+def test_groups_are_asked_for(cv):
+    """With metadata routing, a search gives the groups to the folds all the same."""
+    routing = get_routing_for_object(Folds(cv))
+    assert routing.consumes("split", ["groups", "sample_weight"]) == {"groups"}
 
 
 def test_it_says_what_it_is():

@@ -7,10 +7,16 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 from scipy.stats import loguniform
+from sklearn import config_context
+from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris
+from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
 from sklearn.model_selection import (
     GridSearchCV,
+    GroupKFold,
+    LeaveOneOut,
     RandomizedSearchCV,
     TimeSeriesSplit,
 )
@@ -21,6 +27,7 @@ from skkeras_tune import (
     BayesSearchCV,
     EnsembleClassifier,
     EnsembleRegressor,
+    HyperbandSearchCV,
     KerasClassifier,
     KerasRegressor,
     fused,
@@ -148,6 +155,15 @@ def test_several_numbers_and_several_labels(iris):
     assert numbers.best_score_ > 0.1
     labels = tune(X, np.eye(3, dtype=int)[y], **QUICK)
     assert labels.predict(X).shape == (150, 3)
+
+
+def test_categories_are_classified(flowers):
+    """Categories are labels, though they are many numbers, and predicted as these."""
+    X = flowers[0]
+    y = pandas.Series(np.arange(len(X)) // 6 * 10.0, dtype="category")
+    found = tune(X, y, **{**QUICK, "n_members": 1})
+    assert found.classes_.tolist() == list(y.cat.categories)
+    assert found.score(X, y) > 0.1
 
 
 def test_an_ensemble_of_the_search(flowers):
@@ -303,6 +319,56 @@ def test_splitters_and_groups(iris):
         assert not set(groups[train]) & set(groups[test])
 
 
+@pytest.mark.parametrize("cv", [2, GroupKFold(2)])
+@pytest.mark.parametrize("kind", ["grid", "random", "bayes", "hyperband", "ensemble"])
+def test_groups_do_without_routing_and_with_it(cv, kind, iris):
+    """The folds and the networks that tune builds ask for the groups."""
+    search = {
+        "hyperband": HyperbandSearchCV(None, None, max_epochs=3, random_state=0),
+        "ensemble": "grid",
+    }.get(kind, kind)
+    found = []
+    for enabled in (False, True):
+        with config_context(enable_metadata_routing=enabled):
+            model = tune(
+                *iris,
+                groups=np.arange(150) % 15,
+                cv=cv,
+                search=search,
+                space={"units": [4, 5, 6, 7, 8]},
+                n_iter=1,
+                ensemble=2 if kind == "ensemble" else None,
+                random_state=0,
+            )
+        found.append(model)
+    searches = [getattr(model, "search_", model) for model in found]
+    assert searches[0].best_score_ == searches[1].best_score_
+    # The last fit has held out whole groups, too.
+    np.testing.assert_allclose(
+        *(model.predict_proba(iris[0]) for model in found), atol=1e-5
+    )
+
+
+def test_estimators_of_the_users_keep_their_requests(iris):
+    """With routing the winner has the groups if it asked for them, as in its folds."""
+    X, y = iris
+    groups = np.arange(150) % 15
+    with config_context(enable_metadata_routing=True):
+        network = KerasClassifier(units=4, epochs=30, patience=2, random_state=0)
+        options = {"space": {"units": [4]}, "search": "grid", "cv": 2, "groups": groups}
+        options["refit_full"] = False
+        with pytest.raises(UnsetMetadataPassedError, match="not explicitly set"):
+            tune(X, y, estimator=network, **options)
+        for asks in (True, False):
+            network.set_fit_request(groups=asks)
+            found = tune(X, y, estimator=network, **options)
+            given = {"groups": groups} if asks else {}
+            alone = clone(network).fit(X, y, **given)
+            np.testing.assert_allclose(
+                found.predict_proba(X), alone.predict_proba(X), atol=1e-5
+            )
+
+
 def test_within_fused_it_joins(iris):
     """A context that is there already trains the networks."""
     with fused() as fusion:
@@ -329,6 +395,31 @@ def test_several_scores_cannot_decide(iris):
     """A callable that returns several scores is refused as soon as that is known."""
     with pytest.raises(ValueError, match="must return one number"):
         tune(*iris, scoring=lambda model, X, y: {"a": 1.0, "b": 2.0}, **QUICK)
+
+
+@pytest.mark.filterwarnings("ignore:Scoring failed:UserWarning")
+@pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
+@pytest.mark.parametrize("kind", ["grid", "random", "bayes", "hyperband", "own"])
+def test_candidates_that_cannot_be_scored_have_no_winner(kind, iris):
+    """A scorer that always fails leaves nothing to choose by, whatever searches."""
+    space = {"units": [4, 5, 6, 7, 8]}
+    estimator = KerasClassifier(epochs=1) if kind in ("hyperband", "own") else None
+    search = {
+        "hyperband": HyperbandSearchCV(estimator, space, max_epochs=3),
+        "own": GridSearchCV(estimator, space),
+    }.get(kind, kind)
+    options = {"space": {**space, "epochs": [1]}, "cv": 2, "random_state": 0}
+    with pytest.raises(ValueError, match=r"every candidate's score is NaN.*f1_score"):
+        tune(*iris, search=search, scoring=f1_score, n_iter=2, **options)
+
+
+@pytest.mark.parametrize("options", [{}, {"ensemble": 2}, {"scoring": "r2"}])
+def test_folds_of_one_row_have_no_r_squared(options, diabetes):
+    """The default score is refused before training, as one that is named."""
+    X, y = (rows[:20] for rows in diabetes)
+    with fused() as fusion, pytest.raises(ValueError, match="hoose other folds"):
+        tune(X, y, **{**QUICK, "cv": LeaveOneOut(), **options})
+    assert fusion.report().n_fused == 0
 
 
 def test_random_states_of_every_kind(iris):

@@ -36,6 +36,59 @@ def test_the_task_follows_from_the_values(y, classifies):
     assert classifies or target.y.dtype == float
 
 
+@pytest.mark.parametrize(
+    "values", [np.arange(30), [0.0, 1.0, 2.0], [True, False], np.arange(3, dtype="f4")]
+)
+@pytest.mark.parametrize("kind", ["series", "frame", "index", "categorical"])
+def test_categories_are_labels(values, kind):
+    """Whatever a categorical column holds was said to be labels."""
+    y = pandas.Categorical(values)
+    build = {
+        "series": pandas.Series,
+        "frame": lambda y: pandas.DataFrame({"y": y}),
+        "index": pandas.CategoricalIndex,
+        "categorical": lambda y: y,
+    }[kind]
+    target = read_target(build(y))
+    assert target.labels.tolist() == list(values)
+    assert not read_target(build(y), "regression").classifies
+
+
+@pytest.mark.parametrize("values", [[0.5, 1.5, 2.5], [0, 0.5, 1]])
+def test_categories_of_fractions_are_refused(values):
+    """No classifier takes fractions for labels, and to learn them as numbers is wrong.
+
+    Who has said that they are numbers is believed.
+    """
+    y = pandas.Series(values * 2, dtype="category")
+    with pytest.raises(ValueError, match=r"such as 0\.5, .*y.astype\(str\).*\(float\)"):
+        read_target(y)
+    assert not read_target(y, "regression").classifies
+    assert read_target(y.astype(str)).classifies
+    with pytest.raises(ValueError, match="no whole numbers, such as inf"):
+        read_target(y.cat.rename_categories([1.0, 2.0, np.inf]))
+
+
+def test_several_columns_of_categories():
+    """Only zeros and ones stand together as labels, categories or not."""
+    frame = pandas.DataFrame({"a": [0, 1, 0], "b": [0, 1, 1]})
+    assert read_target(frame.astype("category")).classifies
+    frame["b"] = [1, 2, 3]
+    assert not read_target(frame).classifies
+    with pytest.raises(ValueError, match="y has several columns of categories, and"):
+        read_target(frame.astype({"b": "category"}))
+    assert not read_target(frame.astype("category"), "regression").classifies
+
+
+def test_floats_are_labels_only_if_two_whole_numbers():
+    """Floats are numbers, but for what missing values or a cast leave of two labels."""
+    assert read_target([0.0, 1.0, 1.0]).classifies
+    assert not read_target([0.0, 1.0, 2.0]).classifies
+    assert not read_target([0.5, 1.0]).classifies
+    assert read_target(np.arange(20)).classifies
+    assert not read_target(np.arange(21)).classifies
+
+
 def test_the_task_can_be_said():
     """A user may know better."""
     assert not read_target([0, 1, 2], "regression").classifies

@@ -107,7 +107,8 @@ class EnsembleEstimator(BaseEstimator):
             Weights of the rows, for the members and for the loss. A pipeline gets them
             for its last step.
         groups : array-like of shape (n_samples,), default=None
-            Groups for the splitter.
+            Groups for the splitter, and with metadata routing for the members that ask
+            for them.
         **fit_params
             Arguments of the `fit` of each member, or of the search. Of those with one
             value a row, each fold gets its own rows'.
@@ -201,7 +202,13 @@ class EnsembleEstimator(BaseEstimator):
         }
         self.estimators_ = Parallel(n_jobs=self.n_jobs)(
             delayed(fit_member)(
-                member, rows.X, rows.y, rows.sample_weight, None, rows.fit_params
+                member,
+                rows.X,
+                rows.y,
+                rows.sample_weight,
+                None,
+                rows.fit_params,
+                rows.groups,
             )
             for member in chosen.values()
         )

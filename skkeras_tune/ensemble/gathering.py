@@ -180,6 +180,7 @@ def _cross_validate(
         rows.target,
         sample_weight=rows.sample_weight,
         fit_params=rows.fit_params,
+        groups=rows.groups,
         n_jobs=n_jobs,
     )
     return Library(members, found, reason=reason)

@@ -103,6 +103,7 @@ def fit_member(
     sample_weight: Any = None,
     rows: Any = None,
     fit_params: Any = None,
+    groups: Any = None,
 ) -> Any:
     """Fit a copy of a member on some rows, or on all.
 
@@ -116,8 +117,14 @@ def fit_member(
     fit_params : dict, default=None
         Arguments of the member's `fit`; of those with one value a row, the rows' go to
         it.
+    groups : ndarray, default=None
+        Of all rows, for a member that asks for them.
     """
-    params = {**(fit_params or {}), **weight_arguments(member, sample_weight)}
+    params = {
+        **(fit_params or {}),
+        **weight_arguments(member, sample_weight),
+        **group_arguments(member, groups),
+    }
     if rows is not None:
         params = check_method_params(X, params, indices=rows)
         X, y = safe_indexing(X, rows), safe_indexing(y, rows)
@@ -177,6 +184,17 @@ def weight_arguments(member: Any, sample_weight: Any) -> dict[str, Any]:
     if not has_fit_parameter(inner, "sample_weight"):
         _refuse_weights(step)
     return {f"{prefix}sample_weight": sample_weight}
+
+
+def group_arguments(member: Any, groups: Any) -> dict[str, Any]:
+    """Return the groups as an argument of the `fit` of a member that asks for them.
+
+    It does so by ``set_fit_request(groups=True)``, with metadata routing on.
+    """
+    if groups is None or not get_config()["enable_metadata_routing"]:
+        return {}
+    asked = get_routing_for_object(member).consumes("fit", ["groups"])
+    return dict.fromkeys(asked, groups)
 
 
 def _route_weight(member: Any, sample_weight: Any) -> dict[str, Any]:

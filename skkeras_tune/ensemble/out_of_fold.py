@@ -63,6 +63,7 @@ def predict_out_of_fold(
     *,
     sample_weight: Any = None,
     fit_params: Mapping[str, Any] | None = None,
+    groups: Any = None,
     n_jobs: int | None = None,
 ) -> OutOfFold:
     """Fit each member on each fold, all at the same time.
@@ -76,12 +77,14 @@ def predict_out_of_fold(
     target : Labels, Indicators or Numbers
     fit_params : mapping, default=None
         Arguments of the members' `fit`.
+    groups : ndarray, default=None
+        For the members that ask for them.
     n_jobs : int or None
     """
     parallel = Parallel(n_jobs=n_jobs)
     found = parallel(
         delayed(_predict_fold)(
-            member, X, y, train, test, target, sample_weight, fit_params
+            member, X, y, train, test, target, sample_weight, fit_params, groups
         )
         for member in members.values()
         for train, test in splits
@@ -100,8 +103,9 @@ def _predict_fold(
     target: Target,
     sample_weight: Any,
     fit_params: Any,
+    groups: Any,
 ) -> NDArray[np.float64]:
-    fitted = fit_member(member, X, y, sample_weight, train, fit_params)
+    fitted = fit_member(member, X, y, sample_weight, train, fit_params, groups)
     return target.read(fitted, safe_indexing(X, test))
 
 

@@ -9,6 +9,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 
+from skkeras_tune.ensemble.members import group_arguments
 from skkeras_tune.estimators import KerasClassifier
 from skkeras_tune.estimators.base import KerasEstimator
 from skkeras_tune.nesting import list_networks
@@ -79,6 +80,9 @@ def _build_estimator(
         random_state=random_state,
         memory=memory,
     )
+    if get_config()["enable_metadata_routing"]:
+        # The user has no hold of the network to set what it asks for.
+        network.set_fit_request(groups=True)
     return Pipeline(
         [(_PREPARE, _build_preparation(X, random_state)), (_NETWORK, network)]
     )
@@ -139,8 +143,11 @@ def find_preprocessor(model: Any) -> TablePreprocessor | None:
 
 
 def list_fit_params(estimator: Any, prefix: str | None, groups: Any) -> dict[str, Any]:
-    """Return the groups for a network that was built here, which holds rows out."""
+    """Return the groups for a network that was built here, which holds rows out.
+
+    With metadata routing they are for whatever estimator asks for them.
+    """
+    if get_config()["enable_metadata_routing"]:
+        return group_arguments(estimator, groups)
     is_built = prefix is not None and _NETWORK in getattr(estimator, "named_steps", ())
-    if groups is None or not is_built or get_config()["enable_metadata_routing"]:
-        return {}
-    return {f"{prefix}groups": groups}
+    return {} if groups is None or not is_built else {f"{prefix}groups": groups}

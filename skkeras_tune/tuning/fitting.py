@@ -10,7 +10,7 @@ from skkeras_tune.ensemble.estimators import EnsembleClassifier, EnsembleRegress
 from skkeras_tune.search.winner import build_winner, fit_winner, keep_winner
 from skkeras_tune.tuning.assembly import find_preprocessor
 from skkeras_tune.tuning.last_fit import LastFit
-from skkeras_tune.tuning.scoring import refuse_several_scores
+from skkeras_tune.tuning.scoring import refuse_no_winner, refuse_several_scores
 from skkeras_tune.tuning.target import Target
 
 
@@ -33,6 +33,7 @@ class Rows:
 def fit_search(search: Any, rows: Rows, last: LastFit) -> Any:
     """Fit a search, and its winner on all rows unless it does so itself."""
     search.fit(rows.X, rows.target.y, **rows.options)
+    refuse_no_winner(search)
     if search.get_params(deep=False).get("refit") is False:
         _refit(search, rows, last)
     _report_columns(search)

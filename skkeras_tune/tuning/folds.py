@@ -13,6 +13,7 @@ from sklearn.model_selection import (
     StratifiedKFold,
     check_cv,
 )
+from sklearn.utils.metadata_routing import MetadataRequest
 
 from skkeras_tune.preprocessing.labels import pool_rare
 
@@ -87,6 +88,12 @@ class Folds:
             return self.cv * self.n_repeats
         n_splits: int = check_cv(self.cv).get_n_splits(X, y, groups)
         return n_splits * self.n_repeats
+
+    def get_metadata_routing(self) -> MetadataRequest:
+        """Ask for the groups, which are given to any splitter as without routing."""
+        request = MetadataRequest(owner=self)
+        request.split.add_request(param="groups", alias=True)
+        return request
 
     def _split_anew(
         self, n_folds: int, n_rows: int, y: Any, groups: Any, repeat: int

@@ -9,9 +9,13 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import RegressorMixin
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.metrics import get_scorer
+from sklearn.pipeline import Pipeline
 
+from skkeras_tune.estimators import KerasRegressor
 from skkeras_tune.tuning.folds import Folds, Split
 from skkeras_tune.tuning.target import Target
 
@@ -59,11 +63,14 @@ def validate_scoring(search: Any, target: Target, splits: Iterable[Split]) -> No
     ------
     ValueError
         If the score's name is unknown, the target is none for it in all rows or in a
-        fold, or there are several scores and no word which counts.
+        fold, a fold has no R squared where that is the score by default, or there are
+        several scores and no word which counts.
     """
     scoring = search.get_params(deep=False).get("scoring")
     if isinstance(scoring, str):
-        _try_scorer(scoring, target, splits)
+        _try_scorer(scoring, repr(scoring), target, splits)
+    elif scoring is None and _scores_r_squared(search.estimator):
+        _try_scorer("r2", "None, which is 'r2',", target, splits)
     elif isinstance(scoring, Collection) and search.refit is False:
         message = (
             f"The 'refit' parameter of {type(search).__name__} must name the score "
@@ -72,31 +79,45 @@ def validate_scoring(search: Any, target: Target, splits: Iterable[Split]) -> No
         raise ValueError(message)
 
 
-def _try_scorer(name: str, target: Target, splits: Iterable[Split]) -> None:
+def _scores_r_squared(estimator: Any) -> bool:
+    """Tell whether an estimator's own score is R squared, which may be undefined.
+
+    Accuracy, that of classifiers, can always be had.
+    """
+    while isinstance(estimator, Pipeline):
+        estimator = estimator.steps[-1][1]
+    if isinstance(estimator, KerasRegressor):
+        return type(estimator).scorer is KerasRegressor.scorer
+    return getattr(type(estimator), "score", None) is RegressorMixin.score
+
+
+def _try_scorer(name: str, shown: str, target: Target, splits: Iterable[Split]) -> None:
     """Score what ignores the features, which fails as any other model would."""
     y, where = target.y, ""
     rows = np.arange(len(y))
     try:
         scorer = get_scorer(name)
-        if y.ndim > 1:  # for which such models are no measure
+        if y.ndim > 1 and target.classifies:  # for which such models are no measure
             return
         _score(scorer, target, rows, rows)
         where = " in a fold"
         for train, test in splits:
             _score(scorer, target, train, test)
     except (AttributeError, TypeError, ValueError) as error:
-        remedy = (
-            "Leave out rare labels, or choose other folds."
-            if where
-            else (
-                "A score with other arguments is made by sklearn.metrics.make_scorer."
-            )
-        )
         message = (
             f"The 'scoring' parameter must be the name of a score that y has{where}. "
-            f"Got {name!r} instead: {str(error).rstrip('.')}. {remedy}"
+            f"Got {shown} instead: {str(error).rstrip('.')}. "
+            + _suggest(is_fold=bool(where), classifies=target.classifies)
         )
         raise ValueError(message) from error
+
+
+def _suggest(*, is_fold: bool, classifies: bool) -> str:
+    if not is_fold:
+        return "A score with other arguments is made by sklearn.metrics.make_scorer."
+    if classifies:
+        return "Leave out rare labels, or choose other folds."
+    return "Choose other folds, or another score."
 
 
 def _score(scorer: Any, target: Target, train: Any, test: Any) -> None:
@@ -154,3 +175,46 @@ def refuse_several_scores(search: Any) -> None:
             "and 'refit'."
         )
         raise ValueError(message)
+
+
+def refuse_no_winner(search: Any) -> None:
+    """Refuse a fitted search whose candidates cannot be compared.
+
+    Parameters
+    ----------
+    search : search
+        One that shows no score for a candidate is believed.
+
+    Raises
+    ------
+    ValueError
+        If no candidate has a score, or the best one is infinite.
+    """
+    scores = _list_scores(search)
+    if not len(scores):
+        return
+    is_known = ~np.isnan(scores)
+    # A search whose `refit` is a callable has no best score.
+    best = float(getattr(search, "best_score_", max(scores[is_known], default=np.nan)))
+    if np.isfinite(best):
+        return
+    what = (
+        f"the best score is {best}"
+        if is_known.any()
+        else ("every candidate's score is NaN")
+    )
+    message = (
+        f"The search has no winner: {what}. Check the 'scoring' {search.scoring!r}: a "
+        "function of (y_true, y_pred) goes through sklearn.metrics.make_scorer, and "
+        "some scores are undefined for negative predictions or for few rows of a fold."
+    )
+    raise ValueError(message)
+
+
+def _list_scores(search: Any) -> NDArray[np.float64]:
+    """Return the scores that decide, one for each candidate."""
+    results = getattr(search, "cv_results_", {})
+    refit = search.get_params(deep=False).get("refit")
+    names = [f"mean_test_{name}" for name in (refit, "score")]
+    found = next((results[name] for name in names if name in results), ())
+    return np.asarray(found, float)

@@ -54,8 +54,8 @@ def read_target(y: Any, task: Task = "auto") -> Target:
     ------
     ValueError
         If values are missing or infinite, all are the same, numbers are too large or
-        too close to one another for a squared error, labels hardly repeat, or `task`
-        does not fit.
+        too close to one another for a squared error, labels hardly repeat, categories
+        are numbers but not whole ones, or `task` does not fit.
     TypeError
         If there is no target, or it holds other objects than labels or numbers.
     """
@@ -65,9 +65,12 @@ def read_target(y: Any, task: Task = "auto") -> Target:
     _refuse_missing("y", array, "Leave out the rows without a target, from X too.")
     array = _simplify(array)
     _refuse_objects(array)
-    classifies = _decide(array, task)
+    has_categories = _has_categories(y)
+    classifies = _decide(array, task, has_categories=has_categories)
     if classifies and task == "auto":
+        _refuse_several_columns(array, has_categories=has_categories)
         _refuse_text_of_no_classes(array)
+        _refuse_fractions(array)
     if not classifies:
         array = _to_floats(array)
     _refuse_constant(array, classifies)
@@ -137,6 +140,13 @@ def _to_array(y: Any) -> NDArray[Any]:
     return array
 
 
+def _has_categories(y: Any) -> bool:
+    """Tell whether pandas holds categories, of which an array has the values alone."""
+    is_frame = hasattr(y, "dtypes") and y.ndim == 2
+    types = list(y.dtypes) if is_frame else [getattr(y, "dtype", None)]
+    return any(getattr(kind, "name", None) == "category" for kind in types)
+
+
 def _refuse_missing(name: str, array: NDArray[Any], remedy: str) -> None:
     n_missing = _count_missing(array)
     if n_missing:
@@ -190,7 +200,7 @@ def _refuse_objects(array: NDArray[Any]) -> None:
     raise TypeError(message)
 
 
-def _decide(array: NDArray[Any], task: Task) -> bool:
+def _decide(array: NDArray[Any], task: Task, *, has_categories: bool) -> bool:
     if array.dtype.kind not in "biufOUS":
         message = (
             f"y must hold labels or numbers. Got values of type {array.dtype} instead."
@@ -207,21 +217,46 @@ def _decide(array: NDArray[Any], task: Task) -> bool:
             raise ValueError(message)
         return False
     if array.ndim == 1:
-        return has_classes(array)
-    # Several columns of zeros and ones are labels that may stand together.
-    return is_text or bool(np.isin(array, (0, 1)).all())
+        return has_categories or has_classes(array)
+    return is_text or has_categories or _are_indicators(array)
+
+
+def _are_indicators(array: NDArray[Any]) -> bool:
+    """Tell whether columns are zeros and ones, labels that may stand together."""
+    return array.dtype.kind not in "OU" and bool(np.isin(array, (0, 1)).all())
+
+
+def _refuse_several_columns(array: NDArray[Any], *, has_categories: bool) -> None:
+    """Refuse labels in several columns that cannot stand together."""
+    if array.ndim == 1 or _are_indicators(array):
+        return
+    what = "categories" if has_categories else "text"
+    message = (
+        f"y has several columns of {what}, and only zeros and ones can stand together "
+        f"as labels. Got {array[0].tolist()!r} in the first row: pass one column."
+    )
+    raise ValueError(message)
+
+
+def _refuse_fractions(array: NDArray[Any]) -> None:
+    """Refuse categories that scikit-learn takes for no labels."""
+    if array.dtype.kind != "f":
+        return
+    others = array[(array != np.rint(array)) | np.isinf(array)]
+    if not len(others):
+        return
+    message = (
+        f"y has categories that are no whole numbers, such as {others.tolist()[0]!r}, "
+        "and no classifier takes these. Pass y.astype(str) if they are labels, and "
+        "y.astype(float) if they are numbers."
+    )
+    raise ValueError(message)
 
 
 def _refuse_text_of_no_classes(array: NDArray[Any]) -> None:
-    """Refuse strings that nearly all differ, and strings in several columns."""
+    """Refuse strings that nearly all differ."""
     if array.dtype.kind not in "OU":
         return
-    if array.ndim == 2:
-        message = (
-            "y has several columns of text, and only zeros and ones can stand together "
-            f"as labels. Got {array[0].tolist()!r} in the first row: pass one column."
-        )
-        raise ValueError(message)
     n_labels = len(np.unique(array.astype(str)))
     if len(array) < _FEW_ROWS or n_labels <= _DISTINCT * len(array):
         return

@@ -59,9 +59,11 @@ def tune(
     X : DataFrame, array-like or sparse matrix of shape (n_samples, n_features)
         The rows as they are.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        Strings, booleans, categories and whole numbers of at most 20 values are labels;
-        other numbers are numbers, which the network learns standardised. Several
-        columns of zeros and ones are several labels.
+        Strings, booleans, pandas's categories and integers of at most 20 different
+        values are labels; so are floats that are two whole numbers, such as 0.0 and
+        1.0. All else are numbers, which the network learns standardised: integers of
+        more values, and other floats, 0.0, 1.0 and 2.0 among them. Several columns of
+        zeros and ones are several labels.
     estimator : estimator, default=None
         An estimator of your own, such as a pipeline that ends in a `KerasClassifier`.
     space : {"small", "default", "large"}, dict or list of dict, default="default"
@@ -105,7 +107,8 @@ def tune(
         Return an ensemble of the so many best candidates in place of a search.
     groups : array-like of shape (n_samples,), default=None
         Rows of one group stay together in the folds, and where the built network holds
-        out rows to stop early.
+        out rows to stop early. With metadata routing, an estimator of your own has them
+        if it asks for them.
     task : {"auto", "classification", "regression"}, default="auto"
         What `y` is, where its values mislead. It needs no say where `estimator` is
         given.
@@ -136,7 +139,7 @@ def tune(
         If a parameter is out of range, `y` has missing values, is constant, is text
         that hardly repeats, or holds numbers whose squared errors float64 cannot hold,
         no column of X can be used, `scoring` or `cv` does not go with `y`, or every
-        candidate fails.
+        candidate fails or has NaN for a score.
     TypeError
         If X or `y` is of a type that cannot be used.
 
