@@ -91,7 +91,8 @@ def holds_labels(y: Any) -> bool:
     ValueError
         If its shape or its values are those of no target.
     """
-    return _decide(_simplify(_to_array(y)), "auto")
+    array = _simplify(_to_array(y))
+    return _decide(array, "auto", has_categories=_has_categories(y))
 
 
 def read_groups(groups: Any) -> NDArray[Any] | None:
