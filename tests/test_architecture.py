@@ -62,7 +62,12 @@ LAYERS = (
         "search.epochs",
     },
     {"estimators.members", "estimators.parameter_names", "estimators.planning"},
-    {"preprocessing.columns", "search.budget", "search.seeds"},
+    {
+        "preprocessing.categories",
+        "preprocessing.columns",
+        "search.budget",
+        "search.seeds",
+    },
     {"preprocessing.kinds"},
     {
         "preprocessing.dates",

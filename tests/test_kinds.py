@@ -53,7 +53,9 @@ def test_where_words_are_missing_is_told():
     table = pandas.DataFrame({"name": [None, *values[1:]]})
     preprocessor = TablePreprocessor().fit(table)
     assert preprocessor.transform(table)[:2].tolist() == [[0, 0, 1], [0, 1, 0]]
-    assert preprocessor.report().loc["name", "treatment"].endswith("it is missing")
+    assert preprocessor.report().loc["name", "treatment"] == (
+        "a column for each word that recurs: mr, mrs; a column says where it is missing"
+    )
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,8 @@ _FEW_ROWS = 20
 _DISTINCT = 0.5
 # Strings of more words than this, on average, are sentences.
 _MANY_WORDS = 5
+# Of the words that recur, so many are shown.
+_SHOWN = 4
 # Whole numbers that count rows leave out at most as many as there are.
 _MOST_COUNTED = 2
 _IDENTIFIER = re.compile(r"(^|[\W_])(id|uuid|guid)$", re.IGNORECASE)
@@ -153,8 +155,10 @@ def _decide_texts(known: "pd.Series[Any]", n_distinct: int) -> tuple[Kind, str]:
     """Decide on strings that differ in most rows."""
     if known.head(1000).astype(str).str.split().str.len().mean() > _MANY_WORDS:
         return "text", "dropped: sentences, which differ from row to row"
-    if find_words(known):
-        return "words", _TREATMENTS["words"]
+    words = find_words(known)
+    if words:
+        shown = ", ".join([*words[:_SHOWN], *["..."][: len(words) > _SHOWN]])
+        return "words", f"{_TREATMENTS['words']}: {shown}"
     return "identifier", f"dropped: {n_distinct} different values in {len(known)} rows"
 
 

@@ -9,20 +9,21 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import (
-    FunctionTransformer,
-    OneHotEncoder,
-)
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skkeras_tune._compat import (
     Interval,
     StrOptions,
-    build_target_encoder,
     validate_parameter_constraints,
 )
 from skkeras_tune.optional import import_optional
+from skkeras_tune.preprocessing.categories import (
+    build_one_hot,
+    build_target_means,
+    encode_target,
+)
 from skkeras_tune.preprocessing.columns import (
     Column,
     is_frame,
@@ -31,7 +32,6 @@ from skkeras_tune.preprocessing.columns import (
 )
 from skkeras_tune.preprocessing.dates import DateEncoder
 from skkeras_tune.preprocessing.kinds import NUMERIC, Kind
-from skkeras_tune.preprocessing.labels import has_classes, pool_rare
 from skkeras_tune.preprocessing.numbers import SmoothScaler
 from skkeras_tune.preprocessing.readings import to_numbers
 from skkeras_tune.preprocessing.words import WordEncoder
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")
-_CROSS_FIT = 5
 
 
 class TablePreprocessor(TransformerMixin, BaseEstimator):
@@ -200,7 +199,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
         _refuse_other_than_frame(X)
         self.columns_ = read_columns(X, self.max_one_hot, self.kinds)
         validate_data(self, X, skip_check_array=True)
-        target = _encode_target(y)
+        target = encode_target(y)
         self.transformer_ = self._build(self.columns_, target, len(X))
         numbers: NDArray[np.float64] = self.transformer_.fit_transform(X, target)
         return numbers
@@ -268,16 +267,17 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
     def _build(
         self, columns: list[Column], target: Any, n_rows: int
     ) -> ColumnTransformer:
-        many = list_places(columns, "many categories")
+        least = self._resolve_frequency(n_rows)
+        many = (
+            build_one_hot(least, self.max_one_hot)
+            if target is None
+            else build_target_means(target, int(self.random_state))
+        )
         parts = [
             ("numbers", self._build_numbers(), list_places(columns, *NUMERIC)),
             ("dates", _build_dates(), list_places(columns, "date")),
-            (
-                "few",
-                self._build_one_hot(None, n_rows),
-                list_places(columns, "few categories"),
-            ),
-            ("many", self._build_many(target, n_rows), many),
+            ("few", build_one_hot(least), list_places(columns, "few categories")),
+            ("many", many, list_places(columns, "many categories")),
             ("words", WordEncoder(), list_places(columns, "words")),
             (
                 "missing",
@@ -296,31 +296,10 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
         read = FunctionTransformer(to_numbers, feature_names_out="one-to-one")
         return make_pipeline(read, *build_number_steps())
 
-    def _build_one_hot(self, max_categories: int | None, n_rows: int) -> Pipeline:
-        least = self.min_frequency
-        if least == "auto":
-            least = min(max(n_rows // 100, 2), 10)
-        return make_pipeline(
-            FunctionTransformer(_to_categories, feature_names_out="one-to-one"),
-            OneHotEncoder(
-                handle_unknown="infrequent_if_exist",
-                min_frequency=least,
-                max_categories=max_categories,
-                sparse_output=False,
-            ),
-        )
-
-    def _build_many(self, target: Any, n_rows: int) -> Pipeline:
-        if target is None:
-            return self._build_one_hot(self.max_one_hot, n_rows)
-        kind = "continuous"
-        if target.dtype.kind in "iu":
-            kind = "binary" if len(np.unique(target)) == 2 else "multiclass"
-        return make_pipeline(
-            FunctionTransformer(_to_categories, feature_names_out="one-to-one"),
-            build_target_encoder(kind, _CROSS_FIT, int(self.random_state)),
-            SmoothScaler(),
-        )
+    def _resolve_frequency(self, n_rows: int) -> int:
+        if self.min_frequency == "auto":
+            return min(max(n_rows // 100, 2), 10)
+        return int(self.min_frequency)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -340,49 +319,6 @@ def build_number_steps() -> list[Any]:
 
 def _build_dates() -> Pipeline:
     return make_pipeline(DateEncoder(), *build_number_steps())
-
-
-def _encode_target(y: Any) -> NDArray[Any] | None:
-    """Return class numbers or floats for the encoder, None where it takes neither.
-
-    Its folds need several rows of each class, so that rare classes are pooled.
-    """
-    if y is None:
-        return None
-    y = np.asarray(y)
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    if y.ndim != 1:
-        return None
-    if not has_classes(y):
-        numbers: NDArray[Any] = y.astype(float)
-        return numbers
-    pooled = pool_rare(y, _CROSS_FIT)
-    return pooled if len(np.unique(pooled)) > 1 else None
-
-
-def _to_categories(values: "pd.DataFrame") -> NDArray[Any]:
-    """Return categories as strings, and what is missing as NaN."""
-    columns = [_name_categories(values.iloc[:, i]) for i in range(values.shape[1])]
-    return np.column_stack(columns).astype(object)
-
-
-def _name_categories(column: "pd.Series[Any]") -> NDArray[Any]:
-    pandas = import_optional("pandas", "TablePreprocessor")
-    if pandas.api.types.infer_dtype(column).startswith("mixed"):
-        # 1 and True are equal, yet two categories.
-        column = column.map(_name_category, na_action="ignore")
-    codes, found = pandas.factorize(column)
-    # The code of what is missing is -1.
-    names = np.array([*map(_name_category, found), np.nan], object)
-    named: NDArray[Any] = names[codes]
-    return named
-
-
-def _name_category(value: Any) -> str:
-    # A missing value makes floats of a column's whole numbers, and 1.0 is 1 still.
-    is_whole = isinstance(value, float) and value.is_integer()
-    return str(int(value) if is_whole else value)
 
 
 def _to_presence(values: "pd.DataFrame") -> NDArray[np.float64]:
