@@ -120,11 +120,11 @@ def test_pima_ensemble(tmp_path: Path) -> None:
 @pytest.mark.slow
 @needs_titanic
 def test_titanic_tune(tmp_path: Path) -> None:
-    """Names are read for titles, tickets left out, and most fates predicted."""
+    """Names are read for titles, cabins left out, and most fates predicted."""
     options = ("--n-iter", "3", "--seconds", "30")
     output = run_example("titanic_tune.py", tmp_path, *options)
     assert re.search(r"^Name +words .* recurs: mr, ", output, re.M)
-    assert re.search(r"^Ticket +identifier", output, re.M)
+    assert re.search(r"^Cabin +identifier", output, re.M)
     assert re.search(r"^Sex +few categories", output, re.M)
     assert read_number(output, "Test accuracy") > 0.7
 
