@@ -139,6 +139,17 @@ def test_shares_of_the_time_left():
         assert current_deadline() is None
 
 
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+def test_what_a_deadline_has_cut_is_noted(engine, diabetes):
+    """Who set a deadline can tell whether a network was left unfinished."""
+    for epochs, is_cut in ((1, False), (5, True)):
+        network = KerasRegressor(units=8, epochs=epochs, engine=engine, random_state=0)
+        deadline = Deadline(time.monotonic())
+        with train_until(deadline):
+            network.fit(*diabetes)
+        assert deadline.has_cut is is_cut
+
+
 def test_what_is_noted_under_a_share_is_noted_for_all():
     """The longest program counts, whichever training it was compiled for."""
     whole = Deadline(time.monotonic() + 60)

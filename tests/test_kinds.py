@@ -2,11 +2,13 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from skkeras_tune import TablePreprocessor
+from skkeras_tune.preprocessing.readings import to_numbers
 
 pandas = pytest.importorskip("pandas")
 
@@ -21,11 +23,13 @@ def find_kind(values, name="column", **kinds):
 
 
 @pytest.mark.parametrize("n_distinct", [5, 36, N_ROWS])
-@pytest.mark.parametrize("kind", [Decimal, int, float, np.float64])
+@pytest.mark.parametrize("kind", [Decimal, Fraction, int, float, np.float64])
 def test_numbers_as_objects_are_numbers(kind, n_distinct):
     """How many differ says nothing of numbers, whatever column they stand in."""
     values = [kind(i % n_distinct) for i in range(N_ROWS)]
-    assert find_kind(pandas.Series([*values[:-1], None], dtype=object)) == "number"
+    column = pandas.Series([*values[:-1], None], dtype=object)
+    assert find_kind(column) == "number"
+    assert np.isfinite(to_numbers(column)[:-1]).all()
 
 
 @pytest.mark.parametrize("kind", [timedelta, np.timedelta64])
@@ -91,15 +95,50 @@ def test_kinds_are_said():
     [
         ({"colour": "number"}, "kinds names what is no column of X: 'colour'"),
         ({"column": "text column"}, r"must be one of .* Got 'text column'"),
-        ({"column": "number"}, "is to be a number, as kinds says. Got 'a'"),
-        ({"column": "date"}, "is to be a date, as kinds says. Got 'a'"),
+        (
+            {"column": "number"},
+            "to be a number, as kinds says, and holds none. Got 'a'",
+        ),
+        ({"column": "date"}, "to be a date, as kinds says, and holds none. Got 'a'"),
     ],
 )
 def test_kinds_that_cannot_be_are_refused(kinds, message):
     """A column must be there, and hold what it is said to be."""
-    values = ["a", "?", *["1"] * N_ROWS]
+    values = ["?", "a", *["b"] * N_ROWS]
     with pytest.raises(ValueError, match=message):
         find_kind(values, kinds=kinds)
+
+
+def test_what_cannot_be_read_is_missing_in_a_column_that_is_said():
+    """A column is what it is said to be if a part of it is."""
+    table = pandas.DataFrame({"a": ["1", "2", "inf", "x"] * 15})
+    numbers = TablePreprocessor(kinds={"a": "number"}).fit_transform(table)
+    is_missing = numbers[:4, 1] > numbers[0, 1]
+    assert is_missing.tolist() == [False, False, True, True]
+
+
+def test_a_column_that_is_left_out_may_hold_anything():
+    """Lists are no hindrance where nobody reads them."""
+    table = pandas.DataFrame({"tags": [["a"], ["b"]] * 10, "z": range(20)})
+    with pytest.raises(TypeError, match="'tags'"):
+        TablePreprocessor().fit(table)
+    fitted = TablePreprocessor(kinds={"tags": "identifier"}).fit(table)
+    assert fitted.transform(table).shape == (20, 1)
+
+
+def test_categories_are_few_or_many_by_their_number():
+    """Who says categories leaves it to max_one_hot how they are encoded."""
+    values = [f"s{i % 30}" for i in range(N_ROWS)]
+    for most, kind in ((40, "few categories"), (20, "many categories")):
+        said = {"kinds": {"column": "categories"}, "max_one_hot": most}
+        assert find_kind(values, **said) == kind
+
+
+def test_words_that_do_not_recur_are_no_table():
+    """Columns that give no number at all are refused."""
+    table = pandas.DataFrame({"name": [f"Q{i}" for i in range(N_ROWS)]})
+    with pytest.raises(ValueError, match="no column that a network could learn from"):
+        TablePreprocessor(kinds={"name": "words"}).fit(table)
 
 
 def test_kinds_hold_in_few_rows():

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from skkeras_tune.preprocessing.kinds import (
     DROPPED,
-    KINDS,
+    GIVEN_KINDS,
+    GivenKind,
     Kind,
     decide_kind,
-    describe_given,
+    resolve_given,
 )
 
 if TYPE_CHECKING:
@@ -54,7 +55,9 @@ class Column:
 
 
 def read_columns(
-    frame: "pd.DataFrame", max_one_hot: int, kinds: Mapping[Any, Kind] | None = None
+    frame: "pd.DataFrame",
+    max_one_hot: int,
+    kinds: Mapping[Any, GivenKind] | None = None,
 ) -> list[Column]:
     """Return what each column of a data frame is.
 
@@ -108,8 +111,10 @@ def _validate_kinds(kinds: Mapping[Any, Any], names: "pd.Index[Any]") -> None:
         message = f"kinds names what is no column of X: {unknown[0]!r}."
         raise ValueError(message)
     for name, kind in kinds.items():
-        if kind not in KINDS:
-            message = f"The kind of {name!r} must be one of {KINDS}. Got {kind!r}."
+        if kind not in GIVEN_KINDS:
+            message = (
+                f"The kind of {name!r} must be one of {GIVEN_KINDS}. Got {kind!r}."
+            )
             raise ValueError(message)
 
 
@@ -130,14 +135,20 @@ def _read_column(
     place: int,
     values: "pd.Series[Any]",
     max_one_hot: int,
-    given: Kind | None,
+    given: GivenKind | None,
 ) -> Column:
     known = values.dropna()
-    n_distinct = _count_distinct(name, known)
-    kind, reason = decide_kind(name, known, n_distinct, len(values), max_one_hot)
+    has_missing = len(known) < len(values)
+    try:
+        n_distinct = _count_distinct(name, known)
+        kind, reason = decide_kind(name, known, n_distinct, len(values), max_one_hot)
+    except TypeError:
+        if given not in DROPPED:  # which may hold anything
+            raise
+        n_distinct, kind, reason = len(known), "empty", ""
     if given is not None and given != kind:
-        kind, reason = given, describe_given(name, given, known)
-    return Column(name, place, kind, reason, n_distinct, len(known) < len(values))
+        kind, reason = resolve_given(name, given, known, n_distinct, max_one_hot)
+    return Column(name, place, kind, reason, n_distinct, has_missing)
 
 
 def _count_distinct(name: Any, known: "pd.Series[Any]") -> int:

@@ -35,7 +35,9 @@ Kind = Literal[
     "identifier",
     "text",
 ]
-KINDS = get_args(Kind)
+#: What a user may say: also that a column is one of categories, few or many.
+GivenKind = Kind | Literal["categories"]
+GIVEN_KINDS = (*get_args(Kind), "categories")
 DROPPED = frozenset({"constant", "empty", "identifier", "text"})
 NUMERIC: tuple[Kind, ...] = ("number", "number in text", "boolean", "duration")
 
@@ -162,28 +164,39 @@ def _decide_texts(known: "pd.Series[Any]", n_distinct: int) -> tuple[Kind, str]:
     return "identifier", f"dropped: {n_distinct} different values in {len(known)} rows"
 
 
-def describe_given(name: Any, kind: Kind, known: "pd.Series[Any]") -> str:
-    """Return what is done with a column that is to be of a kind, in words.
+def resolve_given(
+    name: Any,
+    given: GivenKind,
+    known: "pd.Series[Any]",
+    n_distinct: int,
+    max_one_hot: int,
+) -> tuple[Kind, str]:
+    """Return the kind of a column that is said, and what is done with it, in words.
 
     Raises
     ------
     ValueError
-        If it holds what cannot be read as that.
+        If it holds no value that can be read as that.
     """
-    if kind in DROPPED:
-        return "dropped, as kinds says"
-    unread = [value for value in _list_missing(kind, known) if not is_marker(value)]
-    if unread:
+    if given in DROPPED:
+        return given, "dropped, as kinds says"  # type: ignore[return-value]
+    kind: Kind
+    if given == "categories":
+        kind = "few categories" if n_distinct <= max_one_hot else "many categories"
+    else:
+        kind = given
+    values = known[~known.map(is_marker).astype(bool)]
+    if len(values) and not _count_readable(kind, values):
         message = (
-            f"The column {name!r} of X is to be a {kind}, as kinds says. Got "
-            f"{unread[0]!r}."
+            f"The column {name!r} of X is to be a {kind}, as kinds says, and holds "
+            f"none. Got {values.iloc[0]!r}."
         )
         raise ValueError(message)
-    return _TREATMENTS[kind]
+    return kind, _TREATMENTS[kind]
 
 
-def _list_missing(kind: Kind, known: "pd.Series[Any]") -> list[Any]:
-    """Return the values that would be missing in a column of a kind."""
+def _count_readable(kind: Kind, values: "pd.Series[Any]") -> int:
+    """Return how many values can be read as those of a kind."""
     if kind in NUMERIC:
-        return list(known[np.isnan(to_numbers(known.to_frame())[:, 0])])
-    return list(known[to_dates(known).isna()]) if kind == "date" else []
+        return int(np.isfinite(to_numbers(values.to_frame())).sum())
+    return int(to_dates(values).notna().sum()) if kind == "date" else len(values)

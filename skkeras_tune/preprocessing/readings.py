@@ -101,15 +101,23 @@ def _column_to_numbers(values: "pd.Series[Any]") -> Any:
     if values.dtype.kind == "m":
         return values.dt.total_seconds().to_numpy(float, na_value=np.nan)
     if not pandas.api.types.is_numeric_dtype(values.dtype):
-        read = values.astype(object).map(_to_number)
+        read = values.astype(object).map(_read_number)
         values = pandas.to_numeric(read, errors="coerce")
     return values.to_numpy(float, na_value=np.nan)
 
 
-def _to_number(value: Any) -> Any:
-    """Return the seconds of a duration, and 1 or 0 for what a file calls a boolean."""
+def _read_number(value: Any) -> Any:
+    """Return a number, or what pandas is to read as one.
+
+    Those are the seconds of a duration, and 1 or 0 for what a file calls a boolean.
+    """
     if isinstance(value, np.timedelta64):
         return value / np.timedelta64(1, "s")
     if isinstance(value, timedelta):
         return value.total_seconds()
-    return _TRUTHS.get(value.lower(), value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return _TRUTHS.get(value.strip().lower(), value)
+    try:
+        return float(value) if isinstance(value, Real | Decimal) else value
+    except OverflowError:
+        return np.nan

@@ -31,7 +31,7 @@ from skkeras_tune.preprocessing.columns import (
     read_columns,
 )
 from skkeras_tune.preprocessing.dates import DateEncoder
-from skkeras_tune.preprocessing.kinds import NUMERIC, Kind
+from skkeras_tune.preprocessing.kinds import NUMERIC, GivenKind
 from skkeras_tune.preprocessing.numbers import SmoothScaler
 from skkeras_tune.preprocessing.readings import to_numbers
 from skkeras_tune.preprocessing.words import WordEncoder
@@ -77,8 +77,9 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
     kinds : dict, default=None
         What columns are, by their names, whatever their values say: "number", "number
         in text", "boolean", "date", "duration", "few categories", "many categories",
-        "words", or "identifier" to leave one out. In cross-validation it keeps a column
-        from being one thing in some folds and another in others; `tune` gives it.
+        "categories" (few or many, by their number), "words", or "identifier" to leave
+        one out. In cross-validation it keeps a column from being one thing in some
+        folds and another in others; `tune` gives it.
     random_state : int, default=0
         Decides the folds of cross-fitting.
 
@@ -135,7 +136,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
         *,
         max_one_hot: int = 40,
         min_frequency: int | Literal["auto"] = "auto",
-        kinds: dict[Any, Kind] | None = None,
+        kinds: dict[Any, GivenKind] | None = None,
         random_state: int = 0,
     ) -> None:
         self.max_one_hot = max_one_hot
@@ -163,7 +164,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
         ------
         ValueError
             If a parameter is out of range, no column can be used, two have one name, or
-            a column does not hold what `kinds` says.
+            a column holds nothing of what `kinds` says.
         TypeError
             If X is no data frame, or a column holds what is no number, date or
             category.
@@ -202,6 +203,8 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
         target = encode_target(y)
         self.transformer_ = self._build(self.columns_, target, len(X))
         numbers: NDArray[np.float64] = self.transformer_.fit_transform(X, target)
+        if not numbers.shape[1]:
+            raise ValueError("X has no column that a network could learn from here.")
         return numbers
 
     def transform(self, X: "pd.DataFrame") -> NDArray[np.float64]:

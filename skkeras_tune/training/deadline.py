@@ -94,7 +94,6 @@ def share_time(n_trainings: int) -> Iterator[None]:
             yield
     finally:
         deadline.note_program(own.program_seconds)
-        deadline.has_cut |= own.has_cut
 
 
 class DeadlineStop(keras.callbacks.Callback):
@@ -112,7 +111,8 @@ class DeadlineStop(keras.callbacks.Callback):
         self.has_stopped = False
 
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:
-        if self.deadline.has_passed and not self.model.stop_training:
+        is_over = self.model.stop_training or epoch + 1 == self.params["epochs"]
+        if self.deadline.has_passed and not is_over:
             self.model.stop_training = self.has_stopped = True
 
 

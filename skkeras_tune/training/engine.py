@@ -8,7 +8,7 @@ import keras
 
 from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.training import keras_loop
-from skkeras_tune.training.deadline import leaves_time_for, share_time
+from skkeras_tune.training.deadline import share_time
 from skkeras_tune.training.keras_models import restore_models, start_model
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.model_member import ModelMember
@@ -204,6 +204,4 @@ def _train_in_keras(
     result.reason = reason
     if result.paused is not None and result.paused.result is not None:
         result.paused.result.reason = reason
-    # Keras's loop does not say what has ended it.
-    result.is_cut = not leaves_time_for(0.0)
     return result

@@ -42,7 +42,7 @@ def read_weights(
     return [next(trained) if on else next(others) for on in network.trainable]
 
 
-def list_variables(
+def read_optimizer_variables(
     state: Mapping[str, Any], rule: OptimizerRule, network: Any, room: Design
 ) -> list[NDArray[Any]]:
     """Return the variables of Keras's optimizer, in its order."""

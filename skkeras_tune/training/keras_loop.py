@@ -184,13 +184,13 @@ def _fit(
     history = _join_histories(earlier, new)
     best = _find_best_epoch(stopping, plan.first_epoch, len(history["loss"]))
     result = _read_result(model, plan, history, best, callbacks)
+    result.is_cut = any(clock.has_stopped for clock in clocks)
     if pauses:
         state = {
             "position": pausing.position,
             "rule": [read_callback(callback) for callback in rule],
         }
-        is_cut = any(clock.has_stopped for clock in clocks)
-        is_over = bool(model.stop_training) and not is_cut
+        is_over = bool(model.stop_training) and not result.is_cut
         result.paused = pause_training(
             plan, data, result, state, is_over=is_over, earlier=paused
         )

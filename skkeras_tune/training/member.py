@@ -23,7 +23,7 @@ from skkeras_tune.training.costs import expect_epochs
 from skkeras_tune.training.deadline import current_deadline
 from skkeras_tune.training.design import Design, describe_kind
 from skkeras_tune.training.final_state import (
-    list_variables,
+    read_optimizer_variables,
     read_weights,
     refuse_diverged,
     refuse_infinite,
@@ -320,7 +320,7 @@ class Member:
         weights = self._read_weights(state, room)
         refuse_infinite(weights, n_epochs, rate)
         optimizer = self.design.optimizer
-        variables = list_variables(state, optimizer, network, room)
+        variables = read_optimizer_variables(state, optimizer, network, room)
         return TrainingResult(
             ModelState(weights, variables, optimizer=optimizer.kind),
             history,

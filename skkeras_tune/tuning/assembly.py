@@ -14,6 +14,7 @@ from skkeras_tune.estimators import KerasClassifier
 from skkeras_tune.estimators.base import KerasEstimator
 from skkeras_tune.nesting import list_networks
 from skkeras_tune.preprocessing.columns import is_frame, read_columns
+from skkeras_tune.preprocessing.kinds import GivenKind, Kind
 from skkeras_tune.preprocessing.table import TablePreprocessor, build_number_steps
 from skkeras_tune.search.spaces import choose_batch_size
 from skkeras_tune.tuning.folds import Folds
@@ -107,10 +108,15 @@ def _build_preparation(X: Any, random_state: int | None) -> Any:
         # column of use would fail in each of them.
         table = TablePreprocessor(random_state=random_state or 0)
         columns = read_columns(X, table.max_one_hot)
-        return table.set_params(kinds={c.name: c.kind for c in columns})
+        return table.set_params(kinds={c.name: _pin(c.kind) for c in columns})
     if issparse(X):
         return MaxAbsScaler()
     return make_pipeline(*build_number_steps())
+
+
+def _pin(kind: Kind) -> GivenKind:
+    """Return what a column is in all fits: of categories, not whether they are few."""
+    return "categories" if kind.endswith("categories") else kind
 
 
 def find_prefix(estimator: Any) -> str:

@@ -203,8 +203,9 @@ def refuse_no_winner(search: Any) -> None:
         if is_known.any()
         else ("every candidate's score is NaN")
     )
+    scoring = getattr(search, "scoring", None)
     message = (
-        f"The search has no winner: {what}. Check the 'scoring' {search.scoring!r}: a "
+        f"The search has no winner: {what}. Check the 'scoring' {scoring!r}: a "
         "function of (y_true, y_pred) goes through sklearn.metrics.make_scorer, and "
         "some scores are undefined for negative predictions or for few rows of a fold."
     )

@@ -143,7 +143,7 @@ def _to_array(y: Any) -> NDArray[Any]:
 
 def _has_categories(y: Any) -> bool:
     """Tell whether pandas holds categories, of which an array has the values alone."""
-    is_frame = hasattr(y, "dtypes") and y.ndim == 2
+    is_frame = hasattr(y, "dtypes") and getattr(y, "ndim", 1) == 2
     types = list(y.dtypes) if is_frame else [getattr(y, "dtype", None)]
     return any(getattr(kind, "name", None) == "category" for kind in types)
 
