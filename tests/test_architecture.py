@@ -64,6 +64,7 @@ LAYERS = (
     {"estimators.members", "estimators.parameter_names", "estimators.planning"},
     {
         "preprocessing.categories",
+        "preprocessing.task",
         "preprocessing.columns",
         "search.budget",
         "search.seeds",
@@ -278,6 +279,13 @@ def test_imports_go_down():
 def test_upward_imports_are_recognised(module, target):
     """The check sees an import from above, from beside, and from the root."""
     assert find_upward({(module, target)}) == {(module, target)}
+
+
+def test_folders_do_not_import_one_another():
+    """Of two folders, one stands above the other."""
+    pairs = {(m.split(".")[0], target.split(".")[0]) for m, target in EDGES}
+    pairs = {(folder, other) for folder, other in pairs if folder != other}
+    assert {pair for pair in pairs if pair[::-1] in pairs} == set()
 
 
 def test_the_search_and_the_estimators_are_strangers():

@@ -9,8 +9,8 @@ import numpy as np
 from scipy.stats import loguniform
 from skopt.space import Categorical, Real
 
+from skkeras_tune.preprocessing.task import Task, holds_labels
 from skkeras_tune.search.choice import Choice, OrderedChoice
-from skkeras_tune.tuning.target import Task, holds_labels
 
 Level = Literal["small", "default", "large"]
 Form = Literal["bayes", "random", "hyperband", "grid"]

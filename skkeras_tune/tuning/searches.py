@@ -8,13 +8,13 @@ import numpy as np
 from sklearn import model_selection
 from sklearn.base import clone
 
+from skkeras_tune.preprocessing.task import Task
 from skkeras_tune.search.bayes import BayesSearchCV
 from skkeras_tune.search.describe import count_candidates
 from skkeras_tune.search.hyperband import HyperbandSearchCV
 from skkeras_tune.search.spaces import mlp_space
 from skkeras_tune.search.timed import GridSearchCV, RandomizedSearchCV
 from skkeras_tune.tuning.assembly import find_prefix
-from skkeras_tune.tuning.target import Task
 
 LEVELS = ("small", "default", "large")
 

@@ -1,16 +1,19 @@
 """Target and groups in; checked labels or numbers, and which they are, out."""
 
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import issparse
 
-from skkeras_tune.preprocessing.labels import has_classes
-
-Task = Literal["auto", "classification", "regression"]
+from skkeras_tune.preprocessing.task import (
+    Task,
+    are_indicators,
+    are_labels,
+    has_categories,
+    simplify,
+    to_array,
+)
 
 _MISSING = frozenset({"NAType", "NaTType"})
 
@@ -61,14 +64,14 @@ def read_target(y: Any, task: Task = "auto") -> Target:
     """
     if y is None:
         raise TypeError("tune needs a target: y is None.")
-    array = _to_array(y)
+    array = to_array(y)
     _refuse_missing("y", array, "Leave out the rows without a target, from X too.")
-    array = _simplify(array)
+    array = simplify(array)
     _refuse_objects(array)
-    has_categories = _has_categories(y)
-    classifies = _decide(array, task, has_categories=has_categories)
+    is_categorical = has_categories(y)
+    classifies = are_labels(array, task, is_categorical=is_categorical)
     if classifies and task == "auto":
-        _refuse_several_columns(array, has_categories=has_categories)
+        _refuse_several_columns(array, is_categorical=is_categorical)
         _refuse_text_of_no_classes(array)
         _refuse_fractions(array)
     if not classifies:
@@ -77,22 +80,6 @@ def read_target(y: Any, task: Task = "auto") -> Target:
     if not classifies:
         _refuse_scale(array)
     return Target(array, classifies)
-
-
-def holds_labels(y: Any) -> bool:
-    """Tell whether a target is labels rather than numbers, where nobody says.
-
-    Parameters
-    ----------
-    y : array-like or sparse matrix of shape (n_samples,) or (n_samples, n_outputs)
-
-    Raises
-    ------
-    ValueError
-        If its shape or its values are those of no target.
-    """
-    array = _simplify(_to_array(y))
-    return _decide(array, "auto", has_categories=_has_categories(y))
 
 
 def read_groups(groups: Any) -> NDArray[Any] | None:
@@ -119,35 +106,6 @@ def read_groups(groups: Any) -> NDArray[Any] | None:
     return array
 
 
-def _to_array(y: Any) -> NDArray[Any]:
-    if issparse(y):
-        y = y.toarray()
-    try:
-        array = np.asarray(y)
-    except ValueError as error:
-        message = (
-            f"y must be an array of labels or numbers: {error} For several labels in a "
-            "row, pass MultiLabelBinarizer().fit_transform(y)."
-        )
-        raise ValueError(message) from error
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.ndim not in (1, 2) or len(array) < 2:
-        message = (
-            "y must have shape (n_samples,) or (n_samples, n_outputs), and two rows at "
-            f"least. Got shape {array.shape} instead."
-        )
-        raise ValueError(message)
-    return array
-
-
-def _has_categories(y: Any) -> bool:
-    """Tell whether pandas holds categories, of which an array has the values alone."""
-    is_frame = hasattr(y, "dtypes") and getattr(y, "ndim", 1) == 2
-    types = list(y.dtypes) if is_frame else [getattr(y, "dtype", None)]
-    return any(getattr(kind, "name", None) == "category" for kind in types)
-
-
 def _refuse_missing(name: str, array: NDArray[Any], remedy: str) -> None:
     n_missing = _count_missing(array)
     if n_missing:
@@ -172,20 +130,6 @@ def _is_missing(value: Any) -> bool:
     return isinstance(value, float | np.floating) and bool(np.isnan(value))
 
 
-def _simplify(array: NDArray[Any]) -> NDArray[Any]:
-    """Give objects that are numbers or booleans the type of these."""
-    if array.dtype.kind != "O":
-        return array
-    kinds = {type(value) for value in array.ravel()}
-    if kinds <= {bool, np.bool_}:
-        return array.astype(bool)
-    if all(issubclass(kind, int | np.integer) for kind in kinds - {bool}):
-        return array.astype(np.int64)
-    if all(issubclass(kind, int | float | np.number | Decimal) for kind in kinds):
-        return array.astype(float)
-    return array
-
-
 def _refuse_objects(array: NDArray[Any]) -> None:
     """Refuse what no classifier could put in order."""
     if array.dtype.kind not in "OS":
@@ -201,37 +145,11 @@ def _refuse_objects(array: NDArray[Any]) -> None:
     raise TypeError(message)
 
 
-def _decide(array: NDArray[Any], task: Task, *, has_categories: bool) -> bool:
-    if array.dtype.kind not in "biufOUS":
-        message = (
-            f"y must hold labels or numbers. Got values of type {array.dtype} instead."
-        )
-        raise ValueError(message)
-    if task == "classification":
-        return True
-    is_text = array.dtype.kind in "OUS"
-    if task == "regression":
-        if is_text:
-            message = (
-                f"task='regression' needs numbers in y. Got {array[:3]!r} instead."
-            )
-            raise ValueError(message)
-        return False
-    if array.ndim == 1:
-        return has_categories or has_classes(array)
-    return is_text or has_categories or _are_indicators(array)
-
-
-def _are_indicators(array: NDArray[Any]) -> bool:
-    """Tell whether columns are zeros and ones, labels that may stand together."""
-    return array.dtype.kind not in "OU" and bool(np.isin(array, (0, 1)).all())
-
-
-def _refuse_several_columns(array: NDArray[Any], *, has_categories: bool) -> None:
+def _refuse_several_columns(array: NDArray[Any], *, is_categorical: bool) -> None:
     """Refuse labels in several columns that cannot stand together."""
-    if array.ndim == 1 or _are_indicators(array):
+    if array.ndim == 1 or are_indicators(array):
         return
-    what = "categories" if has_categories else "text"
+    what = "categories" if is_categorical else "text"
     message = (
         f"y has several columns of {what}, and only zeros and ones can stand together "
         f"as labels. Got {array[0].tolist()!r} in the first row: pass one column."

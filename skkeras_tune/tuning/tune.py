@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_consistent_length
 
 from skkeras_tune.fusion import fused
 from skkeras_tune.fusion.backend import FusedBackend
+from skkeras_tune.preprocessing.task import Task
 from skkeras_tune.search.budget import Budget, spend
 from skkeras_tune.tuning.arguments import refuse_budget, validate_arguments
 from skkeras_tune.tuning.assembly import list_fit_params, resolve_estimator
@@ -23,7 +24,7 @@ from skkeras_tune.tuning.folds import Folds
 from skkeras_tune.tuning.last_fit import plan_last_fit
 from skkeras_tune.tuning.scoring import validate_splits
 from skkeras_tune.tuning.searches import Settings, build_search
-from skkeras_tune.tuning.target import Task, read_groups, read_target
+from skkeras_tune.tuning.target import read_groups, read_target
 
 
 def tune(
