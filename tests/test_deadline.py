@@ -141,9 +141,11 @@ def test_shares_of_the_time_left():
 
 @pytest.mark.parametrize("engine", ["compiled", "keras"])
 def test_what_a_deadline_has_cut_is_noted(engine, diabetes):
-    """Who set a deadline can tell whether a network was left unfinished."""
-    for epochs, is_cut in ((1, False), (5, True)):
-        network = KerasRegressor(units=8, epochs=epochs, engine=engine, random_state=0)
+    """Who set a deadline can tell whether it ended what had hardly begun."""
+    for epochs, patience, is_cut in ((1, 9, False), (5, 9, True), (5, 0, False)):
+        network = KerasRegressor(
+            units=8, epochs=epochs, patience=patience, engine=engine, random_state=0
+        )
         deadline = Deadline(time.monotonic())
         with train_until(deadline):
             network.fit(*diabetes)

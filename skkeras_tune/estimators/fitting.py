@@ -103,7 +103,7 @@ def fit_members(
         trainings = stages.resume(trainings)
     callbacks = [_copy_steering(t.callbacks) if refit else [] for t in trainings]
     results = train(trainings)
-    if any(result.is_cut for result in results):
+    if any(map(_is_hasty, trainings, results)):
         note_cut()
     if stages is not None:
         stages.pause(results)
@@ -113,6 +113,14 @@ def fit_members(
             list_refits(trainings, results, refit, callbacks), results, train
         )
     return list(map(FittedMember.read, trainings, results, again))
+
+
+def _is_hasty(training: Training, result: TrainingResult) -> bool:
+    """Tell whether a deadline has ended a training that had hardly begun."""
+    n_epochs, stopping = len(result.history["loss"]), training.plan.stopping
+    if stopping is None:
+        return result.is_cut and n_epochs < training.plan.epochs / 2
+    return result.is_cut and n_epochs <= stopping.patience
 
 
 def _copy_steering(callbacks: Sequence[Any]) -> list[Any]:

@@ -25,7 +25,7 @@ class Deadline:
         #: The longest that a program of a training under it took to compile, which it
         #: cannot cut short.
         self.program_seconds = 0.0
-        #: Whether a network was left with what it had learnt by then.
+        #: Whether it has ended a training that had hardly begun.
         self.has_cut = False
 
     @property
@@ -52,7 +52,7 @@ def current_deadline() -> Deadline | None:
 
 
 def note_cut() -> None:
-    """Note that this thread's deadline has ended a training early."""
+    """Note that this thread's deadline has ended a training that had hardly begun."""
     deadline = _current.get()
     if deadline is not None:
         deadline.has_cut = True
