@@ -7,6 +7,7 @@ import inspect
 import logging
 import os
 import random
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -202,12 +203,24 @@ def quiet_retracing() -> Iterator[None]:
     It counts the traces of all models together (2.21 and before), so several models
     that are each traced once set it off.
     """
-    logger = tf.get_logger()
-    logger.addFilter(_is_not_retracing)
+    _change_quiet(+1)
     try:
         yield
     finally:
-        logger.removeFilter(_is_not_retracing)
+        _change_quiet(-1)
+
+
+_quiet_lock = threading.Lock()
+_n_quiet = 0
+
+
+def _change_quiet(change: int) -> None:
+    """Count who is in the context, of whom the last takes the filter away."""
+    global _n_quiet
+    with _quiet_lock:
+        _n_quiet += change
+        logger = tf.get_logger()
+        (logger.addFilter if _n_quiet else logger.removeFilter)(_is_not_retracing)
 
 
 def _is_not_retracing(record: logging.LogRecord) -> bool:

@@ -194,6 +194,19 @@ def test_tensorflow_is_quiet_about_retracing_only(caplog):
 # --- scikit-learn's checks
 
 
+def test_tensorflow_is_quiet_until_the_last_has_left():
+    """Trainings side by side begin and end when they like."""
+    logger = tf.get_logger()
+    before = list(logger.filters)
+    first, second = quiet_retracing(), quiet_retracing()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert len(logger.filters) == len(before) + 1
+    second.__exit__(None, None, None)
+    assert logger.filters == before
+
+
 def test_constraints_make_scikit_learns_sentence():
     """A value out of range is refused in scikit-learn's words."""
     constraints = {"rate": [_compat.Interval(Real, 0, 1, closed="left")]}

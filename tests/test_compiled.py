@@ -380,3 +380,21 @@ def test_the_cache_can_be_moved_or_turned_off(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("")
     run_script(SKKERAS_TUNE_CACHE=str(blocked))
+
+
+def test_programs_know_keras_epsilon(diabetes):
+    """A program that was compiled with another epsilon is another program."""
+    X, y = diabetes[0], np.rint(diabetes[1])
+    network = KerasRegressor(loss="poisson", epochs=2, units=3, random_state=0)
+    before = keras.config.epsilon()
+    losses = {}
+    try:
+        for epsilon in (before, 0.3):
+            keras.config.set_epsilon(epsilon)
+            for engine in ("compiled", "keras"):
+                network.set_params(engine=engine).fit(X, y)
+                losses[epsilon, engine] = network.history_["loss"]
+    finally:
+        keras.config.set_epsilon(before)
+    assert losses[0.3, "compiled"][0] != losses[before, "compiled"][0]
+    assert_allclose(losses[0.3, "compiled"], losses[0.3, "keras"], rtol=1e-4)

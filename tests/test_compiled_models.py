@@ -464,6 +464,12 @@ class Doubling(layers.Layer):
         return 2 * x
 
 
+def build_scripted():
+    """Return a model with a layer that a script has defined."""
+    kind = type("Scripted", (Doubling,), {"__module__": "__main__"})
+    return chain(kind)()
+
+
 @keras.saving.register_keras_serializable("tests")
 class Tripling(layers.Layer):
     """A layer that is registered."""
@@ -545,6 +551,7 @@ REFUSED = {
     "subclass": (Subclass, "the model is of a class of its own, Subclass"),
     "own step": (build_stepping, "the model is of a class of its own, Stepping"),
     "layer": (chain(Doubling), "Doubling is not registered"),
+    "layer of a script": (build_scripted, "Scripted is not registered"),
     "activation": (chain(lambda: Dense(2, cube)), "cube is not registered"),
     "lambda": (chain(lambda: layers.Lambda(cube)), "Lambda is more than its weights"),
     "number": (chain(Counting), "Counting keeps numbers that are no weights"),

@@ -357,6 +357,36 @@ def test_a_pooled_model_takes_the_plans_learning_rate():
     assert_same_result(train(PLAN, ALL), expected)
 
 
+SCALE = 1.0
+
+
+def scaled(y_true, y_pred):
+    """A loss that reads a number of its module's."""
+    return SCALE * keras.ops.mean(keras.ops.square(y_true - y_pred), axis=-1)
+
+
+def test_a_pooled_model_reads_what_a_loss_reads(monkeypatch):
+    """A function whose globals have changed is another function."""
+    plan = replace(PLAN, compilation=replace(MOMENTUM, loss=scaled))
+    first = train(plan, ALL)
+    assert_same_result(train(plan, ALL), first)
+    monkeypatch.setattr(f"{__name__}.SCALE", 0.5)
+    pooled, alone = train(plan, ALL), train(plan, ALL, callbacks=[Watcher()])
+    assert_same_result(pooled, alone)
+    assert pooled.history["loss"][0] < 0.7 * first.history["loss"][0]
+
+
+def test_a_function_without_a_fingerprint_is_not_pooled():
+    """What another training could not recognise is traced each time."""
+    generator = iter([1.0] * 100)  # which says nothing of what it will give
+
+    def drawn(y_true, y_pred):
+        return next(generator) * keras.ops.mean(keras.ops.abs(y_true - y_pred), axis=-1)
+
+    plan = replace(PLAN, compilation=replace(MOMENTUM, loss=drawn))
+    assert_same_result(train(plan, ALL), train(plan, ALL, callbacks=[Watcher()]))
+
+
 OPTIMIZERS = {
     "schedule": lambda: keras.optimizers.SGD(
         keras.optimizers.schedules.ExponentialDecay(0.05, 4, 0.5)

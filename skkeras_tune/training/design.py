@@ -1,9 +1,11 @@
 """What a program is compiled for: sizes and kinds, of one member or several joined."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
+
+import keras
 
 from skkeras_tune.training.callback_rules import Rule, Watch
 from skkeras_tune.training.objective import describe_values
@@ -60,7 +62,8 @@ class Design:
     of a row. `watch` is the plan's own early stopping; `rules` are those of callbacks.
     In a `padded` network some members have fewer units than there is room for.
     `machine` is what runs it: XLA compiles it, TensorFlow traces it and runs one
-    operation after the other, and NumPy does so without tracing.
+    operation after the other, and NumPy does so without tracing. `epsilon` is Keras's,
+    which losses read.
     """
 
     network: Any
@@ -74,6 +77,7 @@ class Design:
     rules: tuple[Rule, ...] = ()
     machine: Machine = "xla"
     padded: bool = False
+    epsilon: float = field(default_factory=keras.config.epsilon)
 
     def build_judge(self) -> Any:
         """Return what computes the losses and metrics."""

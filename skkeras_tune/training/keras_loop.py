@@ -27,6 +27,7 @@ from skkeras_tune.training.callbacks import (
     read_rate,
 )
 from skkeras_tune.training.deadline import list_clocks
+from skkeras_tune.training.fingerprint import NoFingerprint, fingerprint
 from skkeras_tune.training.keras_models import (
     build_model,
     read_position,
@@ -114,8 +115,8 @@ def _train_pooled(
 ) -> TrainingResult:
     """Train the built-in network on a model that was traced before, if there is one."""
     rate, rest = _separate_rate(plan.compilation)
-    key = (network, rest, keras.config.floatx())
-    model = _pool.take(key)
+    key = _find_key(network, rest)
+    model = None if key is None else _pool.take(key)
     if model is None:
         model = build_model(network, plan.compilation, plan.seed)
         model.fresh_optimizer_state = read_state(model).optimizer_state
@@ -127,8 +128,20 @@ def _train_pooled(
     try:
         return _fit(model, plan, data, (), paused, pauses=pauses)
     finally:
-        if _pool.give_back(key, model):
+        if key is None or _pool.give_back(key, model):
             release_models()
+
+
+def _find_key(network: MLPArchitecture, compilation: Hashable) -> Hashable | None:
+    """Return what models have in common that may take one another's place, if any do.
+
+    The user's functions count by all that they name: a trace has read it.
+    """
+    try:
+        content = fingerprint((network, compilation))
+    except NoFingerprint:
+        return None
+    return content, keras.config.floatx(), keras.config.epsilon()
 
 
 def _separate_rate(compilation: Compilation) -> tuple[float | None, Hashable]:

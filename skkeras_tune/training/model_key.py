@@ -153,8 +153,9 @@ def _find_registered(config: Any) -> Iterator[Any]:
         for item in config:
             yield from _find_registered(item)
     elif isinstance(config, dict):
-        kind, module = config.get("class_name"), config.get("module")
-        if kind is not None and module and module.split(".")[0] != "keras":
+        kind, module = config.get("class_name"), config.get("module", "keras")
+        # Keras names no module of what a script or a notebook has defined.
+        if kind is not None and (module or "").split(".")[0] != "keras":
             name = config["config"] if kind == "function" else kind
             key = config.get("registered_name")
             found = keras.saving.get_registered_object(key if key != kind else name)
