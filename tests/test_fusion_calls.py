@@ -279,6 +279,29 @@ def test_an_error_ends_searches_within_others(iris, settings, error, seconds):
     assert str(found) == "out of time"
 
 
+def build_line(meta, units=0):
+    """A model function of a single layer."""
+    return keras.Sequential([keras.layers.Dense(meta["n_outputs_expected_"])])
+
+
+@pytest.mark.parametrize("settings", [{"engine": "keras"}, {"model": build_line}])
+def test_an_error_ends_what_trains_apart(settings, iris):
+    """A training that no program shares ends with an epoch once it is given up."""
+    options = {"loss": "categorical_crossentropy"} if "model" in settings else {}
+    model = build(10**7, early_stopping=False, **settings, **options)
+
+    def fail():
+        time.sleep(3)
+        raise ZeroDivisionError("out of time")
+
+    def fit():
+        calls = [joblib.delayed(model.fit)(*iris), joblib.delayed(fail)()]
+        with fused():
+            return joblib.Parallel(n_jobs=2)(calls)
+
+    assert str(finish(fit)) == "out of time"
+
+
 def fail_to_score(estimator, X, y):
     """Raise an error."""
     raise ZeroDivisionError("no score")

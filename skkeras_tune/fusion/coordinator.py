@@ -27,7 +27,7 @@ from skkeras_tune.fusion.request import (
     read_results,
 )
 from skkeras_tune.fusion.sender import Sender
-from skkeras_tune.training.deadline import train_until
+from skkeras_tune.training.deadline import train_unless, train_until
 from skkeras_tune.training.member import Member
 from skkeras_tune.training.plan import TrainingResult
 from skkeras_tune.training.slots import Outcome
@@ -209,12 +209,20 @@ class Coordinator:
         to train apart hold their places until it ends.
         """
         task = current_task()
+
+        def is_cancelled() -> bool:
+            return task is not None and task.call.is_cancelled
+
         with self._apart:
-            if task is not None and task.call.is_cancelled:
+            if is_cancelled():
                 raise Cancelled
             self.report.apart[reason] += 1
-            with use_trainer(ALONE), joblib.parallel_config(backend="sequential"):
-                return run()
+            alone = joblib.parallel_config(backend="sequential")
+            with use_trainer(ALONE), alone, train_unless(is_cancelled):
+                result = run()
+        if is_cancelled():  # which may have ended it early
+            raise Cancelled
+        return result
 
     # --- whose turn it is; all with the lock held
 

@@ -4,7 +4,7 @@ The deadline belongs to a thread. A training begun under one keeps it, wherever 
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -44,6 +44,7 @@ class Deadline:
 
 
 _current: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
+_given_up: ContextVar[Callable[[], bool] | None] = ContextVar("given_up", default=None)
 
 
 def current_deadline() -> Deadline | None:
@@ -96,27 +97,47 @@ def share_time(n_trainings: int) -> Iterator[None]:
         deadline.note_program(own.program_seconds)
 
 
+@contextmanager
+def train_unless(is_given_up: Callable[[], bool]) -> Iterator[None]:
+    """Let trainings in the context end with their epoch when nobody wants them."""
+    token = _given_up.set(is_given_up)
+    try:
+        yield
+    finally:
+        _given_up.reset(token)
+
+
+def is_given_up() -> bool:
+    """Tell whether nobody wants this thread's training any more."""
+    ask = _given_up.get()
+    return ask is not None and ask()
+
+
 class DeadlineStop(keras.callbacks.Callback):
     """Ends Keras's own loop after the epoch in which a deadline passes.
 
+    It does so too when nobody wants the training any more.
+
     Parameters
     ----------
-    deadline : Deadline
+    deadline : Deadline or None
     """
 
-    def __init__(self, deadline: Deadline) -> None:
+    def __init__(self, deadline: Deadline | None) -> None:
         super().__init__()
         self.deadline = deadline
         #: Whether it, and nothing before it, has ended the training.
         self.has_stopped = False
 
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:
+        is_late = self.deadline is not None and self.deadline.has_passed
         is_over = self.model.stop_training or epoch + 1 == self.params["epochs"]
-        if self.deadline.has_passed and not is_over:
+        if (is_late or is_given_up()) and not is_over:
             self.model.stop_training = self.has_stopped = True
 
 
 def list_clocks() -> list[DeadlineStop]:
-    """Return the callbacks by which Keras's own loop keeps this thread's deadline."""
+    """Return the callbacks by which Keras's own loop ends early, if it may have to."""
     deadline = _current.get()
-    return [] if deadline is None else [DeadlineStop(deadline)]
+    has_end = deadline is not None or _given_up.get() is not None
+    return [DeadlineStop(deadline)] if has_end else []

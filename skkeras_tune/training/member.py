@@ -20,7 +20,7 @@ from skkeras_tune.training.callback_replay import CallbackReplay
 from skkeras_tune.training.callbacks import find_stopping, list_stopping
 from skkeras_tune.training.compiled_plan import CompiledPlan, resolve_design
 from skkeras_tune.training.costs import expect_epochs
-from skkeras_tune.training.deadline import current_deadline
+from skkeras_tune.training.deadline import current_deadline, is_given_up
 from skkeras_tune.training.design import Design, describe_kind
 from skkeras_tune.training.final_state import (
     read_optimizer_variables,
@@ -241,8 +241,9 @@ class Member:
 
     @property
     def is_late(self) -> bool:
-        """Whether its deadline has passed."""
-        return self.deadline is not None and self.deadline.has_passed
+        """Whether its deadline has passed, or nobody wants it where it trains alone."""
+        has_passed = self.deadline is not None and self.deadline.has_passed
+        return has_passed or is_given_up()
 
     @property
     def goes_by_epoch(self) -> bool:
