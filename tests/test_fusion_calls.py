@@ -281,13 +281,13 @@ def test_an_error_ends_searches_within_others(iris, settings, error, seconds):
 
 def build_line(meta, units=0):
     """A model function of a single layer."""
-    return keras.Sequential([keras.layers.Dense(meta["n_outputs_expected_"])])
+    return keras.Sequential([keras.layers.Dense(meta["n_classes_"], "softmax")])
 
 
 @pytest.mark.parametrize("settings", [{"engine": "keras"}, {"model": build_line}])
 def test_an_error_ends_what_trains_apart(settings, iris):
     """A training that no program shares ends with an epoch once it is given up."""
-    options = {"loss": "categorical_crossentropy"} if "model" in settings else {}
+    options = {"loss": "sparse_categorical_crossentropy"} if "model" in settings else {}
     model = build(10**7, early_stopping=False, **settings, **options)
 
     def fail():
