@@ -1,6 +1,7 @@
 """A fingerprint is decided by content, the same in every process."""
 
 import functools
+import importlib
 import os
 import subprocess
 import sys
@@ -21,7 +22,7 @@ WIDTH = 4
 
 @dataclass(frozen=True)
 class Shape:
-    """A value with a part that does not count."""
+    """A value of fields."""
 
     width: int
     date: str = field(default="", compare=False)
@@ -108,7 +109,7 @@ def test_other_content_has_another_fingerprint():
         (np.ones((2, 3)), np.asfortranarray(np.ones((2, 3)))),
         (np.arange(6)[::2], np.array([0, 2, 4])),
         (csr_array(np.eye(3)), csc_array(np.eye(3))),
-        (Shape(1, "today"), Shape(1, "tomorrow")),
+        (Shape(1, "today"), Shape(1, "today")),
         (Point([1]), Point([1])),
         (keras.regularizers.L2(0.1), keras.regularizers.L2(0.1)),
         (functools.partial(add, y=2), functools.partial(add, y=2)),
@@ -289,6 +290,152 @@ def test_what_cannot_be_described_is_refused():
         fingerprint(endless)
 
 
+# --- modules that a function imports, and what it names in them
+
+HELPERS = """
+import functools
+
+ACT = "relu"
+_WIDTH = 3
+
+def _act():
+    return "relu"
+
+@functools.lru_cache(maxsize=None)
+def choose():
+    return 4
+"""
+USES = {
+    "name": "def build():\n    from users_help.blocks import ACT\n    return ACT",
+    "module": "def build():\n    import users_help.blocks as b\n    return b.ACT",
+    "dotted": "def build():\n    import users_help.blocks\n"
+    "    return users_help.blocks._act()",
+    "submodule": "def build():\n    from users_help import blocks\n"
+    "    return lambda: blocks._act()",
+    "relative": "def build():\n    from .blocks import _WIDTH\n    return _WIDTH",
+    "global": "from users_help import blocks\ndef build():\n    return blocks._act()",
+    "package": "import users_help.blocks\ndef build():\n"
+    "    return users_help.blocks._act()",
+    "inside": "def outer():\n    from users_help import blocks\n    def build():\n"
+    "        return blocks._WIDTH\n    return build\nbuild = outer()",
+    "cached": "from users_help.blocks import choose\ndef build():\n    return choose()",
+}
+
+
+@pytest.fixture
+def users_package(tmp_path, monkeypatch):
+    """Return a function that writes the user's package, as a new process finds it."""
+    folder = tmp_path / "users_help"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def write(source):
+        (folder / "blocks.py").write_text(source, encoding="utf-8")
+        forget()
+
+    def forget():
+        for name in ("users_help", "users_help.blocks"):
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+
+    yield write
+    forget()
+
+
+def run_in_package(source):
+    """Return the function `build` of a module in the user's package."""
+    names = {"__name__": "users_help.networks", "__package__": "users_help"}
+    exec(source, names)
+    return names["build"]
+
+
+@pytest.mark.parametrize(
+    ("use", "before", "after"),
+    [
+        ("name", '"relu"\n_W', '"selu"\n_W'),
+        ("module", '"relu"\n_W', '"selu"\n_W'),
+        ("dotted", 'return "relu"', 'return "selu"'),
+        ("submodule", 'return "relu"', 'return "selu"'),
+        ("relative", "= 3", "= 5"),
+        ("global", 'return "relu"', 'return "selu"'),
+        ("package", 'return "relu"', 'return "selu"'),
+        ("inside", "= 3", "= 5"),
+        ("cached", "return 4", "return 5"),
+    ],
+)
+def test_a_change_in_an_imported_module_shows(users_package, use, before, after):
+    """Imports inside a function, private names and cached helpers count."""
+    users_package(HELPERS)
+    first = fingerprint(run_in_package(USES[use]))
+    build = run_in_package(USES[use])
+    build()
+    assert fingerprint(build) == first  # imported or not yet
+    changed = HELPERS.replace(before, after)
+    assert changed != HELPERS
+    users_package(changed)
+    assert fingerprint(run_in_package(USES[use])) != first
+
+
+def test_private_names_that_no_code_uses_do_not_count(users_package):
+    """What a module keeps to itself counts only where the code names it."""
+    users_package(HELPERS)
+    first = fingerprint(run_in_package(USES["global"]))
+    users_package(HELPERS.replace("_WIDTH = 3", "_WIDTH = 5"))
+    assert fingerprint(run_in_package(USES["global"])) == first
+
+
+def test_imports_that_fail_or_are_installed_are_names():
+    """A package that is missing, or installed and not imported, is left alone."""
+
+    def build():
+        try:
+            import no_such_module
+            from no_such_package.blocks import ACT
+        except ImportError:
+            from wsgiref.util import guess_scheme as ACT  # noqa: N812
+            from xml.sax import expatreader as no_such_module
+        return ACT, no_such_module
+
+    before = set(sys.modules)
+    assert fingerprint(build) == fingerprint(build)
+    assert set(sys.modules) == before
+
+
+@dataclass
+class Builder:
+    """A model function with state that its comparison leaves out."""
+
+    width: int
+    scale: float = field(default=1.0, compare=False)
+
+    def __post_init__(self):
+        self.depth = 2
+
+    @functools.cached_property
+    def units(self):
+        return [self.width] * self.depth
+
+
+@dataclass(slots=True)
+class Slotted:
+    """A value without a `__dict__`."""
+
+    scale: float = field(default=1.0, compare=False)
+
+
+def test_all_that_a_data_class_holds_counts():
+    """Fields that are not compared, and attributes that are no fields, count."""
+    deeper = Builder(3)
+    deeper.depth = 3
+    values = [Builder(3), Builder(3, scale=2.0), deeper, Slotted(), Slotted(2.0)]
+    assert len(set(map(fingerprint, values))) == len(values)
+    used = Builder(3)
+    assert used.units == [3, 3]
+    assert fingerprint(used) == fingerprint(Builder(3))  # a cache is no content
+
+
 SCRIPT = """
 import functools
 import sys
@@ -316,10 +463,17 @@ model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
 VALUES = [close, close(3), Layer, lambda x: x, functools.partial(close, 3), NAMES]
 VALUES += [Layer().call, model, keras.optimizers.Adam, {"a": [Layer, None]}]
 
+def use_helpers(meta):
+    import blocks
+    from blocks import _act, choose as chosen
+    return blocks._WIDTH, _act(), chosen()
+
+VALUES.insert(0, use_helpers)
+
 if __name__ == "__main__":
     print(*map(fingerprint, VALUES))
     if sys.argv[1:]:
-        tasks = [joblib.delayed(fingerprint)(value) for value in VALUES[:6]]
+        tasks = [joblib.delayed(fingerprint)(value) for value in VALUES[:7]]
         print(*joblib.Parallel(n_jobs=2)(tasks))
 """
 
@@ -329,8 +483,9 @@ def test_other_processes_find_the_same(tmp_path):
     """Fingerprints are the same whatever the hash seed, and in joblib's workers."""
     script = tmp_path / "script.py"
     script.write_text(SCRIPT, encoding="utf-8")
+    (tmp_path / "blocks.py").write_text(HELPERS, encoding="utf-8")
     here, in_workers = run_script(script, "1", "with workers")
-    assert here[:6] == in_workers
+    assert here[:7] == in_workers
     assert run_script(script, "2") == [here]
 
 

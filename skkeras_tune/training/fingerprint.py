@@ -7,9 +7,13 @@ so that a changed one has another digest; those of installed packages by their n
 import copyreg
 import dataclasses
 import dis
+import functools
 import hashlib
+import importlib
+import inspect
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from types import (
     CodeType,
@@ -142,6 +146,10 @@ def is_installed(value: Any) -> bool:
         return True
     found = sys.modules.get(package)
     places = [getattr(found, "__file__", None) or "", *getattr(found, "__path__", ())]
+    return _is_installed_in(places)
+
+
+def _is_installed_in(places: Iterable[str]) -> bool:
     return any(_INSTALLED.intersection(Path(place).parts) for place in places)
 
 
@@ -168,6 +176,8 @@ def _describe(value: Any) -> tuple[str, Iterable[Any]]:
         return "code", (getattr(value, name) for name in _CODE_PARTS)
     if isinstance(value, property):
         return "property", (value.fget, value.fset, value.fdel)
+    if isinstance(value, functools.cached_property):  # with a lock, in Python 3.11
+        return "cached", (value.func,)
     if isinstance(value, classmethod | staticmethod):
         return type(value).__name__, (value.__func__,)
     return _describe_instance(value)
@@ -177,12 +187,26 @@ def _describe_instance(value: Any) -> tuple[str, Iterable[Any]]:
     if issparse(value):
         rows = value.tocsr()
         return "sparse", (rows.shape, rows.data, rows.indices, rows.indptr)
-    if dataclasses.is_dataclass(value):
-        fields = [f for f in dataclasses.fields(value) if f.compare]
-        return "fields", (type(value), *(getattr(value, f.name) for f in fields))
     if hasattr(value, "get_config"):
         return "frozen", (_freeze(value),)
+    if dataclasses.is_dataclass(value):
+        return "fields", (type(value), _field_values(value))
     return "object", _reduced_parts(value)
+
+
+def _field_values(value: Any) -> dict[str, Any]:
+    """Return what an instance of a data class holds, but for cached properties."""
+    fields = dataclasses.fields(value)
+    if is_installed(type(value)):  # whose author says what counts: no dates, no caches
+        return {f.name: getattr(value, f.name) for f in fields if f.compare}
+    held = {f.name: getattr(value, f.name) for f in fields if hasattr(value, f.name)}
+    held |= getattr(value, "__dict__", {})
+    cached = functools.cached_property
+    return {
+        name: part
+        for name, part in held.items()
+        if not isinstance(inspect.getattr_static(type(value), name, None), cached)
+    }
 
 
 def _freeze(value: Any) -> Any:
@@ -200,18 +224,24 @@ def _reduced_parts(value: Any) -> list[Any]:
     except Exception as error:
         raise NoFingerprint(f"{value!r} cannot be pickled") from error
     if isinstance(reduced, str):
-        return [getattr(value, "__module__", None), reduced]
+        wrapped = getattr(value, "__wrapped__", None)  # by functools.lru_cache
+        return [getattr(value, "__module__", None), reduced, wrapped]
     return [list(part) if isinstance(part, Iterator) else part for part in reduced]
 
 
 def _function_parts(function: FunctionType) -> Iterator[Any]:
-    yield function.__code__
+    code, values = function.__code__, function.__globals__
+    cells = [c.cell_contents for c in function.__closure__ or () if _is_full(c)]
+    names = sorted(_list_globals(code))
+    found = {name: values[name] for name in names if name in values}
+    imported = _find_imports(code, values.get("__package__") or "")
+    yield code
     yield function.__defaults__
     yield function.__kwdefaults__
-    yield [cell.cell_contents for cell in function.__closure__ or () if _is_full(cell)]
-    values = function.__globals__
-    names = sorted(_list_globals(function.__code__))
-    yield {name: values[name] for name in names if name in values}
+    yield cells
+    yield found
+    yield imported
+    yield _private_values([*cells, *found.values(), *imported.values()], code)
     yield _public_values(vars(function))
 
 
@@ -224,13 +254,99 @@ def _is_full(cell: Any) -> bool:
 
 def _list_globals(code: CodeType) -> set[str]:
     """Name the globals that a function reads, in the functions inside it too."""
-    names = {
-        step.argval for step in dis.get_instructions(code) if step.opname in _LOADS
-    }
+    steps = (step for part in _walk(code) for step in dis.get_instructions(part))
+    names = {step.argval for step in steps if step.opname in _LOADS}
+    return {name for name in names if not name.startswith("__")}
+
+
+def _walk(code: CodeType) -> Iterator[CodeType]:
+    """Go through the code of a function and of those inside it."""
+    yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            names |= _list_globals(constant)
-    return {name for name in names if not name.startswith("__")}
+            yield from _walk(constant)
+
+
+def _find_imports(code: CodeType, package: str) -> dict[str, Any]:
+    """Return what a function imports from modules of the user's, by name.
+
+    They are imported here, or a first fit would not find what the next one finds.
+    """
+    found = {}
+    for path, names in _list_imports(code):
+        try:
+            path = resolve_name(path, package)
+        except ImportError:  # of a relative one outside of a package
+            continue
+        for name in names:
+            found[f"{path} {name}"] = _import_name(path, name)
+        if not names:  # which binds the first part of the path, or `as` its last
+            found[path] = _import_own(path)
+            found[path.partition(".")[0]] = _import_own(path.partition(".")[0])
+    return found
+
+
+def _list_imports(code: CodeType) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """List modules, with dots if they are relative, and names taken from them."""
+    for part in _walk(code):
+        steps = [s for s in dis.get_instructions(part) if s.opname != "EXTENDED_ARG"]
+        # The level and the names are loaded right before the module.
+        for level, names, step in zip(steps, steps[1:], steps[2:], strict=False):
+            if step.opname == "IMPORT_NAME":
+                yield "." * level.argval + step.argval, names.argval or ()
+
+
+def _import_name(path: str, name: str) -> Any:
+    module = _import_own(path)
+    if module is None or hasattr(module, name):
+        return getattr(module, name, None)
+    return _import_own(f"{path}.{name}")
+
+
+def _import_own(path: str) -> ModuleType | None:
+    """Import a module of the user's; None if it is installed, missing or broken."""
+    package = path.partition(".")[0]
+    if package in sys.stdlib_module_names:
+        return None
+    try:
+        if package not in sys.modules and _is_installed_in(_list_places(package)):
+            return None
+        if package in sys.modules and is_installed(sys.modules[package]):
+            return None
+        return importlib.import_module(path)
+    except Exception:  # which the function meets as well, if it comes to it
+        return None
+
+
+def _list_places(package: str) -> list[str]:
+    """Return where a package lies that need not be imported yet."""
+    spec = find_spec(package)
+    if spec is None:
+        return []
+    return [spec.origin or "", *(spec.submodule_search_locations or ())]
+
+
+def _private_values(values: Iterable[Any], code: CodeType) -> dict[str, Any]:
+    """Return what code names of the private content of the user's modules."""
+    names = {name for part in _walk(code) for name in part.co_names}
+    found: dict[str, Any] = {}
+    seen: dict[str, ModuleType] = {}
+    waiting = list(values)
+    while waiting:
+        module = waiting.pop()
+        if not isinstance(module, ModuleType) or module.__name__ in seen:
+            continue
+        if is_installed(module):
+            continue
+        seen[module.__name__] = module
+        named = {n: v for n, v in vars(module).items() if n in names}
+        waiting += named.values()
+        found |= {
+            f"{module.__name__} {name}": value
+            for name, value in named.items()
+            if name[:1] == "_" and name[:2] != "__"
+        }
+    return found
 
 
 def _class_parts(cls: type) -> Iterator[Any]:
