@@ -153,6 +153,7 @@ LAYERS = (
         "training.arrays",
         "training.blas",
         "training.nested",
+        "training.own_code",
     },
     {"routing", "training.stablehlo.symbolic_array"},
     {"training.stablehlo.array_functions", "training.stablehlo.ufuncs"},

@@ -15,7 +15,8 @@ from scipy.sparse import csc_array, csr_array
 from sklearn.linear_model import LinearRegression
 
 from skkeras_tune.training import fingerprint as module
-from skkeras_tune.training.fingerprint import NoFingerprint, fingerprint, is_installed
+from skkeras_tune.training.fingerprint import NoFingerprint, fingerprint
+from skkeras_tune.training.own_code import is_installed
 
 WIDTH = 4
 

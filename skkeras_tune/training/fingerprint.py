@@ -6,15 +6,11 @@ so that a changed one has another digest; those of installed packages by their n
 
 import copyreg
 import dataclasses
-import dis
 import functools
 import hashlib
-import importlib
 import inspect
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from importlib.util import find_spec, resolve_name
-from pathlib import Path
 from types import (
     CodeType,
     FunctionType,
@@ -30,10 +26,15 @@ import numpy as np
 from scipy.sparse import issparse
 
 from skkeras_tune.frozen import freeze
+from skkeras_tune.training.own_code import (
+    find_imports,
+    is_installed,
+    list_globals,
+    walk,
+)
 
 _DIGITS = 32
 _PLAIN = (bool, int, float, complex, str, type(None), type(...), type(NotImplemented))
-_INSTALLED = frozenset({"site-packages", "dist-packages"})
 #: What Python notes of a class besides what the user wrote into it.
 _NOTES = frozenset(
     {
@@ -48,8 +49,6 @@ _CODE_PARTS = (
     "co_cellvars", "co_argcount", "co_posonlyargcount", "co_kwonlyargcount",
     "co_flags", "co_consts",
 )  # fmt: skip
-#: How code reads a global; the last is that of Python 3.12's class bodies.
-_LOADS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 
 
 class NoFingerprint(Exception):  # noqa: N818  a reason, which callers act on
@@ -131,28 +130,6 @@ def _encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def is_installed(value: Any) -> bool:
-    """Tell whether a function, class or module has a name in an installed package.
-
-    What is installed changes with its version only.
-    """
-    is_module = isinstance(value, ModuleType)
-    module = value.__name__ if is_module else (value.__module__ or "")
-    package = module.partition(".")[0]
-    is_local = "<" in getattr(value, "__qualname__", "")  # or a lambda
-    if is_local or package == "__main__":  # whose file is joblib's in its workers
-        return False
-    if package in sys.stdlib_module_names or package == __name__.partition(".")[0]:
-        return True
-    found = sys.modules.get(package)
-    places = [getattr(found, "__file__", None) or "", *getattr(found, "__path__", ())]
-    return _is_installed_in(places)
-
-
-def _is_installed_in(places: Iterable[str]) -> bool:
-    return any(_INSTALLED.intersection(Path(place).parts) for place in places)
-
-
 def _name(value: Any) -> str:
     if isinstance(value, ModuleType):
         module, name = value.__name__, ""
@@ -232,9 +209,9 @@ def _reduced_parts(value: Any) -> list[Any]:
 def _function_parts(function: FunctionType) -> Iterator[Any]:
     code, values = function.__code__, function.__globals__
     cells = [c.cell_contents for c in function.__closure__ or () if _is_full(c)]
-    names = sorted(_list_globals(code))
+    names = sorted(list_globals(code))
     found = {name: values[name] for name in names if name in values}
-    imported = _find_imports(code, values.get("__package__") or "")
+    imported = find_imports(code, values.get("__package__") or "")
     yield code
     yield function.__defaults__
     yield function.__kwdefaults__
@@ -252,83 +229,9 @@ def _is_full(cell: Any) -> bool:
         return False
 
 
-def _list_globals(code: CodeType) -> set[str]:
-    """Name the globals that a function reads, in the functions inside it too."""
-    steps = (step for part in _walk(code) for step in dis.get_instructions(part))
-    names = {step.argval for step in steps if step.opname in _LOADS}
-    return {name for name in names if not name.startswith("__")}
-
-
-def _walk(code: CodeType) -> Iterator[CodeType]:
-    """Go through the code of a function and of those inside it."""
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _walk(constant)
-
-
-def _find_imports(code: CodeType, package: str) -> dict[str, Any]:
-    """Return what a function imports from modules of the user's, by name.
-
-    They are imported here, or a first fit would not find what the next one finds.
-    """
-    found = {}
-    for path, names in _list_imports(code):
-        try:
-            path = resolve_name(path, package)
-        except ImportError:  # of a relative one outside of a package
-            continue
-        for name in names:
-            found[f"{path} {name}"] = _import_name(path, name)
-        if not names:  # which binds the first part of the path, or `as` its last
-            found[path] = _import_own(path)
-            found[path.partition(".")[0]] = _import_own(path.partition(".")[0])
-    return found
-
-
-def _list_imports(code: CodeType) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """List modules, with dots if they are relative, and names taken from them."""
-    for part in _walk(code):
-        steps = [s for s in dis.get_instructions(part) if s.opname != "EXTENDED_ARG"]
-        # The level and the names are loaded right before the module.
-        for level, names, step in zip(steps, steps[1:], steps[2:], strict=False):
-            if step.opname == "IMPORT_NAME":
-                yield "." * level.argval + step.argval, names.argval or ()
-
-
-def _import_name(path: str, name: str) -> Any:
-    module = _import_own(path)
-    if module is None or hasattr(module, name):
-        return getattr(module, name, None)
-    return _import_own(f"{path}.{name}")
-
-
-def _import_own(path: str) -> ModuleType | None:
-    """Import a module of the user's; None if it is installed, missing or broken."""
-    package = path.partition(".")[0]
-    if package in sys.stdlib_module_names:
-        return None
-    try:
-        if package not in sys.modules and _is_installed_in(_list_places(package)):
-            return None
-        if package in sys.modules and is_installed(sys.modules[package]):
-            return None
-        return importlib.import_module(path)
-    except Exception:  # which the function meets as well, if it comes to it
-        return None
-
-
-def _list_places(package: str) -> list[str]:
-    """Return where a package lies that need not be imported yet."""
-    spec = find_spec(package)
-    if spec is None:
-        return []
-    return [spec.origin or "", *(spec.submodule_search_locations or ())]
-
-
 def _private_values(values: Iterable[Any], code: CodeType) -> dict[str, Any]:
     """Return what code names of the private content of the user's modules."""
-    names = {name for part in _walk(code) for name in part.co_names}
+    names = {name for part in walk(code) for name in part.co_names}
     found: dict[str, Any] = {}
     seen: dict[str, ModuleType] = {}
     waiting = list(values)
