@@ -266,6 +266,17 @@ def test_class_weight_of_a_validation_set(cancer):
     assert_allclose(model.history_["val_loss"][0], expected, rtol=1e-4)
 
 
+def test_class_weight_of_a_validation_set_of_several_labels():
+    """A validation set of several labels is weighted by the training rows, too."""
+    X, y = make_multilabel_classification(200, 6, n_classes=3, random_state=0)
+    model = KerasClassifier(epochs=1, class_weight="balanced", random_state=0)
+    model.fit(X, y, X_val=X, y_val=y)
+    p = model.predict_proba(X)
+    loss = -np.log(np.where(y == 1, p, 1 - p)).mean(axis=1)
+    expected = np.average(loss, weights=compute_sample_weight("balanced", y))
+    assert_allclose(model.history_["val_loss"][0], expected, rtol=1e-4)
+
+
 def test_a_class_weight_for_a_class_that_a_part_lacks(iris):
     """`partial_fit` takes a dict that names a class which these rows lack."""
     X, y = iris
