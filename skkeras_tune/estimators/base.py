@@ -383,11 +383,12 @@ class KerasEstimator(FittedEstimator):
         self
             The estimator itself.
         """
-        settings = self._settle({}, continues=False)
-        rows, _ = self._read((X, y, None, None), None, settings)
-        plan, data = plan_all_rows(settings, self._facts(), rows)
-        members = list_untrained(plan, self.n_members)
-        # Refuses outputs that do not fit.
-        prepare_targets(members[0].trained.model, data)
-        self._keep(members)
+        with self._undone_by_errors():
+            settings = self._settle({}, continues=False)
+            rows, _ = self._read((X, y, None, None), None, settings)
+            plan, data = plan_all_rows(settings, self._facts(), rows)
+            members = list_untrained(plan, self.n_members)
+            # Refuses outputs that do not fit.
+            prepare_targets(members[0].trained.model, data)
+            self._keep(members)
         return self
