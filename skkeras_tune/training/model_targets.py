@@ -37,7 +37,9 @@ def _refuse_misfit(units: int, loss: Any, y: NDArray[Any]) -> None:
         fits = units >= needed or (units == 1 and needed <= 2)
         wanted = f"{needed} classes"
     else:
-        fits = units == y.shape[-1] or loss_family(loss) == "custom"
+        family = loss_family(loss)
+        is_sparse = family == "sparse" and y.shape[-1] == 1  # classes as floats
+        fits = units == y.shape[-1] or family == "custom" or is_sparse
         wanted = f"{y.shape[-1]} columns"
     if not fits:
         message = (
