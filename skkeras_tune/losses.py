@@ -35,6 +35,13 @@ _FAMILIES: dict[str, Family] = {
 }
 
 
+def sole_loss(loss: Any) -> Any:
+    """Return the loss of the only output, where it stands in a list or dict."""
+    if isinstance(loss, list | tuple | Mapping) and len(loss) == 1:
+        (loss,) = loss.values() if isinstance(loss, Mapping) else loss
+    return loss
+
+
 def loss_name(loss: Any) -> str:
     """Return a loss's full name in snake case: "mse" is "mean_squared_error".
 
@@ -43,6 +50,7 @@ def loss_name(loss: Any) -> str:
     ValueError
         If `loss` is a string that Keras does not know.
     """
+    loss = sole_loss(loss)
     if isinstance(loss, str):
         loss = keras.losses.get(loss)
     if isinstance(loss, keras.losses.Loss):
@@ -53,6 +61,7 @@ def loss_name(loss: Any) -> str:
 
 def loss_family(loss: Any) -> Family:
     """Return which kind of target the loss compares with."""
+    loss = sole_loss(loss)
     kind = type(loss) if isinstance(loss, keras.losses.Loss) else loss
     kinds = kind.__mro__ if isinstance(kind, type) else (kind,)
     names = (loss_name(k).replace("kldivergence", "kl_divergence") for k in kinds)
@@ -75,6 +84,7 @@ def is_kerass(kind: type) -> bool:
 
 def takes_logits(loss: Any) -> bool:
     """Tell whether the loss applies the last activation itself."""
+    loss = sole_loss(loss)
     if isinstance(loss, keras.losses.Loss):
         return bool(loss.get_config().get("from_logits", False))
     return False

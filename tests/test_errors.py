@@ -364,6 +364,16 @@ def test_initialize_checks_the_outputs(iris):
         KerasClassifier(two).initialize(*iris)
 
 
+def test_a_failed_initialize_leaves_a_fitted_estimator(iris):
+    """An `initialize` that fails forgets nothing of the fit before."""
+    X, y = iris
+    model = KerasClassifier(**QUICK).fit(X, y)
+    before = model.predict_proba(X)
+    with pytest.raises(ValueError, match=r"Unknown label type: continuous"):
+        model.initialize(X[:, :3], X[:, 3] + 0.05)
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+
+
 def test_the_old_name_of_a_model_function(iris):
     """`build_fn`, scikeras's and Keras's older name, is pointed to `model`."""
     with pytest.raises(TypeError, match="Pass build_fn as model"):

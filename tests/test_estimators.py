@@ -266,6 +266,49 @@ def test_class_weight_of_a_validation_set(cancer):
     assert_allclose(model.history_["val_loss"][0], expected, rtol=1e-4)
 
 
+def test_class_weight_of_a_validation_set_of_several_labels():
+    """A validation set of several labels is weighted by the training rows, too."""
+    X, y = make_multilabel_classification(200, 6, n_classes=3, random_state=0)
+    model = KerasClassifier(epochs=1, class_weight="balanced", random_state=0)
+    model.fit(X, y, X_val=X, y_val=y)
+    p = model.predict_proba(X)
+    loss = -np.log(np.where(y == 1, p, 1 - p)).mean(axis=1)
+    expected = np.average(loss, weights=compute_sample_weight("balanced", y))
+    assert_allclose(model.history_["val_loss"][0], expected, rtol=1e-4)
+
+
+LOGITS = {"from_logits": True}
+
+
+@pytest.mark.parametrize(
+    ("n_classes", "units", "loss"),
+    [
+        (2, 1, keras.losses.BinaryCrossentropy(**LOGITS)),
+        (3, 3, keras.losses.CategoricalCrossentropy(**LOGITS)),
+        (3, 3, keras.losses.SparseCategoricalCrossentropy(**LOGITS)),
+    ],
+)
+@pytest.mark.parametrize("n_members", [1, 2])
+@pytest.mark.parametrize("wrap", [lambda x: [x], lambda x: {"out": x}])
+def test_a_loss_in_a_list_or_dict(iris, n_classes, units, loss, n_members, wrap):
+    """The loss of a model's one output gives the same from within a list or dict."""
+    X, y = iris[0][iris[1] < n_classes], iris[1][iris[1] < n_classes]
+
+    def build(wrapped):
+        inputs = keras.Input((4,))
+        outputs = keras.layers.Dense(units, name="out")(inputs)
+        model = keras.Model(inputs, outputs)
+        model.compile("adam", loss=wrap(loss) if wrapped else loss)
+        return model
+
+    params = {**QUICK, "n_members": n_members}
+    plain, within = (
+        KerasClassifier(build, wrapped=wrapped, **params).fit(X, y).predict_proba(X)
+        for wrapped in (False, True)
+    )
+    assert_allclose(within, plain, rtol=1e-4)
+
+
 def test_a_class_weight_for_a_class_that_a_part_lacks(iris):
     """`partial_fit` takes a dict that names a class which these rows lack."""
     X, y = iris

@@ -130,13 +130,24 @@ def test_a_subclass_is_of_its_bases_family():
         (OwnLoss(), False),
         ("binary_crossentropy", False),
         (own_function, False),
-        ([keras.losses.BinaryCrossentropy(from_logits=True)], False),
+        ([keras.losses.BinaryCrossentropy(from_logits=True)], True),
+        ({"out": keras.losses.BinaryCrossentropy(from_logits=True)}, True),
+        ([keras.losses.BinaryCrossentropy(from_logits=True), "mse"], False),
         (None, False),
     ],
 )
 def test_logits_are_of_losses_that_say_so(loss, expected):
     """Only a loss with from_logits=True applies the last activation itself."""
     assert takes_logits(loss) is expected
+
+
+@pytest.mark.parametrize("wrap", [lambda x: [x], lambda x: {"out": x}])
+def test_the_loss_of_one_output_may_stand_in_a_list_or_dict(wrap):
+    """A list or dict of one loss asks for the targets that the loss asks for."""
+    loss = wrap("categorical_crossentropy")
+    assert loss_family(loss) == "categorical"
+    assert loss_name(loss) == "categorical_crossentropy"
+    assert adapt_targets(LABELS, loss, 3).shape == (len(LABELS), 3)
 
 
 # --- routed options

@@ -159,6 +159,48 @@ class TwoTargetClassifier(KerasClassifier):
         return np.mean([accuracy_score(y_true[:, i], y_pred[:, i]) for i in (0, 1)])
 
 
+class LogRegressor(KerasRegressor):
+    """A regressor of the logarithm."""
+
+    @property
+    def target_encoder(self):
+        return FunctionTransformer(np.log1p, np.expm1)
+
+
+class PlainRegressor(KerasRegressor):
+    """A regressor that leaves its targets as they are."""
+
+    @property
+    def target_encoder(self):
+        return FunctionTransformer()
+
+
+def build_line():
+    """Build a compiled linear regression."""
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.05), loss="mse")
+    return model
+
+
+@pytest.mark.parametrize("kind", [LogRegressor, PlainRegressor])
+@pytest.mark.parametrize("dtype", [float, int])
+def test_a_regressors_encoder_may_be_any_transformer(kind, dtype):
+    """Targets of a regressor are numbers, of any type and without a second axis."""
+    X = np.random.default_rng(0).normal(size=(300, 2))
+    y = np.round(np.exp(X[:, 0] / 2 + 1)).astype(dtype)
+    model = kind(build_line, epochs=40, early_stopping=False, random_state=0)
+    predictions = model.fit(X, y).predict(X)
+    assert predictions.shape == y.shape
+    assert model.score(X, y) > 0.6
+    assert kind(build_line).initialize(X, y).predict(X).shape == y.shape
+
+
+def test_a_regressors_encoded_numbers_may_be_all_the_same():
+    """Whole numbers of a regressor are not classes, of which there must be two."""
+    X, y = np.random.default_rng(0).normal(size=(50, 2)), np.full(50, 3)
+    assert PlainRegressor(build_line, epochs=1).fit(X, y).n_epochs_ == 1
+
+
 def build_two_heads(meta):
     """Build a network that ends in a binary and in a multiclass head."""
     inputs = keras.Input((meta["n_features_in_"],))

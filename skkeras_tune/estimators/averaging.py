@@ -146,7 +146,7 @@ def _build_inputs(model: keras.Model, row_shape: tuple[int, ...]) -> Any:
 
 def _call(model: keras.Model, inputs: Any) -> Any:
     outputs = model(inputs)
-    if not takes_logits(model.loss):
+    if not takes_logits(model.loss) or isinstance(outputs, list | tuple | dict):
         return outputs
     binary = loss_family(model.loss) == "binary"
     return keras.layers.Activation("sigmoid" if binary else "softmax")(outputs)

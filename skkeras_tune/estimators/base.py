@@ -50,7 +50,11 @@ from skkeras_tune.estimators.rows import (
     validate_rows,
     validation_set,
 )
-from skkeras_tune.estimators.targets import describe_target, refuse_single_class
+from skkeras_tune.estimators.targets import (
+    describe_target,
+    refuse_single_class,
+    shape_numbers,
+)
 from skkeras_tune.randomness import resolve_seed
 from skkeras_tune.training import (
     Stages,
@@ -186,11 +190,10 @@ class KerasEstimator(FittedEstimator):
             self.__dict__.update(getattr(encoder, "get_metadata", dict)())
 
     def _encode(self, rows: Rows) -> Rows:
-        return replace(
-            rows,
-            x=self.feature_encoder_.transform(rows.x),
-            y=self.target_encoder_.transform(rows.y),
-        )
+        y = self.target_encoder_.transform(rows.y)
+        if self._numeric_target:
+            y = shape_numbers(y)
+        return replace(rows, x=self.feature_encoder_.transform(rows.x), y=y)
 
     # --- fitting
 
@@ -383,11 +386,12 @@ class KerasEstimator(FittedEstimator):
         self
             The estimator itself.
         """
-        settings = self._settle({}, continues=False)
-        rows, _ = self._read((X, y, None, None), None, settings)
-        plan, data = plan_all_rows(settings, self._facts(), rows)
-        members = list_untrained(plan, self.n_members)
-        # Refuses outputs that do not fit.
-        prepare_targets(members[0].trained.model, data)
-        self._keep(members)
+        with self._undone_by_errors():
+            settings = self._settle({}, continues=False)
+            rows, _ = self._read((X, y, None, None), None, settings)
+            plan, data = plan_all_rows(settings, self._facts(), rows)
+            members = list_untrained(plan, self.n_members)
+            # Refuses outputs that do not fit.
+            prepare_targets(members[0].trained.model, data)
+            self._keep(members)
         return self

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.class_weight import compute_sample_weight
 
 from skkeras_tune.estimators.rows import Rows
 
@@ -30,7 +30,7 @@ def weigh_classes(
         return rows, held_out
     labels = _read_labels(rows, kind)
     if labels is None:
-        return weigh_indicators(class_weight, rows), held_out
+        return weigh_columns(class_weight, rows, held_out, kind)
     classes = np.asarray(getattr(encoder, "classes_", np.unique(labels)))
     weights = resolve_class_weights(class_weight, rows, labels, classes)
     if held_out is not None:
@@ -84,19 +84,17 @@ def resolve_class_weights(
     Raises
     ------
     ValueError
-        If a dict names a label that there is not.
+        If `class_weight` is a list, or a dict that names no label that there is, or
+        that holds a weight which is negative or not finite.
     """
     if isinstance(class_weight, Mapping):
-        known = classes.tolist()
-        unknown = [label for label in class_weight if label not in known]
-        if unknown:
-            message = (
-                f"class_weight names labels that y does not hold: {unknown!r}. "
-                f"The classes are {known!r}."
-            )
-            raise ValueError(message)
-        named = [float(class_weight.get(label, 1.0)) for label in classes]
-        return ClassWeights(classes, np.array(named))
+        return _read_mapping(class_weight, classes)
+    if class_weight != "balanced":
+        message = (
+            "class_weight must be a dict or 'balanced' for a target of one column: "
+            f"lists are for several labels, one dict for each. Got {class_weight!r}."
+        )
+        raise ValueError(message)
     kept = labels if rows.weight is None else labels[rows.weight > 0]
     counts = np.array([np.sum(kept == label) for label in classes])
     n_present = np.count_nonzero(counts)
@@ -104,9 +102,79 @@ def resolve_class_weights(
     return ClassWeights(classes, np.where(counts > 0, factors, 1.0))
 
 
-def weigh_indicators(class_weight: Any, rows: Rows) -> Rows:
-    """Multiply weights over the labels of indicators, as scikit-learn does."""
-    return _multiply(rows, compute_sample_weight(class_weight, rows.y))
+def _read_mapping(
+    class_weight: Mapping[Any, Any], classes: NDArray[Any]
+) -> ClassWeights:
+    """Return the weights that a dict gives to the classes."""
+    known = classes.tolist()
+    # A fold may lack a class that the dict names; one that lacks all has other labels.
+    if class_weight and not any(label in known for label in class_weight):
+        message = (
+            f"class_weight names labels that y does not hold: {list(class_weight)!r}. "
+            f"The classes are {known!r}."
+        )
+        raise ValueError(message)
+    for label, weight in class_weight.items():
+        if not (isfinite(weight) and weight >= 0):
+            message = (
+                "The weights in class_weight must be finite and not negative. "
+                f"Got {weight!r} for the class {label!r}."
+            )
+            raise ValueError(message)
+    named = [float(class_weight.get(label, 1.0)) for label in classes]
+    return ClassWeights(classes, np.array(named))
+
+
+def weigh_columns(
+    class_weight: Any, rows: Rows, held_out: Rows | None, kind: str
+) -> tuple[Rows, Rows | None]:
+    """Multiply weights over the columns of a target, as scikit-learn does.
+
+    Parameters
+    ----------
+    class_weight : list or "balanced"
+        A list has a dict, "balanced" or None for each column.
+    rows, held_out : Rows
+        The training rows decide the weights of both.
+    kind : str
+        The kind of target, such as "multilabel-indicator".
+
+    Raises
+    ------
+    ValueError
+        If `class_weight` is not one for each column.
+    """
+    given = rows  # a weight of zero for one column is none for the balance of others
+    for place, each in enumerate(_list_columns(class_weight, rows.y.shape[1])):
+        labels = given.y[:, place]
+        classes = np.unique(labels)
+        if kind == "multilabel-indicator":
+            classes = np.union1d(classes, [0, 1])  # though these rows may lack one
+        weights = resolve_class_weights(each, given, labels, classes)
+        rows = weights.apply(rows, labels)
+        if held_out is not None:
+            held_out = weights.apply(held_out, held_out.y[:, place])
+    return rows, held_out
+
+
+def _list_columns(class_weight: Any, n_columns: int) -> list[Any]:
+    """Return a dict or "balanced" for each column."""
+    if class_weight == "balanced":
+        return ["balanced"] * n_columns
+    if not isinstance(class_weight, list) or len(class_weight) != n_columns:
+        message = (
+            f"class_weight must be 'balanced' or a list of {n_columns} dicts, one for "
+            f"each column of y. Got {class_weight!r}."
+        )
+        raise ValueError(message)
+    for each in class_weight:
+        if not (each is None or each == "balanced" or isinstance(each, Mapping)):
+            message = (
+                "class_weight must hold a dict, 'balanced' or None for each column of "
+                f"y. Got {each!r}."
+            )
+            raise ValueError(message)
+    return [{} if each is None else each for each in class_weight]
 
 
 def _multiply(rows: Rows, factors: NDArray[np.float64]) -> Rows:

@@ -70,9 +70,10 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         as in ``loss__label_smoothing=0.1``.
     metrics : str, callable, list or dict, default=None
         Metrics to compute after each epoch, as for `keras.Model.compile`.
-    class_weight : dict, "balanced" or None, default=None
+    class_weight : dict, list of dicts, "balanced" or None, default=None
         Weights of the classes, multiplied with the weights of the rows; a class that a
-        dict does not name weighs 1. "balanced" weights each class inversely to its
+        dict does not name weighs 1. Several labels take a list of dicts, one for each,
+        and multiply. "balanced" weights each class inversely to its
         frequency. The training rows decide, and the validation loss is weighted alike.
     early_stopping : bool, default=True
         Hold out rows and stop when `monitor` has not improved for `patience` epochs.

@@ -146,6 +146,10 @@ class FittedEstimator(BaseWrapper):
             floats.
         """
         outputs = self._predict_outputs(X, options)
+        return self._decode(outputs)
+
+    def _decode(self, outputs: Any) -> NDArray[Any]:
+        """Return predictions in the form of `y`."""
         predictions: NDArray[Any] = self.target_encoder_.inverse_transform(outputs)
         return predictions
 

@@ -2,6 +2,7 @@
 
 from typing import Any, Self
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
@@ -275,9 +276,16 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         ((442,), True)
         """
         self._refuse_single("predict_std")
-        decode = self.target_encoder_.inverse_transform
         outputs = self._predict_members(X, options)
-        return spread([decode(output) for output in outputs])
+        return spread([self._decode(output) for output in outputs])
+
+    def _decode(self, outputs: Any) -> NDArray[Any]:
+        """Return predictions without the axis of one column that `y` had not."""
+        predictions = super()._decode(outputs)
+        is_column = np.ndim(predictions) == 2 and np.shape(predictions)[1] == 1
+        if self.y_ndim_ == 1 and is_column:
+            return np.asarray(predictions)[:, 0]
+        return predictions
 
     @staticmethod
     def scorer(y_true: ArrayLike, y_pred: ArrayLike, **options: Any) -> float:

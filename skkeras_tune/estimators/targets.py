@@ -266,6 +266,19 @@ class NumberTargetEncoder(TransformerMixin, BaseEstimator):
         return Head(self.n_outputs_, activation, loss)
 
 
+def shape_numbers(y: Any) -> Any:
+    """Return the encoded target of a regressor as a matrix of floats.
+
+    An encoder of the user's may keep integers, which are class numbers elsewhere, and
+    one column without an axis of its own. Nested targets pass through.
+    """
+    if not isinstance(y, np.ndarray) or y.dtype.kind not in "biuf":
+        return y
+    if y.dtype.kind != "f":
+        y = y.astype(keras.config.floatx())
+    return y[:, np.newaxis] if y.ndim == 1 else y
+
+
 def read_class_numbers(y: Any) -> NDArray[Any] | None:
     """Return the class number of each row of an encoded target, if it has one.
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from skkeras_tune.losses import adapt_targets, loss_family
+from skkeras_tune.losses import adapt_targets, loss_family, sole_loss
 from skkeras_tune.training.batches import take_rows
 from skkeras_tune.training.plan import TrainingData
 
@@ -30,14 +30,16 @@ def _output_units(model: keras.Model, x: Any) -> int | None:
 
 def _refuse_misfit(units: int, loss: Any, y: NDArray[Any]) -> None:
     """Refuse an output layer of the wrong width for class numbers or for numbers."""
-    if isinstance(loss, list | dict):
+    if isinstance(sole_loss(loss), list | dict):
         return
     if y.dtype.kind in "iu":
         needed = int(y.max()) + 1
         fits = units >= needed or (units == 1 and needed <= 2)
         wanted = f"{needed} classes"
     else:
-        fits = units == y.shape[-1] or loss_family(loss) == "custom"
+        family = loss_family(loss)
+        is_sparse = family == "sparse" and y.shape[-1] == 1  # classes as floats
+        fits = units == y.shape[-1] or family == "custom" or is_sparse
         wanted = f"{y.shape[-1]} columns"
     if not fits:
         message = (
