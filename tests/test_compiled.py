@@ -72,6 +72,22 @@ def test_the_rest_goes_to_keras_with_a_reason(diabetes, name):
         KerasRegressor(**base, **params, engine="compiled").fit(X, y)
 
 
+@pytest.mark.parametrize(
+    "options", [{"ignore_class": -1}, {"ignore_class": 0, "from_logits": True}]
+)
+def test_a_loss_that_ignores_a_class_is_left_to_keras(iris, options):
+    """Ignored rows leave the mean of a batch, which a program counts by its rows."""
+    loss = keras.losses.SparseCategoricalCrossentropy(**options)
+    here, there = (
+        KerasClassifier(loss=loss, engine=engine, **QUICK).fit(*iris)
+        for engine in ("auto", "keras")
+    )
+    assert "SparseCategoricalCrossentropy" in here.engine_reason_
+    assert here.history_ == there.history_
+    with pytest.raises(ValueError, match=r"cannot train this: the loss .* no compiled"):
+        KerasClassifier(loss=loss, engine="compiled", **QUICK).fit(*iris)
+
+
 def test_keras_can_be_asked_for(iris):
     """`engine="keras"` trains in Keras's loop."""
     assert KerasClassifier(**QUICK, engine="keras").fit(*iris).engine_ == "keras"
