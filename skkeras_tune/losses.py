@@ -74,7 +74,10 @@ def is_rowwise(loss: Any) -> bool:
         return False
     known = loss_name(loss).replace("kldivergence", "kl_divergence") in _FAMILIES
     is_mean = getattr(loss, "reduction", None) in ("sum_over_batch_size", "mean")
-    return known and is_mean and loss.get_config().get("axis", -1) == -1
+    config = loss.get_config()
+    # Rows of an ignored class leave the mean, so that the others count for more.
+    counts_all = config.get("ignore_class") is None
+    return known and is_mean and counts_all and config.get("axis", -1) == -1
 
 
 def is_kerass(kind: type) -> bool:

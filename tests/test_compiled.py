@@ -37,6 +37,24 @@ def cube(x):
     return x**3
 
 
+class Unweighted(keras.metrics.Metric):
+    """A metric of a user's that counts all rows alike."""
+
+    def __init__(self, name="unweighted", **options):
+        super().__init__(name=name, **options)
+        self.rows = self.add_variable((), "zeros", name="rows")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.rows.assign(self.rows + keras.ops.shape(y_true)[0])
+
+    def result(self):
+        return self.rows.value
+
+
+class OwnError(keras.metrics.MeanAbsoluteError):
+    """A metric of a user's, made of one of Keras's."""
+
+
 # --- which engine trains
 
 
@@ -55,6 +73,8 @@ REFUSED = {
     "frequency": ({"validation_freq": 2}, "validation_freq is not 1"),
     "options": ({"run_eagerly": True}, "the model is compiled with run_eagerly"),
     "metric": ({"metrics": [squared]}, "the metric .* has no compiled form"),
+    "own metric": ({"metrics": [Unweighted]}, "rows that only fill a batch"),
+    "own error": ({"metrics": [OwnError()]}, "rows that only fill a batch"),
 }
 
 
@@ -70,6 +90,56 @@ def test_the_rest_goes_to_keras_with_a_reason(diabetes, name):
     assert re.search(reason, model.engine_reason_)
     with pytest.raises(ValueError, match=f"engine='compiled' cannot train .*{reason}"):
         KerasRegressor(**base, **params, engine="compiled").fit(X, y)
+
+
+@pytest.mark.parametrize(
+    "options", [{"ignore_class": -1}, {"ignore_class": 0, "from_logits": True}]
+)
+def test_a_loss_that_ignores_a_class_is_left_to_keras(iris, options):
+    """Ignored rows leave the mean of a batch, which a program counts by its rows."""
+    loss = keras.losses.SparseCategoricalCrossentropy(**options)
+    here, there = (
+        KerasClassifier(loss=loss, engine=engine, **QUICK).fit(*iris)
+        for engine in ("auto", "keras")
+    )
+    assert "SparseCategoricalCrossentropy" in here.engine_reason_
+    assert here.history_ == there.history_
+    with pytest.raises(ValueError, match=r"cannot train this: the loss .* no compiled"):
+        KerasClassifier(loss=loss, engine="compiled", **QUICK).fit(*iris)
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        keras.metrics.MeanMetricWrapper(keras.metrics.mean_squared_error),
+        keras.metrics.CosineSimilarity(axis=0),
+        keras.metrics.R2Score(num_regressors=2),
+    ],
+)
+def test_keras_metrics_that_count_rows_are_not_compiled(diabetes, metric):
+    """A mean of any function, what looks across rows, and an adjusted R squared."""
+    model = KerasRegressor(metrics=[metric], engine="compiled", **QUICK)
+    with pytest.raises(ValueError, match="may count rows that only fill a batch"):
+        model.fit(*diabetes)
+
+
+@pytest.mark.parametrize("name", ["ce", "crossentropy"])
+@pytest.mark.parametrize("engine", ["auto", "keras"])
+def test_crossentropy_is_no_metrics_name(iris, name, engine):
+    """Keras chooses a loss by these names, but no metric."""
+    with pytest.raises(ValueError, match=f"'metrics' parameter .* Got '{name}'"):
+        KerasClassifier(metrics=[name], engine=engine, **QUICK).fit(*iris)
+
+
+def test_a_capital_accuracy_is_chosen_by_the_targets(iris):
+    """Keras reads "Accuracy" as it reads "accuracy", not as the class of that name."""
+    here, there = (
+        KerasClassifier(metrics=["Accuracy"], engine=engine, **QUICK).fit(*iris)
+        for engine in ("compiled", "keras")
+    )
+    assert list(here.history_) == list(there.history_)
+    scores = here.history_["Accuracy"], there.history_["Accuracy"]
+    assert_allclose(*scores, rtol=1e-5)
 
 
 def test_keras_can_be_asked_for(iris):

@@ -514,6 +514,18 @@ class Straight(layers.Layer):
 
 
 @keras.saving.register_keras_serializable("tests")
+class Shrinking(layers.Layer):
+    """A layer that changes a trained weight whenever it is called."""
+
+    def build(self, shape):
+        self.scale = self.add_weight(shape[-1:], "ones", name="scale")
+
+    def call(self, x):
+        self.scale.assign(self.scale * 0.9)
+        return x * self.scale
+
+
+@keras.saving.register_keras_serializable("tests")
 def halve(x):
     """An activation that is registered."""
     return x / 2
@@ -561,6 +573,11 @@ REFUSED = {
         "the precision of Dense is mixed_bfloat16",
     ),
     "masked": (chain(layers.Masking), "the model's outputs are masked"),
+    "assigning": (chain(Shrinking), "the model assigns to its trained weight scale"),
+    "spectral": (
+        chain(lambda: layers.SpectralNormalization(Dense(2))),
+        "the model assigns to its trained weight kernel",
+    ),
     "loops": (chain(Straight), "TensorFlow makes no program .*no loops here"),
     "eager": (compiled_with(run_eagerly=True), "compiled with run_eagerly"),
     "metric": (compiled_with(metrics=[keras.losses.log_cosh]), "the metric"),

@@ -31,7 +31,7 @@ _PLAIN = (bool, int, float, str, type(None))
 _RATE = 0.5
 
 #: Metrics that Keras chooses by the shape of the output.
-OUTPUT_METRICS = frozenset({"acc", "accuracy", "ce", "crossentropy"})
+OUTPUT_METRICS = frozenset({"acc", "accuracy"})
 
 
 def resolve_compilation(

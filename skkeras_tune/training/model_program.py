@@ -199,18 +199,14 @@ class ModelProgram(Program):
         known += [(v, values[id(v)]) for v in fixed]
         with keras.StatelessScope(state_mapping=known):
             derive_statistics(model)
+        # Keras's `stateless_call` does the same, but drops what is assigned to weights.
+        with keras.StatelessScope(state_mapping=known, collect_losses=True) as scope:
+            outputs, losses = _call_within(scope, model, x, training)
         variables = model.non_trainable_variables
-        outputs, moved, losses = model.stateless_call(
-            trained,
-            [values[id(v)] for v in variables],
-            x,
-            training=training,
-            return_losses=True,
-        )
+        values |= {id(v): scope.get_current_value(v) for v in variables}
         leaves = keras.tree.flatten(outputs)
         if any(getattr(leaf, "_keras_mask", None) is not None for leaf in leaves):
             raise NotCompilable("the model's outputs are masked")
-        values |= {id(v): value for v, value in zip(variables, moved, strict=True)}
         others = [tf.convert_to_tensor(values[id(v)])[tf.newaxis] for v in fixed]
         return outputs, others, losses
 
@@ -221,6 +217,26 @@ class ModelProgram(Program):
             return rows
         pairs = zip(constraints, self.packing.unpack(rows), strict=True)
         return self._pack([keep(part[0]) if keep else part[0] for keep, part in pairs])
+
+
+def _call_within(
+    scope: keras.StatelessScope, model: keras.Model, x: Any, training: bool
+) -> tuple[Any, list[Any]]:
+    """Return the outputs and the added losses.
+
+    Raises
+    ------
+    NotCompilable
+        If a layer assigns to a trained weight, which is the optimizer's to change here.
+    """
+    weights = model.trainable_variables
+    before = [scope.get_current_value(weight) for weight in weights]
+    outputs = model.call(x, training=training)
+    for weight, value in zip(weights, before, strict=True):
+        if scope.get_current_value(weight) is not value:
+            message = f"the model assigns to its trained weight {weight.name}"
+            raise NotCompilable(message)
+    return outputs, model.losses
 
 
 def derive_statistics(model: keras.Model) -> None:

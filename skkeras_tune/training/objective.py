@@ -37,10 +37,6 @@ _SMOOTHING = {
     keras.losses.CategoricalFocalCrossentropy: "categorical",
 }
 
-_BY_SHAPE = {"acc": "accuracy", "accuracy": "accuracy"} | dict.fromkeys(
-    ("ce", "crossentropy"), "crossentropy"
-)
-
 
 @dataclass(frozen=True)
 class Objective:
@@ -97,9 +93,27 @@ def read_objective(compilation: Compilation) -> tuple[Objective, dict[str, float
     for metric in _as_list(metrics):
         if not isinstance(metric, str | keras.metrics.Metric):
             raise NotCompilable(f"the metric {metric!r} has no compiled form")
+        if not isinstance(metric, str) and not _heeds_weights(metric):
+            message = f"the metric {metric!r} may count rows that only fill a batch"
+            raise NotCompilable(message)
     loss, smoothing = _part_smoothing(compilation.loss, loss)
     objective = Objective(loss, compilation.metrics, smoothing != 0)
     return objective, {"label_smoothing": smoothing}
+
+
+def _heeds_weights(metric: keras.metrics.Metric) -> bool:
+    """Tell whether rows of weight zero, which fill the last batch, do not count.
+
+    That is known of Keras's own metrics, except of a mean of any function, of those
+    that are asked to look across rows, and of an R squared that counts rows.
+    """
+    kind = type(metric)
+    # The config of CosineSimilarity leaves its axis out.
+    config = {**metric.get_config(), **getattr(metric, "_fn_kwargs", {})}
+    is_kerass = kind.__module__.startswith("keras.")
+    is_known = is_kerass and kind is not keras.metrics.MeanMetricWrapper
+    counts_rows = config.get("num_regressors", 0) != 0
+    return is_known and not counts_rows and config.get("axis", -1) == -1
 
 
 def _part_smoothing(frozen: Any, loss: Any) -> tuple[Any, float]:
@@ -260,19 +274,16 @@ class Judge:
 
 
 def _find_metric(metric: Any, is_sparse: bool, n_outputs: int) -> Any:
-    """Return a metric object; accuracy and crossentropy depend on the targets."""
+    """Return a metric object; the kind of accuracy depends on the targets."""
     if not isinstance(metric, str):
         return metric
-    general = _BY_SHAPE.get(metric)
-    if general is None:
+    if metric.lower() not in ("acc", "accuracy"):
         return _name(keras.metrics.get(metric), metric)
-    kind = "Categorical"
     if n_outputs == 1:
-        kind = "Binary"
-    elif is_sparse:
-        kind = "SparseCategorical"
-    suffix = general.capitalize()
-    return _name(getattr(keras.metrics, kind + suffix)(), metric)
+        return keras.metrics.BinaryAccuracy(name=metric)
+    if is_sparse:
+        return keras.metrics.SparseCategoricalAccuracy(name=metric)
+    return keras.metrics.CategoricalAccuracy(name=metric)
 
 
 def _create_variables(metric: Any, is_sparse: bool, n_outputs: int) -> None:
