@@ -416,9 +416,22 @@ def test_continued_pooled_training_equals_training_alone(name):
     assert_same_result(pooled, alone)
 
 
+class Traces:
+    """Counts, and looks the same to whoever compares what a function reads."""
+
+    def __init__(self):
+        self._counter = itertools.count()
+
+    def __next__(self):
+        return next(self._counter)
+
+    def __reduce__(self):
+        return "Traces"
+
+
 def test_the_second_training_traces_nothing():
     """Other rows, seeds and learning rates take the program that is there."""
-    traces = itertools.count()
+    traces = Traces()
 
     def squared_error(y_true, y_pred):
         next(traces)  # runs in Python, once for each trace
