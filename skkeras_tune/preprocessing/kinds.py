@@ -178,13 +178,13 @@ def resolve_given(
     ValueError
         If it holds no value that can be read as that.
     """
-    if given in DROPPED:
-        return given, "dropped, as kinds says"  # type: ignore[return-value]
     kind: Kind
     if given == "categories":
         kind = "few categories" if n_distinct <= max_one_hot else "many categories"
     else:
         kind = given
+    if kind in DROPPED:
+        return kind, "dropped, as kinds says"
     values = known[~known.map(is_marker).astype(bool)]
     if len(values) and not _count_readable(kind, values):
         message = (
