@@ -1,5 +1,7 @@
 """Going on with training: `partial_fit`, `warm_start`, and models that were loaded."""
 
+import pickle
+
 import keras
 import numpy as np
 import pytest
@@ -108,6 +110,48 @@ def test_warm_start_with_a_model_function(diabetes):
     loss = model.history_["loss"][-1]
     assert model.fit(*diabetes).model_ is first
     assert model.history_["loss"][0] < loss
+
+
+def build_line(units=1, bias=True):
+    """Return a model that is a line, or a sum of lines."""
+    layers = [keras.layers.Dense(units, use_bias=bias)] if units > 1 else []
+    return keras.Sequential([*layers, keras.layers.Dense(1)])
+
+
+@pytest.mark.parametrize("is_loaded", [False, True])
+def test_a_model_function_takes_new_settings(diabetes, is_loaded):
+    """What changed between fits holds for a user's model too, its weights kept."""
+    model = KerasRegressor(build_line, epochs=2, warm_start=True, **PLAIN)
+    model.fit(*diabetes)
+    if is_loaded:
+        model = pickle.loads(pickle.dumps(model))
+    first, weights = model.model_, model.weights_[0]
+    model.set_params(learning_rate=1e-9, loss="mae").fit(*diabetes)
+    assert_allclose(model.weights_[0], weights, atol=1e-6)
+    assert model.history_["loss"][0] == pytest.approx(model.history_["loss"][1], 1e-3)
+    assert model.model_ is not first
+    assert model.model_.loss != first.loss
+
+
+def test_an_argument_of_the_function_that_changes_the_shapes(diabetes):
+    """Another argument builds another model, whose weights cannot go on."""
+    model = KerasRegressor(build_line, epochs=1, warm_start=True, units=3, **PLAIN)
+    model.fit(*diabetes)
+    with pytest.raises(ValueError, match=r"cannot go on.*\(10, 5\).*\(10, 3\)"):
+        model.set_params(units=5).fit(*diabetes)
+    assert model.weights_[0].shape == (10, 3)
+
+
+def test_what_was_done_to_a_live_model_goes_on(diabetes):
+    """A layer that the user froze stays frozen while no setting changes."""
+    model = KerasRegressor(build_line, units=3, warm_start=True, epochs=1, **PLAIN)
+    network = model.fit(*diabetes).model_
+    network.layers[0].trainable = False
+    network.compile(optimizer="sgd", loss="mse")
+    before = model.weights_
+    model.set_params(epochs=2).fit(*diabetes)
+    assert_array_equal(model.weights_[0], before[0])
+    assert np.abs(model.weights_[2] - before[2]).max() > 0
 
 
 def test_early_stopping_counts_epochs_anew(cancer):

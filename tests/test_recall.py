@@ -228,6 +228,13 @@ def test_training_goes_on_from_what_is_remembered(
     assert_same_fit(found[0], expected[0].fit(X, y), X)
 
 
+def test_a_second_fit_is_found(iris, tmp_path, trainings):
+    """What the first fit left is not part of what the model function is told."""
+    model = KerasClassifier(**{**QUICK, **CUSTOM}, memory=str(tmp_path))
+    model.fit(*iris).fit(*iris)
+    assert len(trainings) == 1
+
+
 def test_a_model_that_lives_on_is_not_remembered(iris, tmp_path):
     """A Keras model of the user's own may change between two fits."""
     params = {**QUICK, **CUSTOM, "warm_start": True}

@@ -16,7 +16,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import Tags
 
 from skkeras_tune.estimators.class_weights import weigh_classes
-from skkeras_tune.estimators.fitted import FittedEstimator
+from skkeras_tune.estimators.fitted import RESULTS, FittedEstimator
 from skkeras_tune.estimators.fitting import (
     Trainer,
     fit_members,
@@ -349,9 +349,9 @@ class KerasEstimator(FittedEstimator):
         return self._encode(drop_weightless(rows)), held_out
 
     def _facts(self) -> TargetFacts:
-        return TargetFacts(
-            tuple(self.X_shape_[1:]), self.target_encoder_, self._get_metadata()
-        )
+        known = self._get_metadata().items()
+        meta = {name: value for name, value in known if name not in RESULTS}
+        return TargetFacts(tuple(self.X_shape_[1:]), self.target_encoder_, meta)
 
     def _list_trainings(
         self,

@@ -20,6 +20,20 @@ from skkeras_tune.estimators.parameters import resolve_predict_options
 from skkeras_tune.estimators.rows import validate_features
 from skkeras_tune.routing import route_options
 
+#: The attributes that a fit's results leave, beside those that say what the data is.
+RESULTS = frozenset(
+    {
+        "best_epoch_",
+        "callbacks_",
+        "engine_",
+        "engine_reason_",
+        "history_",
+        "n_epochs_",
+        "refit_history_",
+        "seed_",
+    }
+)
+
 
 class FittedEstimator(BaseWrapper):
     """The part of both estimators that begins where a fit ends."""

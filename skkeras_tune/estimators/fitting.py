@@ -73,7 +73,7 @@ def list_trainings(
             first_epoch=before.n_epochs_seen if before else 0,
             verbose=plan.verbose if place == 0 else 0,
         )
-        start = before.trained.state if before else None
+        start = before.trained.start(plan) if before else None
         copies = [c if place == 0 else copy.deepcopy(c) for c in callbacks]
         trainings.append(Training(own, data, start, copies, is_repeated=is_repeated))
     return trainings

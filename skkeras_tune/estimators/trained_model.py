@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -83,12 +84,25 @@ class TrainedModel:
 
     @property
     def state(self) -> ModelState:
-        """The weights and the optimizer's state, to go on training from."""
+        """The weights and the optimizer's state."""
         if self._state.model is None:
             return self._state
         state = read_state(self._state.model)
         state.model = self._state.model
         return state
+
+    def start(self, plan: TrainingPlan) -> ModelState:
+        """Return what a plan goes on from.
+
+        The user's own model goes on itself, with all that was done to it, unless its
+        function, an argument of it or how it is compiled has changed: then a new one
+        takes its weights, and the optimizer's state but for the learning rate.
+        """
+        is_own = isinstance(plan.network, MLPArchitecture)
+        made = self._network, self._compilation
+        if not is_own and (plan.network, plan.compilation) == made:
+            return self.state
+        return replace(self.state, model=None, has_rate=False)
 
     def predict(self, x: Any, batch_size: int | None, options: dict[str, Any]) -> Any:
         """Return the outputs for `x` as arrays; logits become probabilities.

@@ -12,7 +12,6 @@ import keras
 
 from skkeras_tune._compat import release_traces, stop_gradient_leak, to_numpy
 from skkeras_tune.frozen import thaw
-from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.training.model_key import list_variables
 from skkeras_tune.training.plan import Compilation, ModelState, Network, TrainingPlan
 
@@ -23,14 +22,13 @@ _releases = itertools.count(1)
 def start_model(plan: TrainingPlan, start: ModelState | None) -> keras.Model:
     """Return the compiled model that training begins with.
 
-    A model of the user's that was trained before goes on itself, as it is compiled.
+    A model that comes with what training goes on from goes on itself.
     """
-    is_own = isinstance(plan.network, MLPArchitecture)
-    model = start.model if start is not None and not is_own else None
+    model = start.model if start is not None else None
     if model is None:
         model = build_model(plan.network, plan.compilation, plan.seed)
     if start is not None:
-        restore_state(model, start, with_rate=not is_own)
+        restore_state(model, start, with_rate=start.has_rate)
     return model
 
 

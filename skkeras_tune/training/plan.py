@@ -108,15 +108,24 @@ class TrainingData:
 class ModelState:
     """The weights of a model and the state of its optimizer, as arrays.
 
-    `optimizer` names the optimizer's class, whose state no other one can take. `model`
-    is the Keras model that holds them, where it could not be built again; it is left
-    out of pickles.
+    Attributes
+    ----------
+    weights, optimizer_state : list of ndarray
+    model : keras.Model or None
+        The Keras model that holds them, where it could not be built again. Left out of
+        pickles.
+    optimizer : str
+        Name of the optimizer's class, whose state no other one can take.
+    has_rate : bool
+        Whether the learning rate in the optimizer's state holds for what goes on from
+        it, or that of the plan.
     """
 
     weights: list[NDArray[Any]]
     optimizer_state: list[NDArray[Any]]
     model: keras.Model | None = None
     optimizer: str = ""
+    has_rate: bool = True
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "model": None}

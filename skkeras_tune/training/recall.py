@@ -13,7 +13,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.training.engine import Engine, train_all
 from skkeras_tune.training.fingerprint import NoFingerprint, fingerprint
 from skkeras_tune.training.plan import Training, TrainingResult
@@ -89,8 +88,7 @@ def describe_trainings(trainings: Sequence[Training], engine: Engine) -> list[st
 
 def _describe(training: Training, data: str, engine: Engine) -> str:
     plan, start, callbacks = training.plan, training.start, training.callbacks
-    is_own = isinstance(plan.network, MLPArchitecture)
-    if start is not None and start.model is not None and not is_own:
+    if start is not None and start.model is not None:
         raise NoFingerprint("it goes on in a Keras model that may have been changed")
     for callback in callbacks:
         if type(callback) not in _STEERING:
