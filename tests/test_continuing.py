@@ -67,6 +67,18 @@ def test_partial_fit_takes_weights(diabetes):
     assert_allclose(weighted.predict(X), half.predict(X), rtol=1e-4, atol=1e-5)
 
 
+def test_weights_of_pieces_compare(diabetes):
+    """A piece whose rows weigh a tenth moves the weights a tenth as far."""
+    X, y = diabetes
+    params = {**PLAIN, "optimizer": "sgd", "learning_rate": 1e-6, "batch_size": -1}
+    fresh = KerasRegressor(**params).initialize(X, y).weights_[0]
+    steps = [
+        KerasRegressor(**params).partial_fit(X, y, weight).weights_[0] - fresh
+        for weight in (None, np.full(len(y), 0.1))
+    ]
+    assert_allclose(10 * steps[1], steps[0], rtol=0.05, atol=1e-6)
+
+
 def test_warm_start_goes_on(diabetes):
     """With `warm_start`, two fits of two epochs are one of four."""
     whole = KerasRegressor(**PLAIN, epochs=4).fit(*diabetes)

@@ -40,7 +40,7 @@ from skkeras_tune.estimators.planning import (
     TargetFacts,
     build_data,
     build_plan,
-    plan_all_rows,
+    plan_piece,
     plan_refit,
 )
 from skkeras_tune.estimators.rows import (
@@ -283,7 +283,7 @@ class KerasEstimator(FittedEstimator):
         with self._undone_by_errors():
             settings = self._settle({"epochs": 1}, continues=continues)
             rows, _ = self._read((X, y, sample_weight, None), None, settings)
-            plan, data = plan_all_rows(settings, self._facts(), rows)
+            plan, data = plan_piece(settings, self._facts(), rows)
             # Whoever trains by single epochs does so many times.
             trainings = self._list_trainings(plan, data, settings, is_repeated=True)
             members = fit_members(trainings, self._find_trainer())
@@ -389,7 +389,7 @@ class KerasEstimator(FittedEstimator):
         with self._undone_by_errors():
             settings = self._settle({}, continues=False)
             rows, _ = self._read((X, y, None, None), None, settings)
-            plan, data = plan_all_rows(settings, self._facts(), rows)
+            plan, data = plan_piece(settings, self._facts(), rows)
             members = list_untrained(plan, self.n_members)
             # Refuses outputs that do not fit.
             prepare_targets(members[0].trained.model, data)

@@ -261,7 +261,8 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         classes : array-like of shape (n_classes,), default=None
             All labels, in the first call, where `y` may lack some.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
+            Weights of the rows, compared with those of other calls: unlike `fit`,
+            none of them is scaled.
 
         Returns
         -------

@@ -160,11 +160,11 @@ def build_data(settings: Settings, rows: Rows, validation: Rows | None) -> Train
     return assign_roles(rows, split=split)
 
 
-def plan_all_rows(
+def plan_piece(
     settings: Settings, facts: TargetFacts, rows: Rows
 ) -> tuple[TrainingPlan, TrainingData]:
-    """Return what is trained, and on what, where no row is held out to stop on."""
-    data = assign_roles(rows)
+    """Return what is trained on a piece of the rows, none of them held out to stop."""
+    data = assign_roles(rows, is_piece=True)
     return replace(build_plan(settings, facts, data), stopping=None), data
 
 

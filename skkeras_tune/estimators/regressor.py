@@ -227,7 +227,8 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Numbers.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
+            Weights of the rows, compared with those of other calls: unlike `fit`,
+            none of them is scaled.
 
         Returns
         -------

@@ -160,7 +160,11 @@ def validation_set(
 
 
 def assign_roles(
-    rows: Rows, validation: Rows | None = None, split: Split | None = None
+    rows: Rows,
+    validation: Rows | None = None,
+    split: Split | None = None,
+    *,
+    is_piece: bool = False,
 ) -> TrainingData:
     """Say which rows are trained on and which are held out.
 
@@ -171,6 +175,9 @@ def assign_roles(
         A validation set of its own; joined to the rows.
     split : tuple of ndarrays, default=None
         Training and held-out rows among `rows`; None trains on all.
+    is_piece : bool, default=False
+        Whether the rows are one piece of many, whose weights compare with those of the
+        other pieces and so stay as they are.
     """
     n = len(rows)
     if validation is not None:
@@ -178,9 +185,11 @@ def assign_roles(
         rows = _join(rows, validation)
     elif split is None:
         split = (np.arange(n), np.arange(0))
-    return TrainingData(
-        rows.x, rows.y, _average_one(rows.weight, split), split[0], split[1]
-    )
+    weight = rows.weight
+    if weight is not None:
+        weight = weight if is_piece else _average_one(weight, split)
+        weight = weight.astype(keras.config.floatx())
+    return TrainingData(rows.x, rows.y, weight, split[0], split[1])
 
 
 def _feature_rules() -> dict[str, Any]:
@@ -239,16 +248,14 @@ def _stack_leaves(upper: Any, lower: Any) -> Any:
     return np.concatenate([take_rows(upper, everything), take_rows(lower, everything)])
 
 
-def _average_one(weight: NDArray[Any] | None, split: Split) -> NDArray[Any] | None:
+def _average_one(weight: NDArray[Any], split: Split) -> NDArray[np.float64]:
     """Scale weights to average one in each role.
 
     So weighting a row by two is the same as having it twice: Keras divides the loss of
     a batch by its number of rows.
     """
-    if weight is None:
-        return None
     scaled = weight.astype(np.float64)
     for role in split:
         if len(role):
             scaled[role] /= scaled[role].mean()
-    return scaled.astype(keras.config.floatx())
+    return scaled
