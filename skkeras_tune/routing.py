@@ -3,7 +3,7 @@
 All parameters of an estimator come in, those of one destination go out.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -61,3 +61,15 @@ def naming_options(
         given = ", ".join(f"{route}__{name}={options[name]!r}" for name in options)
         message = f"The {route} {owner!r} does not take the options {given}: {error}"
         raise ValueError(message) from error
+
+
+def names_to_classes(items: Any, find: Callable[[str], Any]) -> Any:
+    """Turn names into classes, which take options."""
+    if isinstance(items, list | tuple):
+        return [names_to_classes(item, find) for item in items]
+    if isinstance(items, dict):
+        return {key: names_to_classes(item, find) for key, item in items.items()}
+    if not isinstance(items, str):
+        return items
+    found = find(items)
+    return type(found) if hasattr(type(found), "get_config") else found

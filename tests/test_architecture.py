@@ -86,6 +86,7 @@ LAYERS = (
         "estimators.trained_model",
     },
     {"estimators.compilation"},
+    {"estimators.metrics"},
     {"ensemble", "preprocessing", "search", "training", "tuning"},
     {"training.recall"},
     {"training.engine"},

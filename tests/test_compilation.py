@@ -1,11 +1,15 @@
 """Optimizers, losses and metrics are made of names, classes and instances."""
 
 import json
+from functools import partial
 
 import keras
 import numpy as np
 import pytest
+from sklearn.base import clone
+from sklearn.metrics import accuracy_score, f1_score
 
+from skkeras_tune import KerasClassifier
 from skkeras_tune.estimators.compilation import (
     build_losses,
     find_optimizer_class,
@@ -21,6 +25,11 @@ DEFAULTS = {
     "metrics": None,
     "callbacks": None,
 }
+
+
+def own_metric(y_true, y_pred):
+    """A function, of which nothing is known."""
+    return keras.ops.mean(y_pred)
 
 
 def compile_with(*given, **params):
@@ -218,3 +227,60 @@ def test_numbers_of_another_precision_are_read_anew():
     finally:
         keras.config.set_floatx("float32")
     assert '"learning_rate": 0.01,' not in resolve_adam().config
+
+
+# --- metrics and the target
+
+
+@pytest.mark.parametrize("name", ["acc", "ACC", "Accuracy"])
+def test_accuracy_in_any_spelling(name, iris, cancer):
+    """Keras chooses the accuracy that fits, and judges logits at zero."""
+    logits = keras.losses.BinaryCrossentropy(from_logits=True)
+    for (X, y), loss in ((iris, "auto"), (cancer, logits)):
+        model = KerasClassifier(loss=loss, metrics=[name], epochs=1, random_state=0)
+        model.set_params(validation_split=0.0, early_stopping=False, batch_size=-1)
+        twin = clone(model).set_params(metrics=["accuracy"]).fit(X, y)
+        history = model.fit(X, y).history_
+        assert history[name] == twin.history_["accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "score"),
+    [
+        ("categorical_accuracy", accuracy_score),
+        ("Precision", None),
+        (keras.metrics.F1Score(average="macro"), partial(f1_score, average="macro")),
+        (keras.metrics.AUC, None),
+    ],
+)
+@pytest.mark.parametrize("engine", ["auto", "keras"])
+def test_metrics_of_each_class_have_targets_of_each_class(metric, score, engine, iris):
+    """Where no loss is named, a metric decides how several classes are encoded."""
+    X, y = iris
+    model = KerasClassifier(metrics=[metric], epochs=5, engine=engine, random_state=0)
+    model.fit(X, y, X_val=X, y_val=y)
+    (name,) = (
+        set(model.history_)
+        - {"loss", "val_loss"}
+        - {n for n in model.history_ if n.startswith("val_")}
+    )
+    last = model.history_[f"val_{name}"][model.best_epoch_ - 1]
+    assert 0 < last < 1
+    if score is not None:
+        assert last == pytest.approx(score(y, model.predict(X)), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "metrics", ["sparse_categorical_accuracy", ["accuracy"], None, [own_metric]]
+)
+def test_metrics_of_class_numbers_keep_them(metrics, iris):
+    """Without a metric of each class, the loss is that of class numbers."""
+    model = KerasClassifier(metrics=metrics, epochs=1).fit(*iris)
+    assert loss_name(model.model_.loss) == "sparse_categorical_crossentropy"
+
+
+@pytest.mark.parametrize("metric", ["f1_score", keras.metrics.FBetaScore])
+def test_metrics_of_several_numbers_are_refused(metric, iris):
+    """A metric with a number for each class says how to have one of them."""
+    with pytest.raises(ValueError, match=r"number for each class.*average='macro'"):
+        KerasClassifier(metrics=[metric]).fit(*iris)

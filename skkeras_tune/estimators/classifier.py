@@ -66,10 +66,12 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         Passes over the training rows, at most.
     loss : str, class, keras.losses.Loss, callable, list or dict, default="auto"
         "auto" is binary cross-entropy for two classes and for several labels, and
-        sparse categorical cross-entropy for more classes. Options go through the route,
-        as in ``loss__label_smoothing=0.1``.
+        sparse categorical cross-entropy for more classes, or the categorical one where
+        a metric or label smoothing needs a target for each class. Options go through
+        the route, as in ``loss__label_smoothing=0.1``.
     metrics : str, callable, list or dict, default=None
-        Metrics to compute after each epoch, as for `keras.Model.compile`.
+        Metrics to compute after each epoch, as for `keras.Model.compile`; those of one
+        number only, such as ``keras.metrics.F1Score(average="macro")``.
     class_weight : dict, list of dicts, "balanced" or None, default=None
         Weights of the classes, multiplied with the weights of the rows; a class that a
         dict does not name weighs 1. Several labels take a list of dicts, one for each,

@@ -5,7 +5,7 @@ Classes and names take routed options. What is made belongs to one fit alone.
 
 import copy
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from numbers import Real
 from typing import Any
@@ -15,9 +15,10 @@ import numpy as np
 
 from skkeras_tune._compat import fresh_names
 from skkeras_tune._scikeras import unflatten_params
+from skkeras_tune.estimators.metrics import build_metrics, judge_logits
 from skkeras_tune.frozen import freeze, thaw
 from skkeras_tune.losses import build_loss, find_loss_class, loss_family, takes_logits
-from skkeras_tune.routing import naming_options, route_options
+from skkeras_tune.routing import names_to_classes, naming_options, route_options
 from skkeras_tune.training.callbacks import detach
 from skkeras_tune.training.plan import Compilation
 
@@ -29,9 +30,6 @@ COMPILE_EXTRAS = frozenset(
 _PLAIN = (bool, int, float, str, type(None))
 #: Stands for all learning rates.
 _RATE = 0.5
-
-#: Metrics that Keras chooses by the shape of the output.
-OUTPUT_METRICS = frozenset({"acc", "accuracy"})
 
 
 def resolve_compilation(
@@ -52,27 +50,15 @@ def resolve_compilation(
     options = {**extras, **route_options(params, "compile")}
     with fresh_names():
         optimizer = _freeze_optimizer(params, "learning_rate" in given)
-        metrics = _build_metrics(params["metrics"], route_options(params, "metrics"))
+        metrics = build_metrics(params["metrics"], route_options(params, "metrics"))
     if takes_logits(loss) and loss_family(loss) == "binary":
-        metrics = _judge_logits(metrics)
+        metrics = judge_logits(metrics)
     return Compilation(
         optimizer=optimizer,
         loss=freeze(loss),
         metrics=freeze(metrics),
         options=freeze(options) if options else None,
     )
-
-
-def _judge_logits(metrics: Any) -> Any:
-    """Let an accuracy by name tell the classes of binary logits apart at zero.
-
-    Keras would do so at a half, which is the border of probabilities.
-    """
-    if isinstance(metrics, list | tuple):
-        return [_judge_logits(metric) for metric in metrics]
-    if metrics in ("acc", "accuracy", "binary_accuracy"):
-        return keras.metrics.BinaryAccuracy(name=metrics, threshold=0.0)
-    return metrics
 
 
 def build_losses(loss: Any, options: Mapping[str, Any]) -> Any:
@@ -82,7 +68,7 @@ def build_losses(loss: Any, options: Mapping[str, Any]) -> Any:
     if isinstance(loss, str | type):
         return build_loss(loss, options)
     with naming_options("loss", loss, options):
-        return unflatten_params(_names_to_classes(loss, find_loss_class), options)
+        return unflatten_params(names_to_classes(loss, find_loss_class), options)
 
 
 def find_optimizer_class(name: str) -> type:
@@ -156,32 +142,6 @@ def _copy_optimizer(
     if not changes:
         return thaw(freeze(optimizer))
     return type(optimizer).from_config({**optimizer.get_config(), **changes})
-
-
-def _build_metrics(metrics: Any, options: Mapping[str, Any]) -> Any:
-    with naming_options("metrics", metrics, options):
-        if options:
-            metrics = _names_to_classes(metrics, _find_metric)
-        return unflatten_params(metrics, options)  # which makes objects of classes
-
-
-def _find_metric(name: str) -> Any:
-    if name in OUTPUT_METRICS:
-        return name
-    with fresh_names():  # so that this one does not make the next "auc_1"
-        return keras.metrics.get(name)
-
-
-def _names_to_classes(items: Any, find: Callable[[str], Any]) -> Any:
-    """Turn names into classes, which take options."""
-    if isinstance(items, list | tuple):
-        return [_names_to_classes(item, find) for item in items]
-    if isinstance(items, dict):
-        return {key: _names_to_classes(item, find) for key, item in items.items()}
-    if not isinstance(items, str):
-        return items
-    found = find(items)
-    return type(found) if hasattr(type(found), "get_config") else found
 
 
 def build_callbacks(

@@ -22,10 +22,10 @@ from skkeras_tune._compat import (
     validate_parameter_constraints,
 )
 from skkeras_tune.estimators.compilation import (
-    OUTPUT_METRICS,
     build_callbacks,
     find_optimizer_class,
 )
+from skkeras_tune.estimators.metrics import find_metric_class, is_accuracy
 from skkeras_tune.routing import route_options
 from skkeras_tune.training.result_store import ResultStore
 
@@ -108,7 +108,6 @@ _NAMED_SETS: dict[str, Callable[[str], Any]] = {
 _OWN_NAMES = {
     "kernel_initializer": {"auto"},
     "loss": {"auto"},
-    "metrics": OUTPUT_METRICS,
 }
 
 
@@ -151,8 +150,8 @@ def validate_names(params: Mapping[str, Any], caller: str) -> None:
         if isinstance(value, str) and value not in _OWN_NAMES.get(parameter, ()):
             _find(find, parameter, value, caller)
     for metric in keras.tree.flatten(params.get("metrics")):
-        if isinstance(metric, str) and metric not in _OWN_NAMES["metrics"]:
-            _find(keras.metrics.get, "metrics", metric, caller)
+        if isinstance(metric, str) and not is_accuracy(metric):
+            _find(find_metric_class, "metrics", metric, caller)
     if isinstance(params.get("activation"), keras.layers.Layer):
         message = (
             f"The 'activation' parameter of {caller} must be a name or a function, not "

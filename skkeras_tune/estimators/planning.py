@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from skkeras_tune.estimators.compilation import build_losses, resolve_compilation
+from skkeras_tune.estimators.metrics import compares_each_class
 from skkeras_tune.estimators.model_function import (
     build_network,
     names_parameter,
@@ -29,6 +30,8 @@ from skkeras_tune.training import (
 )
 from skkeras_tune.training.holdout import hold_out
 from skkeras_tune.training.plan import Network
+
+_METRICS = ("metrics", "weighted_metrics")
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,9 +223,20 @@ def _resolve_loss(settings: Settings, encoder: Any) -> tuple[Any, Any]:
     is_auto = loss is None or (isinstance(loss, str) and loss == "auto")
     resolve = getattr(encoder, "resolve_head", None)
     if resolve is not None and (is_auto or settings.source is None):
-        head = resolve("auto" if is_auto else loss, options)
+        if is_auto:
+            loss = _choose_loss(settings, encoder)
+        head = resolve(loss, options)
         return head.loss, head
     return build_losses(None if is_auto else loss, options), None
+
+
+def _choose_loss(settings: Settings, encoder: Any) -> str:
+    """Return "auto", or the loss whose targets suit a metric of each class."""
+    metrics = [settings.params[n] for n in _METRICS if n in settings.params]
+    is_multiclass = getattr(encoder, "target_type_", None) == "multiclass"
+    if is_multiclass and compares_each_class(metrics):
+        return "categorical_crossentropy"
+    return "auto"
 
 
 def _build_architecture(
