@@ -24,6 +24,29 @@ def test_training_stops_when_patience_runs_out(stopped):
     assert len(stopped.history_["val_loss"]) == stopped.n_epochs_
 
 
+@pytest.mark.parametrize("engine", ["keras", "compiled"])
+@pytest.mark.parametrize("restores", [False, True])
+def test_a_callbacks_best_epoch_counts(cancer, engine, restores):
+    """The user's early stopping says the best epoch, whether it restores it or not."""
+    stop = keras.callbacks.EarlyStopping(patience=3, restore_best_weights=restores)
+    model = KerasClassifier(**FAST, callbacks=[stop], engine=engine, refit_full=1.5)
+    model.fit(*cancer)
+    best = np.argmin(model.history_["val_loss"]) + 1
+    assert model.best_epoch_ == best == model.n_epochs_ - 3
+    assert len(model.refit_history_["loss"]) == round(1.5 * best)
+
+
+@pytest.mark.parametrize("engine", ["keras", "compiled"])
+@pytest.mark.parametrize("restores", [False, True])
+def test_a_callback_that_saw_nothing_has_no_best_epoch(cancer, engine, restores):
+    """Early stopping that begins after the end leaves the last epoch as the best."""
+    stop = keras.callbacks.EarlyStopping(
+        start_from_epoch=99, restore_best_weights=restores
+    )
+    model = KerasClassifier(**FAST, callbacks=[stop], engine=engine, epochs=3)
+    assert model.fit(*cancer).best_epoch_ == 3
+
+
 def test_the_best_epoch_is_the_one_of_least_validation_loss(stopped):
     """`best_epoch_` counts from 1 and points to the least monitored value."""
     assert stopped.best_epoch_ == np.argmin(stopped.history_["val_loss"]) + 1

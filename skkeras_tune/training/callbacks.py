@@ -68,9 +68,27 @@ def list_stopping(callbacks: Sequence[Any]) -> list[keras.callbacks.EarlyStoppin
 
 
 def find_stopping(callbacks: Sequence[Any]) -> Any:
-    """Return the user's early stopping whose best epoch is that of the weights."""
-    given = list_stopping(callbacks)
-    return given[0] if given and given[0].restore_best_weights else None
+    """Return the user's early stopping, whose best epoch counts, or None."""
+    return next(iter(list_stopping(callbacks)), None)
+
+
+def read_best_epoch(stopping: Any, first_epoch: int, n_epochs: int) -> int:
+    """Return the epoch that was best, counted from 1; the last if nothing tells.
+
+    Parameters
+    ----------
+    stopping : keras.callbacks.EarlyStopping or None
+        As training has left it. It may have seen no epoch: Keras only warns where the
+        monitored value is missing.
+    first_epoch, n_epochs : int
+        Epochs trained before, and now.
+    """
+    if stopping is None:
+        return n_epochs
+    has_best = stopping.best is not None and np.isfinite(stopping.best)
+    if not has_best and stopping.best_weights is None:
+        return n_epochs
+    return int(stopping.best_epoch) - first_epoch + 1
 
 
 def read_rate(optimizer: keras.optimizers.Optimizer) -> float:

@@ -23,6 +23,7 @@ from skkeras_tune.training.callbacks import (
     detach,
     find_stopping,
     raise_diverged,
+    read_best_epoch,
     read_callback,
     read_rate,
 )
@@ -195,7 +196,7 @@ def _fit(
     remembers = any(isinstance(c, keras.callbacks.History) for c in callbacks)
     earlier = paused.history if paused is not None and not remembers else {}
     history = _join_histories(earlier, new)
-    best = _find_best_epoch(stopping, plan.first_epoch, len(history["loss"]))
+    best = read_best_epoch(stopping, plan.first_epoch, len(history["loss"]))
     result = _read_result(model, plan, history, best, callbacks)
     result.is_cut = any(clock.has_stopped for clock in clocks)
     if pauses:
@@ -299,12 +300,6 @@ def _build_stopping(
         min_delta=rule.min_delta,
         restore_best_weights=rule.restore_best_weights,
     )
-
-
-def _find_best_epoch(stopping: Any, first_epoch: int, n_epochs: int) -> int:
-    """Return the epoch that was best, counted from 1; the last without a rule."""
-    best = stopping.best_epoch - first_epoch + 1 if stopping else n_epochs
-    return int(min(max(best, 1), n_epochs))
 
 
 def _read_result(

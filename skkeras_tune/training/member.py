@@ -17,7 +17,11 @@ from scipy.sparse import issparse
 from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.training.batches import count_batches
 from skkeras_tune.training.callback_replay import CallbackReplay
-from skkeras_tune.training.callbacks import find_stopping, list_stopping
+from skkeras_tune.training.callbacks import (
+    find_stopping,
+    list_stopping,
+    read_best_epoch,
+)
 from skkeras_tune.training.compiled_plan import CompiledPlan, resolve_design
 from skkeras_tune.training.costs import expect_epochs
 from skkeras_tune.training.deadline import current_deadline, is_given_up
@@ -325,7 +329,7 @@ class Member:
         return TrainingResult(
             ModelState(weights, variables, optimizer=optimizer.kind),
             history,
-            min(max(self._find_best_epoch(state), 1), n_epochs),
+            self._find_best_epoch(state),
             list(self._callbacks),
             engine="compiled",
             is_cut=self.is_cut,
@@ -333,12 +337,11 @@ class Member:
 
     def _find_best_epoch(self, state: dict[str, Any]) -> int:
         """Return the epoch that a rule has found best, or the last one."""
+        n_epochs = int(state["epochs"])
         if self.design.watch is not None:
-            return int(state["best_epoch"])
+            return int(state["best_epoch"]) or n_epochs
         stopping = find_stopping(self._callbacks)
-        if stopping is not None:
-            return int(stopping.best_epoch) - self.plan.first_epoch + 1
-        return int(state["epochs"])
+        return read_best_epoch(stopping, self.plan.first_epoch, n_epochs)
 
     def _read_weights(self, state: dict[str, Any], room: Design) -> list[NDArray[Any]]:
         """Return the weights that training ends with, the last or restored ones."""

@@ -184,7 +184,8 @@ class TrainingResult:
     history : dict of str to list of float
         The value of the loss and of each metric after each epoch.
     best_epoch : int
-        The epoch of the weights, counted from 1 over the whole history of the model.
+        The epoch that early stopping found best, counted from 1 in this history; the
+        last one without.
     callbacks : list of keras.callbacks.Callback
         The callbacks as they are after training, detached from the model.
     engine : {"compiled", "keras"}
