@@ -7,6 +7,7 @@ import inspect
 import logging
 import os
 import random
+import re
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -321,13 +322,15 @@ def tensorflow_has_started() -> bool:
     return eager_context.context()._context_handle is not None
 
 
-def start_tensorflow(flags: str) -> None:
-    """Start TensorFlow with more of XLA's flags than the environment has.
+def start_tensorflow(flag: str, value: str) -> None:
+    """Start TensorFlow with one more of XLA's flags than the environment has.
 
-    It reads them once, as it starts, and has no other way in (2.21 and before).
+    It reads them once, as it starts, and has no other way in (2.21 and before). The
+    value is quoted, since it would end at a blank.
     """
+    quoted = re.sub(r'(["\\])', r"\\\1", value)
     before = os.environ.get("TF_XLA_FLAGS")
-    os.environ["TF_XLA_FLAGS"] = f"{before or ''} {flags}".strip()
+    os.environ["TF_XLA_FLAGS"] = f'{before or ""} --{flag}="{quoted}"'.strip()
     try:
         tf.constant(0)
     finally:
