@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from skkeras_tune._compat import quiet_retracing
+from skkeras_tune._compat import quiet_retracing, refuse_fork
 from skkeras_tune.training.arrays import (
     any_of,
     both,
@@ -102,6 +102,7 @@ class Program:
 
         A broken file on disk is removed, and the program compiled anew.
         """
+        refuse_fork()
         with self._lock:
             if self._is_ready:
                 return
