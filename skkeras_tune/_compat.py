@@ -7,6 +7,7 @@ import inspect
 import logging
 import os
 import random
+import re
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -58,6 +59,7 @@ __all__ = [
     "quiet_retracing",
     "read_compile_arguments",
     "read_thread_settings",
+    "refuse_fork",
     "release_traces",
     "safe_indexing",
     "seeded_tensorflow",
@@ -321,13 +323,45 @@ def tensorflow_has_started() -> bool:
     return eager_context.context()._context_handle is not None
 
 
-def start_tensorflow(flags: str) -> None:
-    """Start TensorFlow with more of XLA's flags than the environment has.
+def _note_fork() -> None:
+    global _is_forked
+    _is_forked = tensorflow_has_started()
 
-    It reads them once, as it starts, and has no other way in (2.21 and before).
+
+_is_forked = False
+if hasattr(os, "register_at_fork"):  # which Windows has not
+    os.register_at_fork(after_in_child=_note_fork)
+
+
+def refuse_fork() -> None:
+    """Refuse to train in a process that was forked from one that TensorFlow runs in.
+
+    The threads that it hands its work to (2.21 and before) are not there, and it waits
+    for them for ever.
+
+    Raises
+    ------
+    RuntimeError
+        With what to do.
     """
+    if _is_forked:
+        message = (
+            "This process was forked from one in which TensorFlow runs, and it would "
+            "wait there for ever. Use joblib's backend 'loky' or the start method "
+            "'spawn' of multiprocessing, or fork before anything is trained."
+        )
+        raise RuntimeError(message)
+
+
+def start_tensorflow(flag: str, value: str) -> None:
+    """Start TensorFlow with one more of XLA's flags than the environment has.
+
+    It reads them once, as it starts, and has no other way in (2.21 and before). The
+    value is quoted, since it would end at a blank.
+    """
+    quoted = re.sub(r'(["\\])', r"\\\1", value)
     before = os.environ.get("TF_XLA_FLAGS")
-    os.environ["TF_XLA_FLAGS"] = f"{before or ''} {flags}".strip()
+    os.environ["TF_XLA_FLAGS"] = f'{before or ""} --{flag}="{quoted}"'.strip()
     try:
         tf.constant(0)
     finally:

@@ -1,9 +1,6 @@
 """Compiled training: what it takes, what it shares, and what it leaves to Keras."""
 
-import os
 import re
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -384,72 +381,6 @@ def test_predictions_follow_a_change_of_the_model(iris):
     model = KerasClassifier(**QUICK).fit(X, y)
     model.model_.set_weights([np.zeros_like(w) for w in model.weights_])
     assert_allclose(model.predict_proba(X), 1 / 3, rtol=1e-6)
-
-
-SCRIPT = """
-import sys
-from sklearn.datasets import load_iris
-from skkeras_tune import KerasClassifier, set_program_cache
-from skkeras_tune._compat import tensorflow_has_started
-assert not tensorflow_has_started()
-if len(sys.argv) > 1:
-    set_program_cache(None if sys.argv[1] == "none" else sys.argv[1])
-X, y = load_iris(return_X_y=True)
-model = KerasClassifier(epochs=2, engine="compiled", random_state=0)
-print(model.fit(X, y).history_)
-try:
-    set_program_cache("elsewhere")
-except RuntimeError as error:
-    assert "before TensorFlow runs" in str(error)
-else:
-    raise AssertionError
-"""
-
-
-def run_script(*arguments, **environment):
-    """Fit in a process of its own and return what it prints."""
-    return subprocess.run(
-        [sys.executable, "-c", SCRIPT, *map(str, arguments)],
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-
-
-def list_programs(folder):
-    """Return the compiled programs below a folder."""
-    return sorted(folder.rglob("*.pb"))
-
-
-@pytest.mark.slow
-def test_the_next_process_finds_the_program(tmp_path):
-    """Programs are kept on disk, found again, and mended when a file is broken."""
-    first = run_script(SKKERAS_TUNE_CACHE=str(tmp_path))
-    (program,) = list_programs(tmp_path)
-    whole = program.read_bytes()
-    assert run_script(SKKERAS_TUNE_CACHE=str(tmp_path)) == first
-    assert program.read_bytes() == whole
-    program.write_bytes(whole[:500])
-    assert run_script(SKKERAS_TUNE_CACHE=str(tmp_path)) == first
-    assert [len(p.read_bytes()) > 500 for p in list_programs(tmp_path)] == [True]
-
-
-@pytest.mark.slow
-def test_the_cache_can_be_moved_or_turned_off(tmp_path):
-    """A function, the environment variable and TensorFlow's own flag are heeded."""
-    here, there = tmp_path / "here", tmp_path / "there"
-    run_script(there, SKKERAS_TUNE_CACHE=str(here))
-    assert list_programs(there)
-    assert not here.exists()
-    run_script("none", SKKERAS_TUNE_CACHE=str(here))
-    run_script(SKKERAS_TUNE_CACHE="off", XDG_CACHE_HOME=str(here))
-    assert not list_programs(here)
-    run_script(SKKERAS_TUNE_CACHE="", XDG_CACHE_HOME=str(here))
-    assert list_programs(here / "skkeras_tune")
-    blocked = tmp_path / "file"
-    blocked.write_text("")
-    run_script(SKKERAS_TUNE_CACHE=str(blocked))
 
 
 def test_programs_know_keras_epsilon(diabetes):

@@ -404,6 +404,18 @@ def test_a_program_keeps_no_model():
     assert programs.n_built == before
 
 
+def test_a_program_keeps_no_model_that_it_refuses():
+    """Nor is one kept that cannot be traced, though its reason is."""
+    build = chain(lambda: layers.SpectralNormalization(Dense(11)))
+    results = [train(plan_for(build, epochs=1), DATA) for _ in range(2)]
+    assert results[0].engine == "keras"
+    assert results[0].reason == results[1].reason
+    seen = [weakref.ref(result.state.model) for result in results]
+    del results
+    gc.collect()
+    assert [model() for model in seen] == [None, None]
+
+
 def test_threads(iris):
     """Threads that fit at once give the results of one after the other."""
     models = [

@@ -10,11 +10,12 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 
-from skkeras_tune import KerasClassifier
+from skkeras_tune import EnsembleClassifier, KerasClassifier
 from skkeras_tune.ensemble.targets import (
     Indicators,
     Labels,
     Numbers,
+    take_weights,
     validate_classes,
     validate_numbers,
     validate_weighted,
@@ -143,6 +144,18 @@ def test_weights_that_leave_nothing():
         validate_weighted(y, target, (y == 0) * 1.0)
     validate_weighted(y, target, (y < 2) * 1.0)
     validate_weighted(X[:, 0], Numbers(1), (y == 0) * 1.0)
+
+
+def test_rows_that_folds_test_need_weights():
+    """Members cannot be compared on rows of which none counts."""
+    trained, tested = np.arange(1, 150, 2), np.arange(0, 150, 2)
+    weight = np.arange(150) % 2 * 1.0
+    forest = RandomForestClassifier(n_estimators=2, random_state=0)
+    ensemble = EnsembleClassifier([forest], cv=[(trained, tested)])
+    with pytest.raises(ValueError, match="The 75 rows that the folds test all have a"):
+        ensemble.fit(X, y, sample_weight=weight)
+    assert take_weights(weight, trained).tolist() == [1.0] * 75
+    assert take_weights(None, tested) is None
 
 
 def test_numbers_as_objects():

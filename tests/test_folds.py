@@ -68,6 +68,14 @@ def test_repetitions_of_a_splitter_keep_its_folds(iris):
         assert (np.sort(again) == train).all()
 
 
+def test_repetitions_of_masks_keep_their_rows():
+    """Rows that are given as a mask are reordered, and not the mask."""
+    mask = np.arange(9) < 6
+    for train, test in Folds([(mask, ~mask)], 3, random_state=0).split(np.zeros(9)):
+        assert sorted(np.arange(9)[train]) == list(range(6))
+        assert np.arange(9)[test].tolist() == [6, 7, 8]
+
+
 def test_generators_are_kept(iris):
     """An iterable of folds can be used again and again."""
     X, y = iris

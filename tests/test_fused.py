@@ -40,6 +40,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skkeras_tune import BayesSearchCV, KerasClassifier, KerasRegressor, fused
+from skkeras_tune.fusion import context
 from skkeras_tune.fusion.request import current_task
 from skkeras_tune.training.program_cache import ProgramCache
 
@@ -540,6 +541,17 @@ def test_numbers_of_numpy(iris):
     with fused(n_jobs=np.int64(1), max_memory=np.int32(10**9)) as fusion:
         cross_validate(build(), *iris, cv=2)
     assert fusion.report().n_fused == 2
+
+
+@pytest.mark.parametrize("limit", ["1000000\n", "max\n", "9223372036854771712\n"])
+def test_containers_bound_the_memory(limit, tmp_path, monkeypatch):
+    """By default it is a quarter of what there is, in a container of its limit."""
+    without = context._resolve_memory(None)
+    (tmp_path / "limit").write_text(limit)
+    paths = (str(tmp_path / "missing"), str(tmp_path / "limit"))
+    monkeypatch.setattr(context, "_LIMITS", paths)
+    expected = 250_000 if limit.startswith("1") else without
+    assert context._resolve_memory(None) == expected
 
 
 @pytest.mark.parametrize(

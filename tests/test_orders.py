@@ -69,8 +69,10 @@ def test_no_thread_is_left_by_an_error(drawn):
     assert "skkeras_tune.orders" not in names
 
 
-@pytest.mark.parametrize("n_rows", [10, 2**22, 2**30])
-def test_what_is_kept_is_bounded(n_rows):
-    """Many orders of few rows, and few of many."""
-    kept = Orders(1, n_rows)._draw.cache_parameters()["maxsize"]
-    assert 8 <= kept <= max(8, 2**22 / n_rows)
+@pytest.mark.parametrize("n_slots", [1, 64])
+@pytest.mark.parametrize("n_rows", [10, 2**20, 2**30])
+def test_what_is_kept_is_bounded(n_slots, n_rows):
+    """Many orders of few rows, and two for each slot of many."""
+    kept = Orders(n_slots, n_rows)._draw.cache_parameters()["maxsize"]
+    least = 2 * n_slots
+    assert least <= kept <= max(least, 2**22 / n_rows)

@@ -43,6 +43,7 @@ from skkeras_tune.ensemble.objective import (
 from skkeras_tune.ensemble.report import compare
 from skkeras_tune.ensemble.targets import (
     Target,
+    take_weights,
     validate_weighted,
 )
 from skkeras_tune.ensemble.weights import Weighting, choose_weights
@@ -168,8 +169,7 @@ class EnsembleEstimator(BaseEstimator):
         """Choose the weights, and compare models by them."""
         found, names = library.out_of_fold, list(library.members)
         predictions, y = found.predictions, rows.y[found.rows]
-        weight = rows.sample_weight
-        weight = None if weight is None else weight[found.rows]
+        weight = take_weights(rows.sample_weight, found.rows)
         name, loss = build_loss(rows.target, predictions, y, weight)
         score, minimised = None, loss
         if self.scoring is not None:

@@ -138,6 +138,24 @@ def validate_weighted(y: NDArray[Any], target: Target, weight: Any) -> None:
         raise ValueError(message)
 
 
+def take_weights(weight: Any, rows: NDArray[np.intp]) -> Any:
+    """Return the weights of the rows that the folds test, None where there are none.
+
+    Raises
+    ------
+    ValueError
+        If all of them are zero, so that members cannot be compared.
+    """
+    taken = None if weight is None else weight[rows]
+    if taken is not None and not taken.any():
+        message = (
+            f"The {len(rows)} rows that the folds test all have a sample weight of "
+            "zero, so the members cannot be compared. Choose other folds."
+        )
+        raise ValueError(message)
+    return taken
+
+
 def validate_numbers(y: Any) -> tuple[NDArray[Any], Numbers]:
     """Check numbers, and tell what they are.
 

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from numbers import Integral
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -21,6 +22,11 @@ from skkeras_tune.fusion.workers import WorkersName, open_workers
 
 _MAX_TASKS = 128
 _BACKENDS = ("threading", "loky", "dask", "ray")
+#: Where Linux says what a container may take, in its two versions.
+_LIMITS = (
+    "/sys/fs/cgroup/memory.max",
+    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+)
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
@@ -37,7 +43,7 @@ class fused:  # noqa: N801  a context, named as it reads
     max_memory : int, float or str, default=None
         Memory, in bytes or as in "2GB", that the rows of the fits in flight and the
         states of the networks in training may take. It bounds how many are trained
-        together. None is a quarter of the machine's.
+        together. None is a quarter of the machine's, or of what a container may take.
     n_jobs : int, default=None
         Cores to use, or worker processes. None is all of them. Negative numbers count
         from the end, as joblib's do.
@@ -212,8 +218,18 @@ def _resolve_memory(max_memory: float | str | None) -> int:
 
 
 def _count_memory() -> int:
-    """Return the machine's memory, or 8 GB where it is not told."""
+    """Return the memory of the machine, or of a container; 8 GB where none is told."""
+    counts = [_read_limit(path) for path in _LIMITS]
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        counts.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     except (AttributeError, OSError, ValueError):
-        return 8 * 2**30
+        counts.append(8 * 2**30)
+    return min(count for count in counts if count)
+
+
+def _read_limit(path: str) -> int | None:
+    """Return the number in a file, if there is one: it may say "max"."""
+    try:
+        return int(Path(path).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None

@@ -264,16 +264,6 @@ class HyperbandSearchCV(BaseSearchCV):
             splits = list(cv.split(X, y, **routed.splitter.split))
             random_state = check_random_state(self.random_state)
             contenders = self._draw(resource, len(splits), random_state)
-            options = {
-                "scorer": scorers,
-                "fit_params": routed.estimator.fit,
-                "score_params": routed.scorer.score,
-                "return_train_score": self.return_train_score,
-                "return_n_test_samples": True,
-                "return_times": True,
-                "error_score": self.error_score,
-                "verbose": self.verbose,
-            }
             self.step_seed_ = int(random_state.randint(2**31 - 1))
             with Parallel(self.n_jobs, pre_dispatch=self.pre_dispatch) as parallel:
                 trainer = RungTrainer(
@@ -283,7 +273,7 @@ class HyperbandSearchCV(BaseSearchCV):
                     splits,
                     resource,
                     self.step_seed_,
-                    options,
+                    self._list_options(scorers, routed),
                     parallel,
                 )
                 rows = self._search(contenders, trainer, task)
@@ -293,6 +283,19 @@ class HyperbandSearchCV(BaseSearchCV):
             if self.refit:
                 self._refit(X, y, routed.estimator.fit, weight, task)
         return self
+
+    def _list_options(self, scorers: Any, routed: Any) -> dict[str, Any]:
+        """Return what each fit is told beside its candidate and its rows."""
+        return {
+            "scorer": scorers,
+            "fit_params": routed.estimator.fit,
+            "score_params": routed.scorer.score,
+            "return_train_score": self.return_train_score,
+            "return_n_test_samples": True,
+            "return_times": True,
+            "error_score": self.error_score,
+            "verbose": self.verbose,
+        }
 
     def _check_refit_for_multimetric(self, scores: Any) -> None:
         """Refuse several metrics of which none is named to compare candidates by."""

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from skkeras_tune._compat import quiet_retracing
+from skkeras_tune._compat import quiet_retracing, refuse_fork
 from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.randomness import epoch_order
 from skkeras_tune.training.batches import build_batches, count_batches
@@ -86,6 +86,7 @@ def train(
     ValueError
         If the loss is not finite, or the model does not fit the targets.
     """
+    refuse_fork()
     refuse_other_engine(paused, "keras")
     own = plan.network if isinstance(plan.network, MLPArchitecture) else None
     if own is not None and not callbacks:

@@ -40,8 +40,8 @@ class ModelProgram(Program):
         self._idle: list[int] = []
         self._squares: Any = None
 
-    def prepare(self, data: Any, run: Any, numbers: Any, state: State) -> None:
-        """Trace and compile, if nobody has, and let go of the model.
+    def _prepare(self, data: Any, run: Any, numbers: Any, state: State) -> None:
+        """Trace and compile, and let go of the model.
 
         Raises
         ------
@@ -50,14 +50,14 @@ class ModelProgram(Program):
         """
         if self._refusal is not None:
             raise NotCompilable(self._refusal)
+        model = self.model
         try:
-            super().prepare(data, run, numbers, state)
+            super()._prepare(data, run, numbers, state)
         except Exception as error:
-            self._refusal = _describe(error)
+            self._refusal, self._model = _describe(error), None
             raise NotCompilable(self._refusal) from error
         finally:
-            if self._model is not None:
-                derive_statistics(self._model)
+            derive_statistics(model)
         self._model = None
 
     @property

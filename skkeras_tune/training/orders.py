@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from skkeras_tune.randomness import epoch_order
 from skkeras_tune.training.member import Member
 
-# Row numbers kept, of 4 bytes each.
+# Row numbers kept, of 4 bytes each, but for the least that a call needs of many rows:
+# one epoch of each slot, and one that is drawn ahead.
 _MOST_NUMBERS = 2**22
-_FEW_EPOCHS = 8
+_LEAST_EPOCHS = 2
 
 
 class Orders:
@@ -31,7 +32,7 @@ class Orders:
     """
 
     def __init__(self, n_slots: int, n_rows: int) -> None:
-        size = max(_FEW_EPOCHS * n_slots, _MOST_NUMBERS // max(n_rows, 1))
+        size = max(_LEAST_EPOCHS * n_slots, _MOST_NUMBERS // max(n_rows, 1))
         self._draw = lru_cache(maxsize=size)(epoch_order)
 
     def draw(self, member: Member, ahead: int) -> NDArray[np.int32]:

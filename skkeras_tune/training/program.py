@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from skkeras_tune._compat import quiet_retracing
+from skkeras_tune._compat import quiet_retracing, refuse_fork
 from skkeras_tune.training.arrays import (
     any_of,
     both,
@@ -98,22 +98,23 @@ class Program:
             return self._function(data, run, numbers, state)
 
     def prepare(self, data: Any, run: Any, numbers: Any, state: State) -> None:
-        """Trace and compile, if nobody has: `train` without any epoch.
-
-        A broken file on disk is removed, and the program compiled anew.
-        """
+        """Trace and compile, if nobody has: `train` without any epoch."""
+        refuse_fork()
         with self._lock:
-            if self._is_ready:
-                return
-            run = {**run, "n_epochs": tf.constant(0)}
-            try:
-                self.train(data, run, numbers, state)
-            except tf.errors.OpError:
-                if not clear_program_store():
-                    raise
-                self._function = self._trace()
-                self.train(data, run, numbers, state)
-            self._is_ready = True
+            if not self._is_ready:
+                run = {**run, "n_epochs": tf.constant(0)}
+                self._prepare(data, run, numbers, state)
+                self._is_ready = True
+
+    def _prepare(self, data: Any, run: Any, numbers: Any, state: State) -> None:
+        """Trace and compile; a broken file on disk is removed first."""
+        try:
+            self.train(data, run, numbers, state)
+        except tf.errors.OpError:
+            if not clear_program_store():
+                raise
+            self._function = self._trace()
+            self.train(data, run, numbers, state)
 
     def _train(self, data: Any, run: Any, numbers: Any, state: State) -> Any:
         run = dict(run)

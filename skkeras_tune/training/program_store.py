@@ -8,6 +8,7 @@ import os
 import platform
 import tempfile
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from skkeras_tune._compat import start_tensorflow, tensorflow_has_started
 #: Names the folder, or "off".
 VARIABLE = "SKKERAS_TUNE_CACHE"
 _MAX_FILES = 1000
+# Without room for as much, no program would fit either.
+_ROOM_BYTES = 2**20
 
 _lock = threading.Lock()
 _chosen: Path | None = None
@@ -64,8 +67,8 @@ def set_program_cache(folder: str | os.PathLike[str] | None) -> None:
 def open_program_store() -> None:
     """Let TensorFlow keep compiled programs, if it has not started yet.
 
-    Does nothing after the first call, where the user has set TensorFlow's own flag,
-    and where the folder cannot be written to.
+    Does nothing after the first call, where the user has set TensorFlow's own flag, and
+    where the folder cannot be written to or the disk is full: TensorFlow would fail.
     """
     global _open
     with _lock:
@@ -75,24 +78,21 @@ def open_program_store() -> None:
         flags = os.environ.get("TF_XLA_FLAGS", "")
         if folder is not None and "persistent_cache" not in flags:
             folder = folder / _describe_machine()
-            if _is_writable(folder):
-                start_tensorflow(f"--tf_xla_persistent_cache_directory={folder}")
+            if _has_room(folder):
+                start_tensorflow("tf_xla_persistent_cache_directory", str(folder))
                 _open = folder
                 _remove_oldest(folder)
 
 
 def clear_program_store() -> bool:
-    """Remove the programs of this machine from disk; tell whether there were any.
+    """Remove the programs of this machine from disk; tell whether any are kept there.
 
-    For when a file is broken.
+    For when a file is broken, or was removed while it was read.
     """
     if _open is None:
         return False
-    _open.mkdir(parents=True, exist_ok=True)
-    files = list(_open.glob("*.pb"))
-    for file in files:
-        file.unlink(missing_ok=True)
-    return bool(files)
+    _remove(_list_files(_open, "*.pb"))
+    return True
 
 
 def _find_folder() -> Path | None:
@@ -119,16 +119,32 @@ def _describe_machine() -> str:
     return f"tensorflow-{tf.__version__}-{digest}"
 
 
-def _is_writable(folder: Path) -> bool:
+def _has_room(folder: Path) -> bool:
+    """Tell whether a folder takes files as large as programs are."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return True
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(_ROOM_BYTES))
+        return True
     except OSError:
         return False
 
 
 def _remove_oldest(folder: Path) -> None:
-    files = sorted(folder.glob("*.pb"), key=lambda file: file.stat().st_mtime)
-    for file in files[:-_MAX_FILES]:
-        file.unlink(missing_ok=True)
+    # Those too that were begun and never ended, whose names go on.
+    _remove(_list_files(folder, "*.pb*")[:-_MAX_FILES])
+
+
+def _list_files(folder: Path, pattern: str) -> list[Path]:
+    """Return files of a folder that other processes use too, the oldest first."""
+    dated = []
+    for file in folder.glob(pattern):
+        with suppress(OSError):  # another process has removed it
+            dated.append((file.stat().st_mtime, file))
+    return [file for _, file in sorted(dated)]
+
+
+def _remove(files: Iterable[Path]) -> None:
+    for file in files:
+        with suppress(OSError):  # another process has, or it belongs to another user
+            file.unlink()

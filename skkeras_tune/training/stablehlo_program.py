@@ -56,20 +56,20 @@ class StableHLOProgram(FormulaProgram):
         )
         return run.get_concrete_function(*given), form
 
-    def prepare(self, data: Any, run: Any, numbers: Any, state: State) -> None:
-        """Write and compile, if nobody has."""
+    def _prepare(self, data: Any, run: Any, numbers: Any, state: State) -> None:
+        """Write and compile."""
         try:
-            super().prepare(data, run, numbers, state)
+            super()._prepare(data, run, numbers, state)
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
             warnings.warn(
                 f"TensorFlow {tf.__version__} does not take the program as it is "
                 f"written here, and has to trace it, which takes longer: {error}",
                 RuntimeWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
             traced = MLPProgram(self.design)
             traced.prepare(data, run, numbers, state)
-            self._function, self._is_ready = traced.train, True
+            self._function = traced.train
 
     def repeat_while(
         self, goes_on: Callable[..., Any], step: Callable[..., Any], start: list[Any]

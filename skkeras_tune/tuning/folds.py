@@ -115,10 +115,16 @@ class Folds:
         splitter = check_cv(self.cv, y, classifier=self.classifies)
         generator = np.random.default_rng((self.random_state, repeat))
         for train, test in splitter.split(X, y, groups):
-            yield (generator.permutation(train) if repeat else train), test
+            yield (_reorder(train, generator) if repeat else train), test
 
     def __repr__(self) -> str:
         return (
             f"Folds({self.cv!r}, n_repeats={self.n_repeats}, "
             f"classifies={self.classifies}, random_state={self.random_state})"
         )
+
+
+def _reorder(rows: Any, generator: np.random.Generator) -> NDArray[np.intp]:
+    """Return the numbers of rows in another order; a splitter may give a mask."""
+    rows = np.asarray(rows)
+    return generator.permutation(np.flatnonzero(rows) if rows.dtype == bool else rows)
