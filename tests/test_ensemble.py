@@ -527,9 +527,10 @@ def test_tags():
     ],
 )
 def test_bad_parameters(options, problem):
-    """Parameters are checked in `fit`, each with its name and value."""
+    """Parameters are checked before anything is fitted, with their names and values."""
     X, y = load("multiclass")
-    ensemble = EnsembleClassifier([GaussianNB()]).set_params(**options)
+    cannot_be_fitted = GaussianNB(var_smoothing=-1.0)
+    ensemble = EnsembleClassifier([cannot_be_fitted]).set_params(**options)
     with pytest.raises(ValueError, match=problem):
         ensemble.fit(X, y)
 

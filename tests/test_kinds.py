@@ -126,6 +126,18 @@ def test_a_column_that_is_left_out_may_hold_anything():
     assert fitted.transform(table).shape == (20, 1)
 
 
+@pytest.mark.parametrize("kind", ["number", "boolean", "categories"])
+@pytest.mark.parametrize("n_ones", [0, 5])
+def test_sparse_columns_are_what_is_said(kind, n_ones):
+    """Indicators are numbers in a fold without a one, too."""
+    dense = pandas.DataFrame({"a": [1] * n_ones + [0] * (N_ROWS - n_ones)})
+    dense["z"] = range(N_ROWS)
+    sparse = dense.astype({"a": pandas.SparseDtype("uint8", 0)})
+    table = TablePreprocessor(kinds={"a": kind})
+    expected = table.fit_transform(dense)
+    np.testing.assert_array_equal(table.fit_transform(sparse), expected)
+
+
 def test_categories_are_few_or_many_by_their_number():
     """Who says categories leaves it to max_one_hot how they are encoded."""
     values = [f"s{i % 30}" for i in range(N_ROWS)]

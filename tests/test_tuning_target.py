@@ -69,6 +69,14 @@ def test_categories_of_fractions_are_refused(values):
         read_target(y.cat.rename_categories([1.0, 2.0, np.inf]))
 
 
+@pytest.mark.parametrize("y", [[0.5, 1.5, 1.5], [[0.5, 1.0], [1.0, 0.0]]])
+def test_fractions_that_are_said_to_be_labels_are_refused(y):
+    """Who says that they are classified hears that no classifier takes them."""
+    with pytest.raises(ValueError, match=r"such as 0\.5, .* task='regression'"):
+        read_target(y, "classification")
+    assert read_target([1.0, 2.0, 3.0], "classification").classifies
+
+
 def test_several_columns_of_categories():
     """Only zeros and ones stand together as labels, categories or not."""
     frame = pandas.DataFrame({"a": [0, 1, 0], "b": [0, 1, 1]})

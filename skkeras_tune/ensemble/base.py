@@ -133,8 +133,10 @@ class EnsembleEstimator(BaseEstimator):
         params.pop("estimators")
         validate_parameter_constraints(constraints, params, type(self).__name__)
         rows = self._validate_rows(X, y, sample_weight, groups, fit_params)
+        # Before a search of hours, which a name that is unknown would waste.
+        scorer = None if self.scoring is None else check_scoring(self, self.scoring)
         library = self._gather(rows)
-        self._weigh(library, rows)
+        self._weigh(library, rows, scorer)
         self._fit_members(library, rows)
         self.search_ = library.search
         self.recorded_ = library.reason is None
@@ -165,15 +167,14 @@ class EnsembleEstimator(BaseEstimator):
             )
         return gather_from_list(self.estimators, rows, self, self.cv, self.n_jobs)
 
-    def _weigh(self, library: Library, rows: Rows) -> None:
+    def _weigh(self, library: Library, rows: Rows, scorer: Any) -> None:
         """Choose the weights, and compare models by them."""
         found, names = library.out_of_fold, list(library.members)
         predictions, y = found.predictions, rows.y[found.rows]
         weight = take_weights(rows.sample_weight, found.rows)
         name, loss = build_loss(rows.target, predictions, y, weight)
         score, minimised = None, loss
-        if self.scoring is not None:
-            scorer = check_scoring(self, self.scoring)
+        if scorer is not None:
             x = safe_indexing(rows.X, found.rows)
             score = build_score(rows.target, scorer, x, y, weight)
             minimised = negate_score(score, predictions)

@@ -185,7 +185,8 @@ def resolve_given(
         kind = given
     if kind in DROPPED:
         return kind, "dropped, as kinds says"
-    values = known[~known.map(is_marker).astype(bool)]
+    # As objects: sparse values map to sparse ones, which cannot say that all are False.
+    values = known[~known.astype(object).map(is_marker).astype(bool)]
     if len(values) and not _count_readable(kind, values):
         message = (
             f"The column {name!r} of X is to be a {kind}, as kinds says, and holds "

@@ -57,8 +57,8 @@ def read_target(y: Any, task: Task = "auto") -> Target:
     ------
     ValueError
         If values are missing or infinite, all are the same, numbers are too large or
-        too close to one another for a squared error, labels hardly repeat, categories
-        are numbers but not whole ones, or `task` does not fit.
+        too close to one another for a squared error, labels hardly repeat or are
+        numbers but not whole ones, or `task` does not fit.
     TypeError
         If there is no target, or it holds other objects than labels or numbers.
     """
@@ -73,8 +73,9 @@ def read_target(y: Any, task: Task = "auto") -> Target:
     if classifies and task == "auto":
         _refuse_several_columns(array, is_categorical=is_categorical)
         _refuse_text_of_no_classes(array)
+    if classifies:
         _refuse_fractions(array)
-    if not classifies:
+    else:
         array = _to_floats(array)
     _refuse_constant(array, classifies)
     if not classifies:
@@ -158,16 +159,16 @@ def _refuse_several_columns(array: NDArray[Any], *, is_categorical: bool) -> Non
 
 
 def _refuse_fractions(array: NDArray[Any]) -> None:
-    """Refuse categories that scikit-learn takes for no labels."""
+    """Refuse numbers that scikit-learn takes for no labels."""
     if array.dtype.kind != "f":
         return
     others = array[(array != np.rint(array)) | np.isinf(array)]
     if not len(others):
         return
     message = (
-        f"y has categories that are no whole numbers, such as {others.tolist()[0]!r}, "
-        "and no classifier takes these. Pass y.astype(str) if they are labels, and "
-        "y.astype(float) if they are numbers."
+        f"y has labels that are no whole numbers, such as {others.tolist()[0]!r}, and "
+        "no classifier takes these. Pass y.astype(str) if they are labels. If they are "
+        "numbers, pass y.astype(float) with task='regression', or a regressor."
     )
     raise ValueError(message)
 
