@@ -16,6 +16,7 @@ from sklearn.metrics import f1_score
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
+    LeaveOneGroupOut,
     LeaveOneOut,
     RandomizedSearchCV,
     TimeSeriesSplit,
@@ -304,6 +305,26 @@ def test_executions_are_averaged(iris):
     scores = [found.cv_results_[f"split{i}_test_score"][0] for i in range(4)]
     assert found.cv_results_["mean_test_score"][0] == pytest.approx(np.mean(scores))
     assert "split4_test_score" not in found.cv_results_
+
+
+@pytest.mark.parametrize(("cv", "n_groups"), [(LeaveOneGroupOut(), 2), (2, 3)])
+def test_a_fold_of_one_group_trains_without_stopping(cv, n_groups, cancer):
+    """Where a fold has no group to hold out, networks train for a set time."""
+    X, y = cancer
+    groups = np.arange(len(y)) % n_groups
+    search = tune(X, y, groups=groups, cv=cv, space={"units": [4]}, search="grid")
+    network = search.best_estimator_.steps[-1][1]
+    assert network.early_stopping is False
+    assert "val_loss" not in network.history_
+
+
+def test_folds_of_several_groups_stop(cancer):
+    """Where each fold has groups to hold out, networks stop early."""
+    X, y = cancer
+    groups = np.arange(len(y)) % 3
+    cv = LeaveOneGroupOut()
+    search = tune(X, y, groups=groups, cv=cv, space={"units": [4]}, search="grid")
+    assert "val_loss" in search.best_estimator_.steps[-1][1].history_
 
 
 def test_splitters_and_groups(iris):

@@ -1,8 +1,9 @@
 """Data in, an estimator for it out: what prepares the columns, and a network."""
 
-import math
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn import get_config
 from sklearn.base import clone
@@ -17,6 +18,7 @@ from skkeras_tune.preprocessing.columns import is_frame, read_columns
 from skkeras_tune.preprocessing.kinds import GivenKind, Kind
 from skkeras_tune.preprocessing.table import TablePreprocessor, build_number_steps
 from skkeras_tune.search.spaces import choose_batch_size
+from skkeras_tune.training.holdout import hold_out
 from skkeras_tune.tuning.folds import Folds
 from skkeras_tune.tuning.regressor import StandardizedRegressor
 from skkeras_tune.tuning.target import Target
@@ -35,6 +37,7 @@ def resolve_estimator(
     X: Any,
     target: Target,
     folds: Folds,
+    groups: NDArray[Any] | None = None,
     *,
     random_state: int | None,
     memory: Any,
@@ -48,7 +51,9 @@ def resolve_estimator(
     X : DataFrame, ndarray or sparse matrix
     target : Target
     folds : Folds
-        Say how many rows a fit has.
+        Say which rows a fit has.
+    groups : ndarray of shape (n_samples,), default=None
+        Whose rows are held out together.
     random_state : int or None
         Of a built one.
     memory : str, path, joblib.Memory or None
@@ -56,8 +61,14 @@ def resolve_estimator(
     """
     if estimator is None:
         model = _build_estimator(X, target, random_state=random_state, memory=memory)
-        share = 1 - 1 / folds.cv if isinstance(folds.cv, int) else 0.5
-        _drop_stopping(model[_NETWORK], target, share)
+        if not _can_hold_out(model[_NETWORK], X, target, folds, groups):
+            model.set_params(
+                **{
+                    f"{_NETWORK}__early_stopping": False,
+                    f"{_NETWORK}__validation_split": 0.0,
+                    f"{_NETWORK}__epochs": _EPOCHS // 2,
+                }
+            )
         return model, f"{_NETWORK}__"
     model = clone(estimator)
     if memory is not None:
@@ -89,17 +100,34 @@ def _build_estimator(
     )
 
 
-def _drop_stopping(network: KerasEstimator, target: Target, share: float) -> None:
-    """Let a network do without early stopping where too few rows could be held out.
+def _can_hold_out(
+    network: KerasEstimator,
+    X: Any,
+    target: Target,
+    folds: Folds,
+    groups: NDArray[Any] | None,
+) -> bool:
+    """Tell whether each fold has rows of each class, and whole groups, to stop on.
 
-    A fold trains on this share of the rows.
+    Many rows without groups do.
     """
-    n_classes = 1 if target.labels is None else len(set(target.labels.tolist()))
-    n_rows = math.floor(len(target.y) * share)
-    if math.ceil(n_rows * network.validation_split) < n_classes:
-        network.set_params(
-            early_stopping=False, validation_split=0.0, epochs=_EPOCHS // 2
+    if groups is None and X.shape[0] >= FEW_ROWS:
+        return True
+    labels = None
+    if target.labels is not None:
+        labels = np.unique(target.labels, return_inverse=True)[1]
+    all_rows = np.arange(X.shape[0])  # a splitter may give masks
+    trained = [all_rows[train] for train, _ in folds.split(X, target.y, groups)]
+    return all(
+        hold_out(
+            len(train),
+            network.validation_split,
+            seed=0,
+            labels=None if labels is None else labels[train],
+            groups=None if groups is None else groups[train],
         )
+        for train in trained
+    )
 
 
 def _build_preparation(X: Any, random_state: int | None) -> Any:

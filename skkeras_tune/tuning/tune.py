@@ -183,7 +183,7 @@ def tune(
         random_state=seed,
     )
     model, prefix = resolve_estimator(
-        estimator, X, target, folds, random_state=seed, memory=memory
+        estimator, X, target, folds, groups, random_state=seed, memory=memory
     )
     labels = target.y if target.classifies else None
     settings = Settings(int(n_iter), folds, scoring, seed, int(verbose))
