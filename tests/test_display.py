@@ -281,6 +281,14 @@ def test_what_a_search_display_refuses(grid):
         SearchDisplay.from_search(build_search())
 
 
+def test_a_search_of_nothing_has_no_parameters_to_draw(iris):
+    """An empty grid has one candidate, whose score can be drawn."""
+    search = GridSearchCV(LogisticRegression(), {}).fit(*iris)
+    assert len(SearchDisplay.from_search(search).points_) == 1
+    with pytest.raises(ValueError, match=r"no parameters to draw.*kind='progress'"):
+        SearchDisplay.from_search(search, kind="parameters")
+
+
 def test_without_matplotlib(monkeypatch, network, grid):
     """Plots name the package that they need."""
 

@@ -330,6 +330,20 @@ def test_searches_of_all_kinds_are_recorded(search):
         assert ensemble.search_.score(X, y) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("refit", [False, "f1"])
+def test_a_search_that_ranks_nothing_is_refused(refit):
+    """Before a search of several scores is run, one of them must count."""
+    grid = {"var_smoothing": [0.1]}
+    search = GridSearchCV(
+        GaussianNB(), grid, scoring=["accuracy", "neg_log_loss"], refit=refit
+    )
+    X, y = load("multiclass")
+    with pytest.raises(
+        ValueError, match=r"'refit' .* GridSearchCV must name the score"
+    ):
+        EnsembleClassifier(search).fit(X, y)
+
+
 def test_halving_over_rows_is_cross_validated():
     """Halving over rows scores on parts of folds, so its best are fitted again."""
     X, y = load("multiclass")

@@ -237,6 +237,9 @@ class SearchDisplay:
 
     def _list_parameters(self, parameters: str | Sequence[str] | None) -> list[str]:
         known = sorted({name for params in self.params for name in params})
+        if not known:
+            message = "The search has no parameters to draw. Pass kind='progress'."
+            raise ValueError(message)
         if parameters is None:
             varying = [name for name in known if self._varies(name)]
             return varying or known

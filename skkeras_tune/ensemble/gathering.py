@@ -28,7 +28,11 @@ from skkeras_tune.search.recording import (
     read_recorded,
     why_not_recorded,
 )
-from skkeras_tune.search.results import list_best_rows, read_results
+from skkeras_tune.search.results import (
+    list_best_rows,
+    read_results,
+    refuse_no_ranking,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +104,8 @@ def gather_from_search(
     """
     _validate({"estimator": search.estimator}, rows.target)
     is_fitted = hasattr(search, "cv_results_")
+    if not is_fitted:
+        refuse_no_ranking(search)
     folds = search.cv if cv is None else cv
     splits = list_splits(folds, search.estimator, rows.X, rows.y, rows.groups)
     if is_fitted:

@@ -184,6 +184,32 @@ def resolve_metric(search: Any, metric: str | None) -> str:
     return metric
 
 
+def refuse_no_ranking(search: Any) -> None:
+    """Refuse a search that has several scores, and none that ranks its settings.
+
+    Parameters
+    ----------
+    search : search
+        Not fitted: `resolve_metric` would tell only when all has been trained.
+
+    Raises
+    ------
+    ValueError
+        If `refit` names none of several scores.
+    """
+    scoring = getattr(search, "scoring", None)
+    if scoring is None or isinstance(scoring, str) or callable(scoring):
+        return
+    names = [name for name in scoring if name != BEST_EPOCH]
+    refit = getattr(search, "refit", None)
+    if len(names) > 1 and refit not in names:
+        message = (
+            f"The 'refit' parameter of {type(search).__name__} must name the score "
+            f"that ranks its settings, of {names!r}. Got {refit!r} instead."
+        )
+        raise ValueError(message)
+
+
 def list_metrics(results: Mapping[str, Any]) -> list[str]:
     """Return the names of the scores in ``cv_results_``."""
     return [key.removeprefix(_PREFIX) for key in results if key.startswith(_PREFIX)]
