@@ -52,15 +52,52 @@ def model_options(params: Mapping[str, Any]) -> dict[str, Any]:
 def naming_options(
     route: str, owner: Any, options: Mapping[str, Any]
 ) -> Iterator[None]:
-    """Name the routed options in an error of the object that did not take them."""
+    """Name the routed options in an error of the object that did not take them.
+
+    Raises
+    ------
+    ValueError
+        Also if there is no object, or it has no such part.
+    """
+    _refuse_unread(route, owner, options)
     try:
         yield
     except (TypeError, ValueError) as error:
         if not options:
             raise
-        given = ", ".join(f"{route}__{name}={options[name]!r}" for name in options)
-        message = f"The {route} {owner!r} does not take the options {given}: {error}"
+        message = (
+            f"The {route} {owner!r} does not take the options "
+            f"{_list_options(route, options)}: {error}"
+        )
         raise ValueError(message) from error
+
+
+def _refuse_unread(route: str, owner: Any, options: Mapping[str, Any]) -> None:
+    if options and owner is None:
+        message = f"{_list_options(route, options)} is set, but there is no {route}."
+        raise ValueError(message)
+    parts = _list_parts(owner) | options.keys()
+    for name in options:
+        part, is_nested, _ = name.partition("__")
+        if is_nested and part not in parts:
+            message = (
+                f"The {route} {owner!r} has no part {part!r} to take the option "
+                f"{_list_options(route, {name: options[name]})}."
+            )
+            raise ValueError(message)
+
+
+def _list_parts(owner: Any) -> set[str]:
+    """Return the names by which options reach the items of a list or dict."""
+    if isinstance(owner, Mapping):
+        return {str(name) for name in owner}
+    if isinstance(owner, list | tuple):
+        return {str(index) for index in range(len(owner))}
+    return set()
+
+
+def _list_options(route: str, options: Mapping[str, Any]) -> str:
+    return ", ".join(f"{route}__{name}={value!r}" for name, value in options.items())
 
 
 def names_to_classes(items: Any, find: Callable[[str], Any]) -> Any:

@@ -43,6 +43,14 @@ def test_ways_to_give_a_callback(iris, params):
     assert [callback.epochs for callback in model.callbacks_] == [3]
 
 
+@pytest.mark.parametrize("params", [{}, {"callbacks": {"count": Counter}}])
+def test_options_of_a_callback_that_is_not_there_are_refused(iris, params):
+    """An option that no callback takes would be searched over for nothing."""
+    model = KerasClassifier(epochs=1, callbacks__stop__patience=3, **PLAIN, **params)
+    with pytest.raises(ValueError, match="callbacks__stop__patience=3"):
+        model.fit(*iris)
+
+
 def test_callbacks_given_to_fit_join_the_others(iris):
     """Those of the constructor and those of `fit` are all called."""
     model = KerasClassifier(epochs=2, callbacks=Counter(), **PLAIN)

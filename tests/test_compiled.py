@@ -128,6 +128,14 @@ def test_crossentropy_is_no_metrics_name(iris, name, engine):
         KerasClassifier(metrics=[name], engine=engine, **QUICK).fit(*iris)
 
 
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+def test_the_history_is_sorted_by_name(diabetes, engine):
+    """Keras sorts the values of an epoch by name, and puts those held out last."""
+    model = KerasRegressor(metrics=["mse", "mae"], engine=engine, **QUICK)
+    names = ["loss", "mae", "mse"]
+    assert list(model.fit(*diabetes).history_) == [*names, *(f"val_{n}" for n in names)]
+
+
 def test_a_capital_accuracy_is_chosen_by_the_targets(iris):
     """Keras reads "Accuracy" as it reads "accuracy", not as the class of that name."""
     here, there = (

@@ -252,6 +252,12 @@ def test_tiny_data_falls_back_with_a_warning(iris, n_rows):
     assert model.n_epochs_ == 3
 
 
+def test_too_few_numbers_are_not_called_classes():
+    """The warning speaks of classes where the target has them."""
+    with pytest.warns(UserWarning, match=r"hold out validation_split=0\.1, so it"):
+        KerasRegressor(epochs=1).fit([[1.0]], [1.0])
+
+
 def test_the_warning_points_at_the_callers_line(iris):
     """The warning of too few rows points at the line that calls `fit`."""
     X, y = iris[0][::30], iris[1][::30]

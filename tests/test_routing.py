@@ -1,8 +1,16 @@
 """Routed parameters reach their destination."""
 
+import re
+
 import pytest
 
-from skkeras_tune.routing import ROUTES, is_routed, model_options, route_options
+from skkeras_tune.routing import (
+    ROUTES,
+    is_routed,
+    model_options,
+    naming_options,
+    route_options,
+)
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -32,3 +40,37 @@ def test_routes_find_their_parameters():
     assert route_options(params, "loss") == {"delta": 2.0}
     assert model_options(params) == {"units": 3}
     assert route_options(params, "score") == {"normalize": False}
+
+
+@pytest.mark.parametrize(
+    ("owner", "options", "message"),
+    [
+        (None, {"patience": 3}, "loss__patience=3 is set, but there is no loss"),
+        (None, {"stop__patience": 3}, "loss__stop__patience=3 is set, but there is no"),
+        ([int], {"1__x": 3}, "has no part '1' to take the option loss__1__x=3"),
+        ({"a": int}, {"b__x": 3}, "has no part 'b' to take the option loss__b__x=3"),
+        (int, {"base__x": 3}, "has no part 'base' to take the option loss__base__x=3"),
+    ],
+)
+def test_options_that_nothing_takes_are_refused(owner, options, message):
+    """An option of what is not there is refused: it would change nothing."""
+    with (
+        pytest.raises(ValueError, match=re.escape(message)),
+        naming_options("loss", owner, options),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("owner", "options"),
+    [
+        ([int, int], {"1__x": 3, "y": 4}),
+        ({"a": int}, {"a__x": 3, "y": 4}),
+        (int, {"base": float, "base__x": 3}),
+        (None, {}),
+    ],
+)
+def test_options_of_parts_are_taken(owner, options):
+    """A part is an item of a list or dict, or another option that is a class."""
+    with naming_options("loss", owner, options):
+        pass

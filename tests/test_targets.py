@@ -93,12 +93,11 @@ def test_classes_may_be_given():
 
 
 def test_a_column_is_a_vector_with_a_warning():
-    """Labels in one column are taken, with scikit-learn's warning."""
-    with pytest.warns(DataConversionWarning, match="column-vector y was passed"):
-        encoder = fit_classes(MULTICLASS[:, np.newaxis])
-    with pytest.warns(DataConversionWarning, match="column-vector y was passed"):
+    """Labels in one column are taken, with scikit-learn's warning, given once."""
+    encoder = fit_classes(MULTICLASS[:, np.newaxis])
+    with pytest.warns(DataConversionWarning, match="column-vector y was passed") as w:
         codes = encoder.transform(MULTICLASS[:, np.newaxis])
-    assert codes.shape == (4,)
+    assert (codes.shape, len(w)) == ((4,), 1)
 
 
 def test_encoding_leaves_y_alone():

@@ -144,17 +144,15 @@ def build_data(settings: Settings, rows: Rows, validation: Rows | None) -> Train
     if validation is not None or not settings.holds_out:
         return assign_roles(rows, validation)
     fraction = settings.options["validation_split"]
+    labels = read_class_numbers(rows.y)
     split = hold_out(
-        len(rows),
-        fraction,
-        settings.seed,
-        labels=read_class_numbers(rows.y),
-        groups=rows.groups,
+        len(rows), fraction, settings.seed, labels=labels, groups=rows.groups
     )
     if split is None:
+        of_what = "" if labels is None else " of each class"
         warnings.warn(
             f"{len(rows)} rows (or their groups) are too few for {settings.caller} to "
-            f"hold out validation_split={fraction} of each class, so it trains on all "
+            f"hold out validation_split={fraction}{of_what}, so it trains on all "
             "of them for all epochs, without early stopping. Pass X_val and y_val, "
             "raise validation_split, or set early_stopping=False.",
             UserWarning,

@@ -63,7 +63,7 @@ class ClassTargetEncoder(TransformerMixin, BaseEstimator):
         """
         kind = describe_target(y)
         if kind in ("binary", "multiclass"):
-            self._fit_labels(column_or_1d(y, warn=True))
+            self._fit_labels(column_or_1d(y))  # transform warns of a column
         elif kind == "multilabel-indicator":
             self._fit_indicators(y)
         else:

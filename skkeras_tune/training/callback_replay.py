@@ -141,8 +141,9 @@ class CallbackReplay:
         return self._optimizer.learning_rate
 
     def end_epoch(self, epoch: int, values: Mapping[str, float]) -> dict[str, float]:
-        """Return an epoch's values and those that callbacks have added."""
-        logs = dict(values)
+        """Return an epoch's values, as Keras sorts them, and what callbacks add."""
+        names = sorted(values, key=lambda name: (name.startswith("val_"), name))
+        logs = {name: values[name] for name in names}
         for callback in self._callbacks:
             callback.on_epoch_end(epoch, logs)
         return logs

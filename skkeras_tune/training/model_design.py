@@ -186,8 +186,7 @@ def _share_names(
     keys = {named.restore_name(key): key for key in numbered.keys}
     if len(keys) < len(numbered.keys):  # outputs that Keras cannot tell apart
         return design, None
-    ordered = sorted(keys, key=lambda name: (name.startswith("val_"), name))
-    return numbered, {name: keys[name] for name in ordered}
+    return numbered, keys
 
 
 def _is_flat_list(outputs: Any) -> bool:
