@@ -53,11 +53,14 @@ def naming_options(
     route: str, owner: Any, options: Mapping[str, Any]
 ) -> Iterator[None]:
     """Name the routed options in an error of the object that did not take them."""
+    given = ", ".join(f"{route}__{name}={options[name]!r}" for name in options)
+    if options and owner is None:
+        message = f"{given} is for {route}=, which is None. Give both, or neither."
+        raise ValueError(message)
     try:
         yield
     except (TypeError, ValueError) as error:
         if not options:
             raise
-        given = ", ".join(f"{route}__{name}={options[name]!r}" for name in options)
         message = f"The {route} {owner!r} does not take the options {given}: {error}"
         raise ValueError(message) from error

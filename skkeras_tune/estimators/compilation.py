@@ -188,7 +188,7 @@ def build_callbacks(
     callbacks: Any, options: Mapping[str, Any]
 ) -> list[keras.callbacks.Callback]:
     """Return new callbacks, in a flat list."""
-    if callbacks is None:
+    if callbacks is None and not options:
         return []
     with naming_options("callbacks", callbacks, options):
         built = _flatten(unflatten_params(callbacks, dict(options)))
