@@ -292,9 +292,15 @@ def test_refit_full_follows_the_schedule(cancer):
 # --- the user's own EarlyStopping
 
 
-def test_a_callback_of_early_stopping_takes_over(cancer):
-    """With an EarlyStopping of the user's, the built-in rule is not applied."""
-    callback = keras.callbacks.EarlyStopping(patience=1, restore_best_weights=True)
-    model = KerasClassifier(**FAST, callbacks=callback, patience=50).fit(*cancer)
+@pytest.mark.parametrize("restores", [True, False])
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+def test_a_callback_of_early_stopping_takes_over(cancer, engine, restores):
+    """With an EarlyStopping of the user's, the built-in rule is not applied.
+
+    The best epoch is that of the best value, whichever weights are kept.
+    """
+    callback = keras.callbacks.EarlyStopping(patience=1, restore_best_weights=restores)
+    params = {**FAST, "callbacks": callback, "patience": 50, "engine": engine}
+    model = KerasClassifier(**params).fit(*cancer)
     assert model.n_epochs_ < 50
     assert model.best_epoch_ == np.argmin(model.history_["val_loss"]) + 1

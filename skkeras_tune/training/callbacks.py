@@ -68,9 +68,8 @@ def list_stopping(callbacks: Sequence[Any]) -> list[keras.callbacks.EarlyStoppin
 
 
 def find_stopping(callbacks: Sequence[Any]) -> Any:
-    """Return the user's early stopping whose best epoch is that of the weights."""
-    given = list_stopping(callbacks)
-    return given[0] if given and given[0].restore_best_weights else None
+    """Return the user's early stopping, the first of several, if there is one."""
+    return next(iter(list_stopping(callbacks)), None)
 
 
 def read_rate(optimizer: keras.optimizers.Optimizer) -> float:
