@@ -8,7 +8,7 @@ after the other.
 The script prints the best settings tried and the accuracy of the best on test data, and
 saves a plot of the search's progress. It needs
 
-    pip install skkeras-tune[genetic]
+    pip install ".[genetic]"
 
 Run it with
 

@@ -8,7 +8,7 @@ as the settings of an ensemble.
 The script prints the best settings tried and the accuracy of the best on test data, and
 saves a plot of the scores over two parameters. It needs
 
-    pip install skkeras-tune[optuna]
+    pip install ".[optuna]"
 
 Run it with
 

@@ -36,7 +36,7 @@ _ROUTES_LEFT_OUT = (
 )
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class LearningRateCurve:
     """The loss of a network as its learning rate rises from step to step.
 
@@ -54,6 +54,10 @@ class LearningRateCurve:
 
     rates: Array
     losses: Array
+
+    def __repr__(self) -> str:
+        steps = len(self.rates)
+        return f"LearningRateCurve(suggestion={self.suggestion:.3g}, {steps} steps)"
 
     @property
     def smoothed_losses(self) -> Array:

@@ -74,7 +74,10 @@ def naming_options(
 
 def _refuse_unread(route: str, owner: Any, options: Mapping[str, Any]) -> None:
     if options and owner is None:
-        message = f"{_list_options(route, options)} is set, but there is no {route}."
+        message = (
+            f"{_list_options(route, options)} is for {route}=, which is None. Give "
+            "both, or neither."
+        )
         raise ValueError(message)
     parts = _list_parts(owner) | options.keys()
     for name in options:

@@ -247,8 +247,9 @@ def test_options_of_keras_fit_out_of_range(iris, option):
 
 
 def test_class_weight_is_for_classes(diabetes):
-    """The regressor's `fit` refuses `class_weight`, as its constructor does."""
-    with pytest.raises(TypeError, match=r"unexpected argument 'class_weight'"):
+    """The regressor's `fit` refuses `class_weight`, and does not say it takes it."""
+    message = r"unexpected argument 'class_weight'. It takes (?!.*class_weight)"
+    with pytest.raises(TypeError, match=message):
         KerasRegressor(**QUICK).fit(*diabetes, class_weight="balanced")
 
 
@@ -342,7 +343,24 @@ def test_a_parameter_that_the_function_would_not_see(iris):
         KerasClassifier(build, units=5, **QUICK).fit(*iris)
 
 
-def test_parameters_that_a_compiled_model_does_not_see(iris):
+@pytest.mark.parametrize("name", ["callbacks__patience", "metrics__name"])
+def test_options_of_what_is_not_there(iris, name):
+    """An option of callbacks or metrics is refused where there are none."""
+    route, _, _ = name.partition("__")
+    with pytest.raises(ValueError, match=rf"^{name}=3 is for {route}=, which is None"):
+        KerasClassifier(**{name: 3}, **QUICK).fit(*iris)
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"learning_rate": 0.1, "metrics": ["accuracy"]}, "learning_rate, metrics"),
+        ({"loss__from_logits": True}, "loss__from_logits"),
+        ({"loss": keras.losses.SparseCategoricalCrossentropy()}, "loss"),
+        ({"run_eagerly": True, "compile__loss_weights": [2.0]}, "compile__loss_weig"),
+    ],
+)
+def test_parameters_that_a_compiled_model_does_not_see(iris, settings, named):
     """Settings of compilation beside a model that comes compiled are warned of."""
 
     def build():
@@ -350,8 +368,8 @@ def test_parameters_that_a_compiled_model_does_not_see(iris):
         model.compile("adam", "sparse_categorical_crossentropy")
         return model
 
-    model = KerasClassifier(build, learning_rate=0.1, metrics=["accuracy"], **QUICK)
-    with pytest.warns(UserWarning, match=r"learning_rate, metrics had no effect"):
+    model = KerasClassifier(build, **settings, **QUICK)
+    with pytest.warns(UserWarning, match=rf"^{named}.* had no effect"):
         model.fit(*iris)
 
 

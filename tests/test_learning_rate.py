@@ -80,6 +80,12 @@ def test_suggestion_learns(digits, curve):
     assert scores[1] < 0.6
 
 
+def test_a_curve_is_printed_in_a_line():
+    """A curve is shown by what it suggests, and not by its hundreds of numbers."""
+    curve = LearningRateCurve(np.array([1e-3, 1e-2]), np.array([1.0, 0.5]))
+    assert repr(curve).endswith(f"(suggestion={curve.suggestion:.3g}, 2 steps)")
+
+
 def test_suggestion_is_a_tenth():
     """The suggestion is a tenth of the rate of the lowest loss."""
     rates = np.geomspace(1e-4, 1, 101)

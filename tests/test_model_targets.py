@@ -1,11 +1,13 @@
 """Targets take the form that a model needs, or are refused with both widths."""
 
+import warnings
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
 
-from skkeras_tune import build_mlp
+from skkeras_tune import KerasClassifier, build_mlp
 from skkeras_tune.training.keras_loop import train
 from tests.test_keras_loop import DATA, Y, of_function
 
@@ -51,3 +53,24 @@ def test_class_numbers_take_the_form_of_the_loss(units, loss):
     plan = of_function(lambda: build_classifier(units, loss), epochs=2)
     losses = train(plan, replace(DATA, y=LABELS)).history["loss"]
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize(
+    ("units", "activation", "loss", "warns"),
+    [
+        (1, None, "binary_crossentropy", True),
+        (2, None, keras.losses.SparseCategoricalCrossentropy(), True),
+        (2, "softmax", "sparse_categorical_crossentropy", False),
+        (1, None, keras.losses.BinaryCrossentropy(from_logits=True), False),
+        (2, None, "mse", False),
+    ],
+)
+def test_outputs_of_any_size_are_no_probabilities(units, activation, loss, warns):
+    """A last layer without an activation, before a loss of chances, is warned of."""
+    network = build_mlp(3, units, activation)
+    model = KerasClassifier(network, loss=loss, epochs=1)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        model.fit(DATA.x, LABELS)
+    said = [str(each.message) for each in caught if each.category is UserWarning]
+    assert any("last layer has no activation" in each for each in said) == warns

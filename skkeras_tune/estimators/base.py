@@ -236,7 +236,8 @@ class KerasEstimator(FittedEstimator):
             Used in place of the parameters.
         **options
             Other arguments of `keras.Model.fit`: `shuffle`, `verbose`,
-            `validation_split`, `validation_batch_size`, `validation_freq`.
+            `validation_split`, `validation_batch_size`, `validation_freq`, and of the
+            classifier `class_weight`.
 
         Returns
         -------
@@ -247,6 +248,8 @@ class KerasEstimator(FittedEstimator):
         ------
         ValueError
             If a parameter or the data is out of range, or the loss becomes NaN.
+        TypeError
+            If a parameter or an argument is not known.
         """
         training = (X, y, sample_weight, groups)
         if validation_data is None and X_val is None:

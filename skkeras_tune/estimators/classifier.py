@@ -89,7 +89,8 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
     min_delta : float, default=0.0
         Smallest change that counts as an improvement.
     monitor : str, default="val_loss"
-        The entry of `history_` to watch.
+        The entry of `history_` to watch, for its lowest value or, of a metric such as
+        the accuracy, its highest, as Keras's `EarlyStopping` has it.
     restore_best_weights : bool, default=True
         Keep the weights of the best epoch rather than the last.
     refit_full : bool or float, default=False

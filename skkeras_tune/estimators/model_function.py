@@ -14,12 +14,21 @@ from typing import Any
 import keras
 
 from skkeras_tune._scikeras import accepts_kwargs, has_param
+from skkeras_tune.estimators.compilation import COMPILE_EXTRAS
 from skkeras_tune.frozen import Arguments, FrozenModel, freeze, thaw
 from skkeras_tune.losses import loss_name
 from skkeras_tune.randomness import isolated_randomness
 from skkeras_tune.training.plan import Compilation
 
 _PROVIDED = ("meta", "compile_kwargs", "params")
+#: Parameters, and routes, that `compile` alone reads.
+_COMPILING = COMPILE_EXTRAS | {
+    "compile",
+    "learning_rate",
+    "loss",
+    "metrics",
+    "optimizer",
+}
 
 
 @dataclass(frozen=True)
@@ -146,7 +155,7 @@ def build_network(
 
 
 def _is_for_compiling(name: str) -> bool:
-    return name.partition("__")[0] in ("optimizer", "learning_rate", "metrics")
+    return name.partition("__")[0] in _COMPILING
 
 
 def names_parameter(model: Any, name: str) -> bool:

@@ -199,12 +199,13 @@ def resolve_fit_options(
     routed = route_options(params, "fit")
     routed.pop("validation_data", None)
     given = {name: value for name, value in given.items() if value is not None}
+    # A regressor has no classes.
+    known = FIT_OPTIONS - ({"class_weight"} - params.keys())
     for name in [*routed, *given]:
-        is_known = name in FIT_OPTIONS and (name in params or name != "class_weight")
-        if not is_known and not name.startswith("callbacks__"):
+        if name not in known and not name.startswith("callbacks__"):
             message = (
                 f"{caller}.fit got an unexpected argument {name!r}. "
-                f"It takes {sorted(FIT_OPTIONS)}."
+                f"It takes {sorted(known)}."
             )
             raise TypeError(message)
     plain = {name: params[name] for name in FIT_OPTIONS if name in params}

@@ -277,6 +277,8 @@ def _wrap_model(
     when the user set it: otherwise the function's own default holds.
     """
     params, source, loss = settings.params, settings.source, settings.params["loss"]
+    # A name must agree with a compiled model's loss, and says nothing more then.
+    is_named = loss is None or isinstance(loss, str)
     own = {
         name: value
         for name, value in params.items()
@@ -293,9 +295,9 @@ def _wrap_model(
         {name: to_python(value) for name, value in own.items()} | model_options(params),
         {"meta": facts.meta, "params": _without_memory(params)},
         compilation,
-        loss if isinstance(loss, str) and loss != "auto" else None,
+        loss if is_named and loss != "auto" else None,
         keras.tree.map_structure(
             lambda leaf: np.zeros((1, *leaf.shape[1:]), leaf.dtype), x
         ),
-        settings.given,
+        settings.given - {"loss"} if is_named else settings.given,
     )

@@ -1,12 +1,19 @@
 """Encoded targets and a Keras model in; targets for its loss and outputs out."""
 
+import warnings
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from skkeras_tune.losses import adapt_targets, loss_family, sole_loss
+from skkeras_tune.losses import (
+    adapt_targets,
+    loss_family,
+    loss_name,
+    sole_loss,
+    takes_logits,
+)
 from skkeras_tune.training.batches import take_rows
 from skkeras_tune.training.plan import TrainingData
 
@@ -17,6 +24,7 @@ def prepare_targets(model: keras.Model, data: TrainingData) -> Any:
     if units is None or not isinstance(data.y, np.ndarray):
         return data.y
     _refuse_misfit(units, model.loss, data.y)
+    _warn_of_logits(model)
     return adapt_targets(data.y, model.loss, units)
 
 
@@ -48,3 +56,28 @@ def _refuse_misfit(units: int, loss: Any, y: NDArray[Any]) -> None:
             "meta['n_outputs_']."
         )
         raise ValueError(message)
+
+
+def _warn_of_logits(model: keras.Model) -> None:
+    """Warn of outputs of any size whose loss takes them for probabilities.
+
+    Keras computes it all the same: chances below 0, and hardly any gradient.
+    """
+    loss = sole_loss(model.loss)
+    if isinstance(loss, list | dict) or takes_logits(loss) or not _ends_linearly(model):
+        return
+    if loss_family(loss) in ("binary", "sparse", "categorical"):
+        warnings.warn(
+            "The model's last layer has no activation, but its loss "
+            f"{loss_name(loss)!r} takes what comes out for probabilities. End the "
+            "model in a sigmoid or softmax, or give a loss with from_logits=True.",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+def _ends_linearly(model: keras.Model) -> bool:
+    """Tell whether a model whose layers are in order ends in weights alone."""
+    last: Any = model.layers[-1] if hasattr(model, "outputs") else None
+    is_dense = isinstance(last, keras.layers.Dense)
+    return is_dense and last.activation is keras.activations.linear
