@@ -12,10 +12,12 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
+import sklearn
 import tensorflow as tf
 from keras.src.backend.common import global_state
 from keras.src.trainers.compile_utils import CompileLoss, CompileMetrics
@@ -63,6 +65,7 @@ __all__ = [
     "release_traces",
     "safe_indexing",
     "seeded_tensorflow",
+    "share_warning_filters",
     "start_tensorflow",
     "stop_gradient_leak",
     "swap_keras_generator",
@@ -321,6 +324,35 @@ def find_logits(outputs: Any, loss: keras.losses.Loss) -> Any:
 def tensorflow_has_started() -> bool:
     """Tell whether TensorFlow has run an operation, and so has read its flags."""
     return eager_context.context()._context_handle is not None
+
+
+def share_warning_filters(batch: Any) -> Any:
+    """Let scikit-learn's tasks of a thread run with the process's filters of warnings.
+
+    Parameters
+    ----------
+    batch : joblib.parallel.BatchedCalls
+        Of tasks that clear and refill the process's list each (scikit-learn 1.9 and
+        before), which other threads see, and which the last of them may leave empty.
+
+    Returns
+    -------
+    joblib.parallel.BatchedCalls
+        The same, with tasks that keep scikit-learn's configuration alone.
+    """
+    items = getattr(batch, "items", [])
+    for place, (function, args, kwargs) in enumerate(items):
+        if hasattr(function, "warning_filters"):
+            task = partial(_run_configured, function.function, function.config)
+            items[place] = (task, args, kwargs)
+    return batch
+
+
+def _run_configured(
+    function: Callable[..., Any], config: dict[str, Any], *args: Any, **kwargs: Any
+) -> Any:
+    with sklearn.config_context(**config):
+        return function(*args, **kwargs)
 
 
 def _note_fork() -> None:

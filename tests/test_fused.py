@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context, get_config
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
@@ -490,6 +491,32 @@ def test_the_process_is_left_as_it_was(iris):
     with fused():
         cross_validate(build(), *iris)
     assert (list(warnings.filters), joblib.effective_n_jobs(None)) == before
+
+
+SEEN = []
+
+
+class Looks(TransformerMixin, BaseEstimator):
+    """Looks at the filters of warnings, and at scikit-learn's configuration."""
+
+    def fit(self, X, y=None):
+        """Write down what there is."""
+        SEEN.append((warnings.filters, get_config()["working_memory"]))
+        return self
+
+    def transform(self, X):
+        """Return X."""
+        return X
+
+
+def test_tasks_share_the_filters_of_warnings(iris):
+    """No task changes the process's filters, which other threads would see."""
+    SEEN.clear()
+    with fused(), config_context(working_memory=77):
+        before = warnings.filters
+        cross_validate(make_pipeline(Looks(), build()), *iris)
+    assert len(SEEN) == 5
+    assert all(filters is before and memory == 77 for filters, memory in SEEN)
 
 
 class Records(TransformerMixin, BaseEstimator):

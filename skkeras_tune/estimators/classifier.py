@@ -70,8 +70,8 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         a metric or label smoothing needs a target for each class. Options go through
         the route, as in ``loss__label_smoothing=0.1``.
     metrics : str, callable, list or dict, default=None
-        Metrics to compute after each epoch, as for `keras.Model.compile`; those of one
-        number only, such as ``keras.metrics.F1Score(average="macro")``.
+        Metrics to compute after each epoch, as for `keras.Model.compile`. One that
+        gives a number for each class or output has to average them.
     class_weight : dict, list of dicts, "balanced" or None, default=None
         Weights of the classes, multiplied with the weights of the rows; a class that a
         dict does not name weighs 1. Several labels take a list of dicts, one for each,

@@ -61,7 +61,8 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         "auto" is the mean squared error. Options go through the route, as in
         ``loss="huber", loss__delta=2.0``.
     metrics : str, callable, list or dict, default=None
-        Metrics to compute after each epoch, as for `keras.Model.compile`.
+        Metrics to compute after each epoch, as for `keras.Model.compile`. One that
+        gives a number for each class or output has to average them.
     early_stopping : bool, default=True
         Hold out rows and stop when `monitor` has not improved for `patience` epochs.
         A `keras.callbacks.EarlyStopping` among the callbacks takes its place.

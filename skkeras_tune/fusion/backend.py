@@ -7,6 +7,7 @@ from typing import Any
 
 from joblib.parallel import FallbackToBackend, ParallelBackendBase
 
+from skkeras_tune._compat import share_warning_filters
 from skkeras_tune.fusion.coordinator import Coordinator
 from skkeras_tune.fusion.request import Call
 
@@ -64,6 +65,7 @@ class FusedBackend(ParallelBackendBase):
         self, func: Callable[[], Any], callback: Callable[[Any], Any] | None = None
     ) -> "Future[Any]":
         """Let a task run when its turn comes."""
+        func = share_warning_filters(func)
         return self._coordinator.submit(self._call, func, callback)
 
     apply_async = submit  # as joblib 1.3 calls it
