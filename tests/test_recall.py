@@ -228,6 +228,22 @@ def test_training_goes_on_from_what_is_remembered(
     assert_same_fit(found[0], expected[0].fit(X, y), X)
 
 
+def test_an_initializer_of_ones_own_by_name(iris, tmp_path, trainings):
+    """A class of the same name that starts from other weights is trained anew."""
+    model = KerasClassifier(**QUICK, kernel_initializer="Mine", memory=str(tmp_path))
+    for scale in (0.1, 0.9, 0.9):
+
+        class Mine(keras.initializers.Initializer):
+            start = scale
+
+            def __call__(self, shape, dtype=None, **options):
+                return keras.ops.full(shape, self.start, dtype)
+
+        with keras.saving.custom_object_scope({"Mine": Mine}):
+            clone(model).fit(*iris)
+    assert len(trainings) == 2
+
+
 def test_a_second_fit_is_found(iris, tmp_path, trainings):
     """What the first fit left is not part of what the model function is told."""
     model = KerasClassifier(**{**QUICK, **CUSTOM}, memory=str(tmp_path))

@@ -257,10 +257,19 @@ def _build_architecture(
         l1=float(params["l1"]),
         l2=float(params["l2"]),
         wide=bool(params["wide"]),
-        kernel_initializer=freeze(params["kernel_initializer"]),
+        kernel_initializer=_freeze_initializer(params["kernel_initializer"]),
         output_units=head.units,
         output_activation=head.activation,
     )
+
+
+def _freeze_initializer(initializer: Any) -> Any:
+    """Return an initializer, frozen; of the user's own, a name says too little."""
+    if isinstance(initializer, str) and initializer != "auto":
+        found = keras.initializers.get(initializer)
+        if not type(found).__module__.startswith("keras."):
+            return freeze(found)
+    return freeze(initializer)
 
 
 def _without_memory(params: Mapping[str, Any]) -> dict[str, Any]:
