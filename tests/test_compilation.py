@@ -104,6 +104,13 @@ def test_an_instance_is_copied_without_state():
     assert optimizer.beta_1 == 0.9
 
 
+@pytest.mark.parametrize("value", [0, np.int64(1), 0.5])
+def test_options_may_be_integers(value):
+    """Where an optimizer takes floats, an integer of a grid is one."""
+    built = build_optimizer(optimizer="sgd", optimizer__momentum=value)
+    assert built.momentum == value
+
+
 def test_unknown_options_of_an_optimizer_are_refused():
     """An option that the optimizer does not have is refused by name."""
     with pytest.raises(ValueError, match=r"'beta': 0\.5"):

@@ -107,13 +107,26 @@ def _freeze_optimizer(params: Mapping[str, Any], rate_given: bool) -> Any:
             return freeze(_copy_optimizer(optimizer, {**changes, **options}))
         if isinstance(optimizer, str):
             optimizer = find_optimizer_class(optimizer)
-        if "learning_rate" in inspect.signature(optimizer).parameters:
+        parameters = inspect.signature(optimizer).parameters
+        if "learning_rate" in parameters:
             options = {"learning_rate": thaw(freeze(rate)), **options}
+        options = _to_floats(options, parameters)
         settings = tuple(sorted(options.items()))
         is_kerass = isinstance(optimizer, type) and optimizer in _list_optimizers()
         if is_kerass and all(isinstance(value, _PLAIN) for _, value in settings):
             return _freeze_plain_optimizer(optimizer, settings, keras.config.floatx())
         return freeze(unflatten_params(optimizer, options))
+
+
+def _to_floats(
+    options: Mapping[str, Any], parameters: Mapping[str, inspect.Parameter]
+) -> dict[str, Any]:
+    """Turn integers into floats where the default is one: Keras refuses momentum=0."""
+    floats = {n for n, p in parameters.items() if isinstance(p.default, float)}
+    return {
+        name: float(value) if name in floats and type(value) is int else value
+        for name, value in options.items()
+    }
 
 
 @lru_cache(256, typed=True)
