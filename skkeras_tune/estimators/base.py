@@ -135,7 +135,7 @@ class KerasEstimator(FittedEstimator):
 
         Parameters
         ----------
-        stages : Stages or None
+        stages : skkeras_tune.Stages or None
             Shared by the fits, and by clones. None ends it.
 
         Returns

@@ -31,16 +31,32 @@ _PRECISION = 1e-9
 class Stages:
     """The stages of one training, which its fits share.
 
-    A fit that is given them goes on from `last`, until it has trained as many epochs in
+    For searches of your own that drop the worse candidates early. A fit that is given
+    them by `set_stages` goes on from `last`, until it has trained as many `epochs` in
     all as it is told, and leaves there where it ended. Clones of an estimator share
     them too.
 
-    Attributes
+    Parameters
     ----------
-    last : tuple of PausedTraining
+    last : tuple, default=()
         What the last stage has left, for each member; empty before the first.
-    keeps : bool
+    keeps : bool, default=True
         Whether there will be another.
+
+    Examples
+    --------
+    >>> from sklearn.base import clone
+    >>> from sklearn.datasets import load_iris
+    >>> from skkeras_tune import KerasClassifier, Stages
+    >>> X, y = load_iris(return_X_y=True)
+    >>> network = KerasClassifier(epochs=4, random_state=0)
+    >>> staged = clone(network).set_params(epochs=1).set_stages(Stages())
+    >>> staged.fit(X, y).n_epochs_
+    1
+    >>> staged.set_params(epochs=4).fit(X, y).n_epochs_
+    4
+    >>> staged.history_["loss"] == network.fit(X, y).history_["loss"]
+    True
     """
 
     last: Paused = ()
