@@ -59,6 +59,7 @@ LAYERS = (
         "estimators.fitted",
         "estimators.fitting",
         "search.choice",
+        "search.distributions",
         "search.epochs",
     },
     {"estimators.members", "estimators.parameter_names", "estimators.planning"},

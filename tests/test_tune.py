@@ -327,6 +327,22 @@ def test_folds_of_several_groups_stop(cancer):
     assert "val_loss" in search.best_estimator_.steps[-1][1].history_
 
 
+@pytest.mark.parametrize("search", ["bayes", "random"])
+def test_a_range_is_one_for_every_search(search, iris):
+    """Two numbers in a tuple are bounds, whichever search draws between them."""
+    space = {"units": (4, 9), "learning_rate": (1e-3, 1e-2, "log-uniform")}
+    found = tune(*iris, space=space, search=search, n_iter=5, cv=2, random_state=0)
+    units = [each["network__units"] for each in found.cv_results_["params"]]
+    assert all(4 <= each <= 9 for each in units)
+    assert set(units) - {4, 9}
+
+
+def test_a_grid_has_no_ranges(iris):
+    """A range in a grid is refused by name."""
+    with pytest.raises(ValueError, match=r"'units' in the space is the range \(4, 9\)"):
+        tune(*iris, space={"units": (4, 9)}, search="grid")
+
+
 def test_splitters_and_groups(iris):
     """Time series are split in their order, and groups stay together."""
     X, y = iris

@@ -11,6 +11,7 @@ from sklearn.base import clone
 from skkeras_tune.preprocessing.task import Task
 from skkeras_tune.search.bayes import BayesSearchCV
 from skkeras_tune.search.describe import count_candidates
+from skkeras_tune.search.distributions import is_range, to_distribution
 from skkeras_tune.search.hyperband import HyperbandSearchCV
 from skkeras_tune.search.spaces import mlp_space
 from skkeras_tune.search.timed import GridSearchCV, RandomizedSearchCV
@@ -113,16 +114,16 @@ def resolve_space(
     Raises
     ------
     ValueError
-        If the space is empty, or is none.
+        If the space is empty, or is none, or a grid has a range.
     """
     if isinstance(space, str) and space in LEVELS:
         task: Task = "regression" if y is None else "classification"
         return mlp_space(space, X, search=search, prefix=prefix, task=task)  # type: ignore[arg-type]
     if isinstance(space, Mapping) and space:
-        return {rename(name): value for name, value in space.items()}
+        return _resolve_part(space, search, rename)
     parts = space if isinstance(space, list) else []
     if parts and all(_is_part(part) for part in parts):
-        return [_rename_part(part, rename) for part in parts]
+        return [_resolve_part(part, search, rename) for part in parts]
     message = (
         f"The 'space' parameter of tune must be a str among {set(LEVELS)!r}, a "
         f"non-empty dict or a list of non-empty dicts. Got {space!r} instead."
@@ -136,10 +137,27 @@ def _is_part(part: Any) -> bool:
     return isinstance(part, Mapping) and bool(part)
 
 
-def _rename_part(part: Any, rename: Callable[[str], str]) -> Any:
+def _resolve_part(part: Any, search: str, rename: Callable[[str], str]) -> Any:
+    """Rename the parameters, and let ranges mean the same in all searches."""
     if isinstance(part, tuple):
-        return _rename_part(part[0], rename), part[1]
-    return {rename(name): value for name, value in part.items()}
+        return _resolve_part(part[0], search, rename), part[1]
+    if search == "grid":
+        _refuse_ranges(part)
+    draws = search in ("random", "hyperband")
+    return {
+        rename(name): to_distribution(name, value) if draws else value
+        for name, value in part.items()
+    }
+
+
+def _refuse_ranges(part: Mapping[str, Any]) -> None:
+    for name, value in part.items():
+        if is_range(value):
+            message = (
+                f"{name!r} in the space is the range {value!r}, and a grid needs the "
+                "values themselves, in a list."
+            )
+            raise ValueError(message)
 
 
 def build_bayes(estimator: Any, space: Any, settings: Settings) -> Any:

@@ -68,9 +68,10 @@ def tune(
     estimator : estimator, default=None
         An estimator of your own, such as a pipeline that ends in a `KerasClassifier`.
     space : {"small", "default", "large"}, dict or list of dict, default="default"
-        A level of `mlp_space`, or a space of your own, in the form that `search` takes.
-        Where tune builds the estimator, the network's parameters go by their plain
-        names.
+        A level of `mlp_space`, or a space of your own: lists of values, and, but for
+        "grid", skopt's dimensions and ranges as ``(low, high)`` or ``(low, high,
+        "log-uniform")``; "random" and "hyperband" take scipy's distributions too. Where
+        tune builds the estimator, the network's parameters go by their plain names.
     search : {"bayes", "random", "grid", "hyperband"} or search, default="bayes"
         `BayesSearchCV` with eight candidates at a time,
         :class:`~sklearn.model_selection.RandomizedSearchCV`,
