@@ -63,12 +63,33 @@ class Stages:
     keeps: bool = True
 
     def resume(self, trainings: Sequence[Training]) -> list[Training]:
-        """Return the same trainings, going on from where they have paused."""
+        """Return the same trainings, going on from where they have paused.
+
+        What estimators call before they train.
+
+        Parameters
+        ----------
+        trainings : sequence of Training
+            One for each member.
+
+        Returns
+        -------
+        list of Training
+            As many.
+        """
         pairs = zip_longest(trainings, self.last)
         return [replace(t, paused=p, pauses=self.keeps) for t, p in pairs]
 
     def pause(self, results: Sequence[TrainingResult]) -> None:
-        """Keep where trainings have paused."""
+        """Keep where trainings have paused.
+
+        What estimators call when they have trained.
+
+        Parameters
+        ----------
+        results : sequence of TrainingResult
+            One for each member.
+        """
         paused = [result.paused for result in results]
         self.last = tuple(p for p in paused if p is not None)
 
