@@ -73,10 +73,10 @@ def naming_options(
 
 
 def _refuse_unread(route: str, owner: Any, options: Mapping[str, Any]) -> None:
-    if options and owner is None:
+    if options and owner in (None, [], (), {}):
         message = (
-            f"{_list_options(route, options)} is for {route}=, which is None. Give "
-            "both, or neither."
+            f"{_list_options(route, options)} is for {route}=, which is {owner!r}. "
+            "Give both, or neither."
         )
         raise ValueError(message)
     parts = _list_parts(owner) | options.keys()

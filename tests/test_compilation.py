@@ -258,6 +258,7 @@ def test_accuracy_in_any_spelling(name, iris, cancer):
         ("Precision", None),
         (keras.metrics.F1Score(average="macro"), partial(f1_score, average="macro")),
         (keras.metrics.AUC, None),
+        (keras.metrics.OneHotMeanIoU(num_classes=3, dtype="float32"), None),
     ],
 )
 @pytest.mark.parametrize("engine", ["auto", "keras"])
@@ -286,7 +287,14 @@ def test_metrics_of_class_numbers_keep_them(metrics, iris):
     assert loss_name(model.model_.loss) == "sparse_categorical_crossentropy"
 
 
-@pytest.mark.parametrize("metric", ["f1_score", keras.metrics.FBetaScore])
+@pytest.mark.parametrize(
+    "metric",
+    [
+        "f1_score",
+        keras.metrics.FBetaScore,
+        keras.metrics.R2Score(class_aggregation=None),
+    ],
+)
 def test_metrics_of_several_numbers_are_refused(metric, iris):
     """A metric with a number for each class says how to have one of them."""
     with pytest.raises(ValueError, match=r"number for each class.*average='macro'"):

@@ -771,6 +771,28 @@ def test_models_of_several_outputs_train():
     assert len(result.history["val_loss"]) == 1
 
 
+def build_scored(units):
+    """Return a model that comes compiled, with a score of each output."""
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(units)])
+    metric = keras.metrics.F1Score(threshold=0.5)
+    model.compile("sgd", "mse", metrics=[metric], run_eagerly=True)
+    return model
+
+
+def test_a_metric_of_one_number_may_be_an_array():
+    """A compiled model's score of each output is a number where there is one."""
+    data = replace(DATA, y=(Y > 0).astype(np.float32))
+    history = train(of_function(lambda: build_scored(1)), data).history
+    assert all(isinstance(value, float) for value in history["f1_score"])
+
+
+def test_a_metric_of_several_numbers_says_what_to_do():
+    """Several numbers have no place in a history."""
+    data = replace(DATA, y=(np.hstack([Y, -Y]) > 0).astype(np.float32))
+    with pytest.raises(ValueError, match=r"'(val_)?f1_score' gives 2 num.*'macro'"):
+        train(of_function(lambda: build_scored(2)), data)
+
+
 def test_unpickled_states_have_no_model():
     """The Keras model stays out of pickles."""
     state = train(of_function(build_linear), DATA).state

@@ -74,3 +74,12 @@ def test_outputs_of_any_size_are_no_probabilities(units, activation, loss, warns
         model.fit(DATA.x, LABELS)
     said = [str(each.message) for each in caught if each.category is UserWarning]
     assert any("last layer has no activation" in each for each in said) == warns
+
+
+@pytest.mark.parametrize("activate", [keras.ops.softmax, keras.activations.softmax])
+def test_a_function_after_the_last_layer_is_an_activation(activate):
+    """Keras does not list functions among the layers of a model."""
+    inputs = keras.Input((3,))
+    network = keras.Model(inputs, activate(keras.layers.Dense(2)(inputs)))
+    model = KerasClassifier(network, loss="sparse_categorical_crossentropy", epochs=1)
+    model.fit(DATA.x, LABELS)  # warnings are errors

@@ -29,6 +29,8 @@ def build_callbacks(given=None, **params):
         ("optimizer", "adamm"),
         ("loss", "mze"),
         ("metrics", "accurate_"),
+        ("metrics", "meansquarederror"),
+        ("metrics", "OneHotMeanIoU"),  # which no name makes, without num_classes
     ],
 )
 def test_unknown_names_are_refused(parameter, value):

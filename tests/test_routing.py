@@ -47,6 +47,7 @@ def test_routes_find_their_parameters():
     [
         (None, {"patience": 3}, "loss__patience=3 is for loss=, which is None"),
         (None, {"stop__patience": 3}, "loss__stop__patience=3 is for loss="),
+        ([], {"patience": 3}, "loss__patience=3 is for loss=, which is []"),
         ([int], {"1__x": 3}, "has no part '1' to take the option loss__1__x=3"),
         ({"a": int}, {"b__x": 3}, "has no part 'b' to take the option loss__b__x=3"),
         (int, {"base__x": 3}, "has no part 'base' to take the option loss__base__x=3"),

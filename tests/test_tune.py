@@ -34,8 +34,11 @@ from skkeras_tune import (
     fused,
     tune,
 )
+from skkeras_tune.tuning.assembly import resolve_estimator
+from skkeras_tune.tuning.folds import Folds
 from skkeras_tune.tuning.last_fit import LastFit
 from skkeras_tune.tuning.searches import resolve_space
+from skkeras_tune.tuning.target import read_target
 
 pandas = pytest.importorskip("pandas")
 
@@ -316,6 +319,16 @@ def test_a_fold_of_one_group_trains_without_stopping(cv, n_groups, cancer):
     network = search.best_estimator_.steps[-1][1]
     assert network.early_stopping is False
     assert "val_loss" not in network.history_
+
+
+def test_many_classes_of_few_rows_train_without_stopping():
+    """A tenth of a fold's rows may be fewer than there are classes."""
+    y = np.arange(2000) % 250
+    target = read_target(y.astype(str))
+    folds = Folds(5, classifies=True, random_state=0)
+    X = np.random.default_rng(0).normal(size=(len(y), 2))
+    model, _ = resolve_estimator(None, X, target, folds, random_state=0, memory=None)
+    assert model[-1].early_stopping is False
 
 
 def test_folds_of_several_groups_stop(cancer):

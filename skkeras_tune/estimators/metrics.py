@@ -50,13 +50,16 @@ def _find_metric(name: str) -> Any:
 
 
 def _refuse_several_numbers(metric: Any) -> None:
-    kind = _find_class(metric)
-    if issubclass(kind, keras.metrics.FBetaScore) and not getattr(
-        metric, "average", None
-    ):
+    if isinstance(metric, keras.metrics.R2Score):
+        how = metric.class_aggregation
+    elif issubclass(_find_class(metric), keras.metrics.FBetaScore):
+        how = getattr(metric, "average", None)
+    else:
+        return
+    if how is None:
         message = (
             f"The 'metrics' parameter holds {metric!r}, which gives a number for each "
-            "class. Choose how to average them, for instance by "
+            "class or output. Choose how to average them, for instance by "
             "keras.metrics.F1Score(average='macro')."
         )
         raise ValueError(message)
@@ -71,8 +74,16 @@ def compares_each_class(metrics: Any) -> bool:
     return any(
         kind.__module__.startswith("keras.")
         and issubclass(kind, keras.metrics.Metric)
-        and not issubclass(kind, _OF_CLASS_NUMBERS)
-        for kind in map(_find_class, _list_metrics(metrics))
+        and not _takes_class_numbers(kind, metric)
+        for metric in _list_metrics(metrics)
+        for kind in [_find_class(metric)]
+    )
+
+
+def _takes_class_numbers(kind: type, metric: Any) -> bool:
+    # An intersection over union says which it takes; OneHotMeanIoU is one too.
+    return issubclass(kind, _OF_CLASS_NUMBERS) and getattr(
+        metric, "sparse_y_true", True
     )
 
 
@@ -87,28 +98,19 @@ def _find_class(metric: Any) -> type:
     return metric if isinstance(metric, type) else type(metric)
 
 
+@cache
 def find_metric_class(name: str) -> type:
     """Return the class of a name that Keras knows; that of functions for one of these.
 
-    Keras would make a metric to tell, which takes milliseconds.
+    Keras makes a metric to tell, which takes milliseconds.
 
     Raises
     ------
     ValueError
         If Keras does not know it.
     """
-    squeezed = name.lower().replace("_", "")
-    if squeezed in _list_classes():
-        return _list_classes()[squeezed]
     with fresh_names():
         return type(keras.metrics.get(name))
-
-
-@cache
-def _list_classes() -> dict[str, type]:
-    """Return Keras's metrics by their names in lower case, without underscores."""
-    named = vars(keras.metrics).items()
-    return {name.lower(): each for name, each in named if isinstance(each, type)}
 
 
 def judge_logits(metrics: Any) -> Any:

@@ -225,9 +225,20 @@ def _join_histories(
 ) -> dict[str, list[float]]:
     """Return the values of all epochs, as plain numbers."""
     return {
-        name: earlier.get(name, []) + [float(value) for value in values]
+        name: earlier.get(name, []) + [_read_number(name, value) for value in values]
         for name, values in {**dict.fromkeys(earlier, ()), **new}.items()
     }
+
+
+def _read_number(name: str, value: Any) -> float:
+    """Return a value of the history, which may be an array of one number."""
+    if np.size(value) != 1:
+        message = (
+            f"The metric {name!r} gives {np.size(value)} numbers. Choose how to "
+            "average them, for instance by keras.metrics.F1Score(average='macro')."
+        )
+        raise ValueError(message)
+    return float(np.reshape(value, ()))
 
 
 def _align_executions(model: keras.Model, *counts: int) -> None:

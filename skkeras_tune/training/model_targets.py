@@ -77,7 +77,13 @@ def _warn_of_logits(model: keras.Model) -> None:
 
 
 def _ends_linearly(model: keras.Model) -> bool:
-    """Tell whether a model whose layers are in order ends in weights alone."""
+    """Tell whether a model whose layers are in order ends in weights alone.
+
+    A function such as `keras.ops.softmax` after the last layer is none of the layers.
+    """
     last: Any = model.layers[-1] if hasattr(model, "outputs") else None
-    is_dense = isinstance(last, keras.layers.Dense)
-    return is_dense and last.activation is keras.activations.linear
+    return (
+        isinstance(last, keras.layers.Dense)
+        and last.activation is keras.activations.linear
+        and last.output is model.outputs[0]
+    )

@@ -30,6 +30,8 @@ _PREPARE, _NETWORK = "prepare", "network"
 _EPOCHS, _PATIENCE = 200, 16
 #: Of fewer rows a tenth says too little of when to stop.
 FEW_ROWS = 2000
+# So that a tenth of the rows of half of them has one of each class.
+_MANY_ROWS_PER_CLASS = 20
 
 
 def resolve_estimator(
@@ -111,11 +113,13 @@ def _can_hold_out(
 
     Many rows without groups do.
     """
-    if groups is None and X.shape[0] >= FEW_ROWS:
-        return True
-    labels = None
+    labels, n_classes = None, 1
     if target.labels is not None:
-        labels = np.unique(target.labels, return_inverse=True)[1]
+        known, labels = np.unique(target.labels, return_inverse=True)
+        n_classes = len(known)
+    n_many = max(FEW_ROWS, _MANY_ROWS_PER_CLASS * n_classes)
+    if groups is None and X.shape[0] >= n_many:
+        return True
     all_rows = np.arange(X.shape[0])  # a splitter may give masks
     trained = [all_rows[train] for train, _ in folds.split(X, target.y, groups)]
     return all(
