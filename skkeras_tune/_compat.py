@@ -61,7 +61,6 @@ __all__ = [
     "quiet_retracing",
     "read_compile_arguments",
     "read_thread_settings",
-    "refuse_fork",
     "release_traces",
     "safe_indexing",
     "seeded_tensorflow",
@@ -353,36 +352,6 @@ def _run_configured(
 ) -> Any:
     with sklearn.config_context(**config):
         return function(*args, **kwargs)
-
-
-def _note_fork() -> None:
-    global _is_forked
-    _is_forked = tensorflow_has_started()
-
-
-_is_forked = False
-if hasattr(os, "register_at_fork"):  # which Windows has not
-    os.register_at_fork(after_in_child=_note_fork)
-
-
-def refuse_fork() -> None:
-    """Refuse to train in a process that was forked from one that TensorFlow runs in.
-
-    The threads that it hands its work to (2.21 and before) are not there, and it waits
-    for them for ever.
-
-    Raises
-    ------
-    RuntimeError
-        With what to do.
-    """
-    if _is_forked:
-        message = (
-            "This process was forked from one in which TensorFlow runs, and it would "
-            "wait there for ever. Use joblib's backend 'loky' or the start method "
-            "'spawn' of multiprocessing, or fork before anything is trained."
-        )
-        raise RuntimeError(message)
 
 
 def start_tensorflow(flag: str, value: str) -> None:

@@ -139,6 +139,7 @@ LAYERS = (
         "training.costs",
         "training.deadline",
         "training.fingerprint",
+        "training.forks",
         "training.holdout",
         "training.members",
         "training.model_pool",

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from skkeras_tune._compat import quiet_retracing, refuse_fork
+from skkeras_tune._compat import quiet_retracing
 from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.randomness import epoch_order
 from skkeras_tune.training.batches import build_batches, count_batches
@@ -29,6 +29,7 @@ from skkeras_tune.training.callbacks import (
 )
 from skkeras_tune.training.deadline import list_clocks
 from skkeras_tune.training.fingerprint import NoFingerprint, fingerprint
+from skkeras_tune.training.forks import refuse_fork
 from skkeras_tune.training.keras_models import (
     build_model,
     read_position,

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from skkeras_tune._compat import quiet_retracing, refuse_fork
+from skkeras_tune._compat import quiet_retracing
 from skkeras_tune.training.arrays import (
     any_of,
     both,
@@ -33,6 +33,7 @@ from skkeras_tune.training.arrays import (
 )
 from skkeras_tune.training.callback_rules import Moment, Plateau, choose
 from skkeras_tune.training.design import Design
+from skkeras_tune.training.forks import refuse_fork
 from skkeras_tune.training.primitives import is_finite, is_missing
 from skkeras_tune.training.program_store import clear_program_store
 from skkeras_tune.training.updates import apply_gradients, clip_gradients

@@ -1,0 +1,35 @@
+"""Whether this process was forked from one in which TensorFlow runs."""
+
+import os
+
+from skkeras_tune._compat import tensorflow_has_started
+
+
+def _note_fork() -> None:
+    global _is_forked
+    _is_forked = tensorflow_has_started()
+
+
+_is_forked = False
+if hasattr(os, "register_at_fork"):  # which Windows has not
+    os.register_at_fork(after_in_child=_note_fork)
+
+
+def refuse_fork() -> None:
+    """Refuse to train in a process that was forked from one that TensorFlow runs in.
+
+    The threads that it hands its work to (2.21 and before) are not there, and it waits
+    for them for ever.
+
+    Raises
+    ------
+    RuntimeError
+        With what to do.
+    """
+    if _is_forked:
+        message = (
+            "This process was forked from one in which TensorFlow runs, and it would "
+            "wait there for ever. Use joblib's backend 'loky' or the start method "
+            "'spawn' of multiprocessing, or fork before anything is trained."
+        )
+        raise RuntimeError(message)
