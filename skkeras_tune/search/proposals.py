@@ -3,6 +3,7 @@
 Scores of past points come in; new points go out.
 """
 
+import copy
 import itertools
 import math
 import warnings
@@ -11,7 +12,12 @@ from typing import Any
 
 import numpy as np
 import skopt
+from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult
+from scipy.special import ndtri
+from scipy.stats import rankdata
+from sklearn.base import BaseEstimator, clone
+from skopt.learning import GaussianProcessRegressor
 from skopt.space import Dimension, Integer
 
 from skkeras_tune.search.choice import Choice
@@ -34,12 +40,24 @@ class DistinctOptimizer:
     ----------
     optimizer : skopt.Optimizer
         The optimizer, whose categorical dimensions are `Choice`.
+
+    References
+    ----------
+    .. [1] D. Salinas, H. Shen, V. Perrone, "A Quantile-based Approach for
+       Hyperparameter Transfer Learning", International Conference on Machine Learning,
+       2020, https://proceedings.mlr.press/v119/salinas20a.html.
     """
 
     def __init__(self, optimizer: skopt.Optimizer) -> None:
         self.optimizer = optimizer
         self.scores: list[float] = []
+        self.told: list[float] = []
         self.asked: set[tuple[Any, ...]] = set()
+
+    @property
+    def by_bounds(self) -> bool:
+        """Whether points are chosen by confidence bounds."""
+        return bool(self.optimizer.acq_func == "LCB")
 
     def ask(self, n_points: int) -> list[list[Any]]:
         """Return new points: n_points of them, or all that the space has left."""
@@ -59,10 +77,14 @@ class DistinctOptimizer:
         self.scores.extend(scores)
         worst = min(filter(math.isfinite, self.scores), default=None)
         penalty = -(worst or 0.0)
-        losses = [-s if math.isfinite(s) else penalty for s in self.scores]
+        losses = np.array([-s if math.isfinite(s) else penalty for s in self.scores])
+        self.told = (_to_normal_scores(losses) if self.by_bounds else losses).tolist()
         n_told = len(losses) - len(points)
-        self.optimizer.yi[:] = losses[:n_told]
-        return self.optimizer.tell(points, losses[n_told:], fit=worst is not None)
+        optimizer = self.optimizer
+        optimizer.yi[:] = self.told[:n_told]
+        optimizer.tell(points, self.told[n_told:], fit=worst is not None)
+        optimizer.yi[:] = losses.tolist()
+        return optimizer.get_result()
 
     def _propose(self, n_points: int) -> list[list[Any]]:
         optimizer = self.optimizer
@@ -79,7 +101,7 @@ class DistinctOptimizer:
             if n_points == 1:
                 # ask(1) would fit two more surrogates, to copies: three times the time.
                 return [optimizer.ask()]
-            believes = optimizer.acq_func == "LCB" and optimizer.models
+            believes = self.by_bounds and optimizer.models
             return self._believe(n_points) if believes else optimizer.ask(n_points)
 
     def _believe(self, n_points: int) -> list[list[Any]]:
@@ -89,8 +111,11 @@ class DistinctOptimizer:
         confidence bound goes elsewhere then (GP-BUCB, Desautels et al. 2014). To the
         other acquisition functions a place that promises much stays the best one.
         """
-        seed = self.optimizer.rng.randint(np.iinfo(np.int32).max)
-        imagined = self.optimizer.copy(random_state=seed)
+        model = self.optimizer.models[-1]
+        imagined = copy.copy(self.optimizer)
+        imagined.base_estimator_ = _freeze(model)
+        imagined.Xi, imagined.models = list(imagined.Xi), list(imagined.models)
+        imagined.yi = list(self.told)
         points = [imagined.ask()]
         while len(points) < n_points:
             place = imagined.space.transform(points[-1:])
@@ -120,6 +145,23 @@ class DistinctOptimizer:
             else value
             for dimension, value in zip(self.optimizer.space, point, strict=True)
         )
+
+
+def _freeze(model: BaseEstimator) -> BaseEstimator:
+    """Return a surrogate to fit to more points, with the kernel that was found."""
+    if not isinstance(model, GaussianProcessRegressor):
+        return clone(model)
+    # Once fitted, the noise is no longer in the kernel.
+    noise = model.alpha + (model.noise_ or 0.0)
+    return clone(model).set_params(
+        kernel=model.kernel_, alpha=noise, noise=None, optimizer=None
+    )
+
+
+def _to_normal_scores(losses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the quantiles of a normal distribution that the ranks stand for."""
+    scores: NDArray[np.float64] = ndtri((rankdata(losses) - 0.5) / len(losses))
+    return scores
 
 
 def _list_values(dimension: Dimension) -> Sequence[Any]:
