@@ -209,6 +209,19 @@ def test_optimizers_take_their_options(iris, optimizer):
     assert_allclose(float(model.model_.optimizer.learning_rate.numpy()), 0.03)
 
 
+@pytest.mark.parametrize("engine", ["auto", "keras"])
+@pytest.mark.parametrize("n_members", [1, 2])
+def test_the_model_keeps_what_is_traced_for_its_user(iris, engine, n_members):
+    """Whoever predicts with `model_` again and again pays for one trace."""
+    X, y = iris
+    model = KerasClassifier(engine=engine, n_members=n_members, **QUICK).fit(X, y)
+    model.model_.predict(X, verbose=0)
+    traced = model.model_.predict_function
+    assert traced is not None
+    assert model.model_.predict_function is traced
+    assert model.partial_fit(X, y).model_.predict_function is None
+
+
 def test_shuffling_and_batches_change_the_training(iris):
     """Shuffling and the batch size change the weights; all rows are one batch at -1."""
     weights = [

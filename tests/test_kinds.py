@@ -32,6 +32,22 @@ def test_numbers_as_objects_are_numbers(kind, n_distinct):
     assert np.isfinite(to_numbers(column)[:-1]).all()
 
 
+@pytest.mark.parametrize("n_rows", [12, 30, N_ROWS])
+def test_numbers_in_text_are_read_in_small_tables(n_rows):
+    """Few rows hold few strings, whose numbers would be lost as names of rows."""
+    values = [*(f"{i}.5" for i in range(n_rows - 1)), "?"]
+    assert find_kind(values) == "number in text"
+    assert find_kind([str(i % 5) for i in range(n_rows)]) == "few categories"
+
+
+@pytest.mark.parametrize("value", [3.0, True, "x"])
+def test_the_value_of_a_constant_column_is_shown_as_it_is(value):
+    """The report shows no types of NumPy."""
+    table = pandas.DataFrame({"a": [value] * 20, "b": range(20)})
+    report = TablePreprocessor().fit(table).report()
+    assert report.loc["a", "treatment"] == f"dropped: every value is {value!r}"
+
+
 @pytest.mark.parametrize("kind", [timedelta, np.timedelta64])
 def test_durations_as_objects(kind):
     """NumPy's durations are some as Python's are."""

@@ -17,8 +17,10 @@ from skkeras_tune.training.activations import (
     activate_with_way_back,
 )
 from skkeras_tune.training.blas import one_blas_thread
+from skkeras_tune.training.engine import train
 from skkeras_tune.training.group import Group
 from skkeras_tune.training.member import Member
+from skkeras_tune.training.slots import train_members
 from tests.test_keras_loop import DATA, PLAN
 
 BASE = {"epochs": 6, "units": 9, "n_hidden": 2, "learning_rate": 0.01}
@@ -52,6 +54,19 @@ def test_the_same_as_compiled(iris, programs, name):
     assert_allclose(
         here.predict_proba(iris[0]), there.predict_proba(iris[0]), atol=1e-4
     )
+
+
+@pytest.mark.parametrize("normalization", [None, "batch", "layer"])
+def test_whoever_has_fewer_batches_ends_as_alone(programs, normalization):
+    """A member without rows in a step has nothing to normalise, and waits."""
+    plan = replace(PLAN, network=replace(PLAN.network, normalization=normalization))
+    parts = [replace(DATA, train_rows=DATA.train_rows[:n]) for n in (20, 10)]
+    members = [Member(plan, data, may_interpret=True) for data in parts]
+    ended = dict(train_members(members, len(members)))
+    assert not list(programs)
+    for member, data in zip(members, parts, strict=True):
+        losses = train(plan, data).history["loss"]
+        assert_allclose(ended[member].history["loss"], losses, rtol=1e-4)
 
 
 @pytest.mark.parametrize("activation", sorted(HAVE_FORMULAS))

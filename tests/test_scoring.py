@@ -9,6 +9,7 @@ from sklearn.model_selection import GridSearchCV, KFold, LeaveOneOut
 from sklearn.pipeline import make_pipeline
 
 from skkeras_tune import KerasRegressor
+from skkeras_tune.tuning.folds import Folds
 from skkeras_tune.tuning.regressor import StandardizedRegressor
 from skkeras_tune.tuning.scoring import (
     refuse_no_winner,
@@ -142,6 +143,13 @@ def test_folds_with_one_label_are_refused():
     validate_folds(read_target(NUMBERS), splits)
     with pytest.raises(ValueError, match=r"All training rows of fold 0 .* 'yes'"):
         validate_folds(read_target(np.sort(WORDS)), splits)
+
+
+def test_folds_with_one_label_may_have_too_few_rows():
+    """Whoever has passed an int is not told that it would help."""
+    splits = Folds(2, classifies=True, random_state=0).split(np.zeros((3, 1)))
+    with pytest.raises(ValueError, match="there are too few rows of the other labels"):
+        validate_folds(read_target(["a", "b", "a"]), splits)
 
 
 def test_one_of_several_scores_decides():

@@ -86,11 +86,15 @@ DECAYING = vary_optimizer(
     learning_rate=keras.optimizers.schedules.PiecewiseConstantDecay([4], [0.1, 0.01])
 )
 FEWER = replace(DATA, train_rows=DATA.train_rows[:-3])
+HALF = replace(DATA, train_rows=DATA.train_rows[::2])
 OTHER = replace(DATA, x=DATA.x[::-1].copy())
 WEIGHTED = replace(DATA, weight=np.linspace(0.5, 1.5, len(DATA.x), dtype="float32"))
 DIFFERENT = {
     "seeds": [(replace(PLAN, seed=seed), DATA) for seed in range(3)],
     "numbers of rows": [(PLAN, DATA), (PLAN, FEWER)],
+    "numbers of batches": [
+        (vary_network(normalization="batch"), data) for data in (DATA, HALF)
+    ],
     "held-out rows": [
         (PLAN, DATA),
         (PLAN, replace(DATA, validation_rows=DATA.validation_rows[:2])),

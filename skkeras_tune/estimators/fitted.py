@@ -89,16 +89,12 @@ class FittedEstimator(BaseWrapper):
     @property
     def model_(self) -> keras.Model:
         """The trained Keras model, built on first use; of several, their average."""
-        models = [member.trained.model for member in self._fitted_members()]
+        models = [member.trained.hand_over() for member in self._fitted_members()]
         if len(models) == 1:
-            model = models[0]
-        else:
-            if self._average is None:
-                self._average = build_average(models, tuple(self.X_shape_[1:]))
-            model = self._average
-        # Traced for our batches; the user's may have another rank, which Keras refuses.
-        model.train_function = model.test_function = model.predict_function = None
-        return model
+            return models[0]
+        if self._average is None:
+            self._average = build_average(models, tuple(self.X_shape_[1:]))
+        return self._average
 
     @property
     def weights_(self) -> list[NDArray[Any]]:

@@ -61,6 +61,7 @@ class TrainedModel:
         self._compilation = compilation
         self._seed = seed
         self._state = state
+        self._is_handed_over = False
         self._lock = threading.Lock()
 
     @classmethod
@@ -81,6 +82,18 @@ class TrainedModel:
                 self._state.model = model
                 release_models()
         return self._state.model
+
+    def hand_over(self) -> keras.Model:
+        """Return the Keras model for calls of the user's own.
+
+        The first time it forgets what was traced for our batches: the user's may have
+        another rank, which Keras refuses.
+        """
+        model = self.model
+        if not self._is_handed_over:
+            model.train_function = model.test_function = model.predict_function = None
+            self._is_handed_over = True
+        return model
 
     @property
     def state(self) -> ModelState:

@@ -54,7 +54,8 @@ _TREATMENTS = {
 
 # Below so many rows, that all values differ says little.
 _FEW_ROWS = 20
-# A column of strings of which more than this share are distinct names its rows.
+# A column of strings of which more than this share are distinct names its rows, or
+# holds numbers.
 _DISTINCT = 0.5
 # Strings of more words than this, on average, are sentences.
 _MANY_WORDS = 5
@@ -93,7 +94,7 @@ def decide_kind(
     if not n_distinct:
         return "empty", "dropped: it has no values"
     if n_distinct == 1:
-        return "constant", f"dropped: every value is {known.iloc[0]!r}"
+        return "constant", f"dropped: every value is {known.iloc[:1].tolist()[0]!r}"
     kind = _find_type(name, known)
     if kind == "number" and _number_rows(name, known, n_distinct, n_rows):
         return "identifier", "dropped: its name and its values number the rows"
@@ -137,6 +138,7 @@ def _decide_objects(
 ) -> tuple[Kind, str]:
     """Decide on strings, categories and other objects."""
     is_few = n_distinct <= max_one_hot
+    is_varied = n_distinct > _DISTINCT * len(known)
     few_or_many: Kind = "few categories" if is_few else "many categories"
     kind: Kind | None = None
     if known.dtype.name == "category":
@@ -145,9 +147,9 @@ def _decide_objects(
         kind = "date"
     elif are_durations(known):
         kind = "duration"
-    elif not is_few and say_numbers(known):
+    elif (is_varied or not is_few) and say_numbers(known):
         kind = "number in text"
-    elif n_distinct > _DISTINCT * len(known) and len(known) >= _FEW_ROWS:
+    elif is_varied and len(known) >= _FEW_ROWS:
         return _decide_texts(known, n_distinct)
     kind = kind or few_or_many
     return kind, _TREATMENTS[kind]

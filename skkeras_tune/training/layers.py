@@ -18,6 +18,7 @@ from skkeras_tune.training.arrays import (
     concat,
     expand,
     matmul,
+    maximum,
     reread,
     reshape,
     shift_right,
@@ -142,7 +143,9 @@ class Hidden:
             return _Unchanged(
                 _scale((x - mean) * rsqrt(variance + _EPSILON), scales)
             ), []
-        share = training.mask / add_up(training.mask, 1, keepdims=True)
+        # Whoever has no rows in a step has no mean, and none may be made of it.
+        count = maximum(add_up(training.mask, 1, keepdims=True), 1)
+        share = training.mask / count
         norm = _Normalized(x, scales, 1, expand(share, 2))
         pairs = zip(averages, norm.moments, strict=True)
         moved = [

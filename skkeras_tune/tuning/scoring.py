@@ -151,7 +151,8 @@ def validate_folds(target: Target, splits: Iterable[Split]) -> None:
             message = (
                 f"All training rows of fold {number} have the label "
                 f"{labels[:1].tolist()[0]!r}, so that no candidate would have a score. "
-                "Put the rows in another order, or pass an int as 'cv', which shuffles."
+                "Pass an int as 'cv', which shuffles; where that does not help, there "
+                "are too few rows of the other labels."
             )
             raise ValueError(message)
 
