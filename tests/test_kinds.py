@@ -40,6 +40,27 @@ def test_numbers_in_text_are_read_in_small_tables(n_rows):
     assert find_kind([str(i % 5) for i in range(n_rows)]) == "few categories"
 
 
+@pytest.mark.parametrize(
+    ("written", "unit"),
+    [("${:,.2f}", 1.5), ("{:,} €", 100), ("-{:,}", 1001), ("{} %", 0.5), ("+£{}", 1)],
+)
+def test_numbers_are_read_as_people_write_them(written, unit):
+    """Signs of money and of shares, and commas between thousands, are no words."""
+    numbers = [unit * i for i in range(1, N_ROWS)]
+    values = [*map(written.format, numbers), "n/a"]
+    assert find_kind(values) == "number in text"
+    sign = -1 if written.startswith("-") else 1
+    read = to_numbers(pandas.Series(values)).ravel()
+    np.testing.assert_allclose(read, [*(sign * n for n in numbers), np.nan])
+
+
+@pytest.mark.parametrize("written", ["{},5", "1,{}", "{} dollars", "{}-{}", "$%{}"])
+def test_what_may_be_read_in_two_ways_is_no_number(written):
+    """A comma is a point in some countries, so that it stands for neither."""
+    values = [written.format(i, i) for i in range(N_ROWS)]
+    assert find_kind(values) != "number in text"
+
+
 @pytest.mark.parametrize("value", [3.0, True, "x"])
 def test_the_value_of_a_constant_column_is_shown_as_it_is(value):
     """The report shows no types of NumPy."""

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 _ISO_DATE = re.compile(
     r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
 )
+# Amounts, shares and large numbers as they are written: $1,234.50, -3 %, 12,000 €.
+_WRITTEN = re.compile(
+    r"([+-]?)[$€£¥]? ?((?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?) ?[$€£¥%]?$"
+)
 # What files say where a number or a date is missing.
 _MARKERS = frozenset({"", "?", "-", ".", "na", "n/a", "nan", "null", "none"})
 _TRUTHS = {"true": 1.0, "false": 0.0}
@@ -42,7 +46,11 @@ def hold_numbers(known: "pd.Series[Any]") -> bool:
 def say_numbers(known: "pd.Series[Any]") -> bool:
     """Tell whether all are strings of numbers, but for marks of missing ones."""
     pandas = import_optional("pandas", "TablePreprocessor")
-    return _are_read(known, partial(pandas.to_numeric, errors="coerce"))
+
+    def read(some: "pd.Series[Any]") -> Any:
+        return pandas.to_numeric(some.map(_spell_out), errors="coerce")
+
+    return _are_read(known, read)
 
 
 def say_dates(known: "pd.Series[Any]") -> bool:
@@ -116,8 +124,14 @@ def _read_number(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, str):
-        return _TRUTHS.get(value.strip().lower(), value)
+        return _TRUTHS.get(value.strip().lower(), _spell_out(value))
     try:
         return float(value) if isinstance(value, Real | Decimal) else value
     except OverflowError:
         return np.nan
+
+
+def _spell_out(value: Any) -> Any:
+    """Return a number as it is written as one that pandas reads, all else as it is."""
+    found = _WRITTEN.match(value.strip()) if isinstance(value, str) else None
+    return found[1] + found[2].replace(",", "") if found else value
