@@ -2,14 +2,17 @@
 
 import itertools
 import math
+import warnings
 
 import numpy as np
 import pytest
 import skopt
+from skopt.learning import GaussianProcessRegressor
+from skopt.learning.gaussian_process.kernels import Matern
 from skopt.space import Integer, Real
 
 from skkeras_tune.search.choice import Choice
-from skkeras_tune.search.proposals import DistinctOptimizer
+from skkeras_tune.search.proposals import DistinctOptimizer, prepare_to_imagine
 
 
 def build_optimizer(*dimensions, **options):
@@ -147,9 +150,60 @@ def test_the_same_seed_gives_the_same_points():
 def test_several_by_confidence_bounds_are_apart_and_not_taken_for_known(surrogate):
     """What the surrogate expects of a step stands for its scores only while asking."""
     optimizer = build_optimizer(Real(0, 1), base_estimator=surrogate, acq_func="LCB")
-    for _ in range(3):
+    for n_told in range(3):
         points = optimizer.ask(3)
-        assert len(optimizer.optimizer.yi) == len(optimizer.scores)
+        assert len(optimizer.optimizer.Xi) == len(optimizer.scores)
+        assert len(optimizer.optimizer.models) == n_told
         values = np.sort(np.ravel(points))
         assert np.diff(values).min() > 1e-4
         optimizer.tell(points, [-((x - 0.3) ** 2) for (x,) in points])
+
+
+@pytest.mark.parametrize("n_points", [1, 3])
+def test_confidence_bounds_follow_the_order_of_scores(n_points):
+    """However far scores are apart, those of one order lead to the same points."""
+    asked = []
+    for spread in [1, 30]:
+        optimizer = build_optimizer(Real(0, 1), base_estimator="GP", acq_func="LCB")
+        points = []
+        while len(points) < 9:
+            step = optimizer.ask(n_points)
+            scores = [-abs(x - 0.3) for (x,) in step]
+            optimizer.tell(step, [math.expm1(spread * score) for score in scores])
+            points += step
+        asked.append(points)
+    np.testing.assert_allclose(*asked)
+
+
+def test_results_hold_scores_where_the_surrogate_is_told_ranks():
+    """What skopt's plots show is how good the points were."""
+    optimizer = build_optimizer(Real(0, 1), acq_func="LCB")
+    for scores in [[0.5, 0.9, 0.1], [0.8, math.nan, -7.0]]:
+        result = optimizer.tell(optimizer.ask(3), scores)
+    np.testing.assert_array_equal(result.func_vals, [-0.5, -0.9, -0.1, -0.8, 7.0, 7.0])
+    assert result.fun == -0.9
+    assert optimizer.optimizer.yi == result.func_vals.tolist()
+
+
+@pytest.mark.parametrize("noise", ["gaussian", 0.1, None])
+def test_a_surrogate_imagines_with_the_kernel_that_it_has(noise):
+    """It expects what it expected, but is sure of what it imagines."""
+    rng = np.random.default_rng(0)
+    x, y, places = rng.random((20, 2)), rng.normal(size=20), rng.random((5, 2))
+    kernel = Matern(length_scale=[1.0, 1.0], nu=2.5)
+    model = GaussianProcessRegressor(kernel, noise=noise, optimizer=None).fit(x, y)
+    expected, deviations = model.predict(places, return_std=True)
+
+    def imagine(n):
+        points = np.vstack([x, places[:n]]), [*y, *expected[:n]]
+        with warnings.catch_warnings():
+            # As skopt does: no noise has no logarithm.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            surrogate = prepare_to_imagine(model, n).fit(*points)
+        return surrogate.predict(places, return_std=True)
+
+    np.testing.assert_allclose(imagine(0), [expected, deviations])
+    means, imagined = imagine(1)
+    np.testing.assert_allclose(means, expected, atol=0.05)
+    assert imagined[0] < 0.01
+    assert np.all(imagined <= 1.05 * deviations)

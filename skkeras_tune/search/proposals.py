@@ -28,6 +28,9 @@ N_DRAWS = 100
 #: Points gone through in order, so that a constrained space cannot take for ever.
 MAX_ENUMERATED = 100_000
 
+# Noise of an imagined score, where scores have variance one: what a kernel can bear.
+_SURE = 1e-6
+
 
 class DistinctOptimizer:
     """A skopt optimizer that survives failures and asks for no point twice.
@@ -35,6 +38,10 @@ class DistinctOptimizer:
     A failed point, whose score is nan or infinite, is told to the surrogate as the
     worst finite score so far, and is told anew when the worst changes. While there is
     no finite score, there is nothing to fit a surrogate to, and points are random.
+
+    Where points are chosen by confidence bounds, the surrogate is told the normal
+    quantiles of the ranks of the scores instead of these [1]_. A setting that does not
+    train at all, of R2 -5 say, would else have it take all that do for equals.
 
     Parameters
     ----------
@@ -113,11 +120,12 @@ class DistinctOptimizer:
         """
         model = self.optimizer.models[-1]
         imagined = copy.copy(self.optimizer)
-        imagined.base_estimator_ = _freeze(model)
-        imagined.Xi, imagined.models = list(imagined.Xi), list(imagined.models)
-        imagined.yi = list(self.told)
+        # Its own lists: the others learn nothing of what is imagined.
+        imagined.Xi, imagined.yi = list(imagined.Xi), list(self.told)
+        imagined.models = list(imagined.models)
         points = [imagined.ask()]
         while len(points) < n_points:
+            imagined.base_estimator_ = prepare_to_imagine(model, len(points))
             place = imagined.space.transform(points[-1:])
             imagined.tell(points[-1], float(imagined.models[-1].predict(place)[0]))
             points.append(imagined.ask())
@@ -147,14 +155,19 @@ class DistinctOptimizer:
         )
 
 
-def _freeze(model: BaseEstimator) -> BaseEstimator:
-    """Return a surrogate to fit to more points, with the kernel that was found."""
+def prepare_to_imagine(model: BaseEstimator, n_imagined: int) -> BaseEstimator:
+    """Return a surrogate to fit to a fitted one's points and to so many imagined ones.
+
+    A Gaussian process keeps its kernel, and takes what is imagined for sure: else the
+    noise of scores may have it imagine one place again and again.
+    """
     if not isinstance(model, GaussianProcessRegressor):
         return clone(model)
     # Once fitted, the noise is no longer in the kernel.
     noise = model.alpha + (model.noise_ or 0.0)
+    alpha = np.repeat([noise, _SURE], [len(model.X_train_), n_imagined])
     return clone(model).set_params(
-        kernel=model.kernel_, alpha=noise, noise=None, optimizer=None
+        kernel=model.kernel_, alpha=alpha, noise=None, optimizer=None
     )
 
 
