@@ -371,6 +371,21 @@ def test_folds_share_a_program(iris):
     assert programs.n_built == before
 
 
+def test_a_metric_without_a_name_needs_no_other_program(iris):
+    """The metric of the second model is called as that of the first."""
+
+    def build():
+        model = chain(lambda: Dense(14))()
+        model.compile("adam", "mse", metrics=[keras.metrics.RootMeanSquaredError(None)])
+        return model
+
+    X, y = iris
+    model = KerasRegressor(build, **QUICK).fit(X[:, :3], y)
+    before = programs.n_built
+    assert list(clone(model).fit(X[:, :3], y).history_) == list(model.history_)
+    assert programs.n_built == before
+
+
 @pytest.mark.parametrize(
     ("name", "may_interpret", "epochs", "interpreted"),
     [
