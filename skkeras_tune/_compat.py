@@ -21,6 +21,7 @@ import sklearn
 import tensorflow as tf
 from keras.src.backend.common import global_state
 from keras.src.trainers.compile_utils import CompileLoss, CompileMetrics
+from keras.src.utils.naming import to_snake_case
 from numpy.typing import NDArray
 from sklearn.base import _fit_context
 from sklearn.model_selection import KFold, StratifiedKFold
@@ -53,6 +54,7 @@ __all__ = [
     "find_logits",
     "fit_and_score",
     "fit_context",
+    "fresh_metric_names",
     "fresh_names",
     "is_old_plateau",
     "list_layers",
@@ -129,6 +131,29 @@ def fresh_names() -> Iterator[None]:
         yield
     finally:
         _swap_global("object_name_uids", previous)
+
+
+@contextmanager
+def fresh_metric_names() -> Iterator[None]:
+    """Let Keras name metrics as if they were the first in the process.
+
+    Otherwise the AUC of the second model is "auc_1". Layers count on: a function may
+    join new ones and old ones, whose names must differ.
+    """
+    counts = global_state.get_global_attribute("object_name_uids") or {}
+    names = {to_snake_case(kind.__name__) for kind in _list_kinds(keras.metrics.Metric)}
+    before = {name: counts.pop(name) for name in names & counts.keys()}
+    try:
+        yield
+    finally:
+        counts.update(before)
+
+
+def _list_kinds(base: type) -> Iterator[type]:
+    yield base
+    kinds: list[type] = base.__subclasses__()
+    for kind in kinds:
+        yield from _list_kinds(kind)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import tensorflow as tf
 from skkeras_tune import _compat
 from skkeras_tune._compat import (
     check_sample_weight,
+    fresh_metric_names,
     fresh_names,
     quiet_retracing,
     release_traces,
@@ -56,6 +57,15 @@ def test_names_go_on_after():
         keras.layers.Dense(1)
     number = int(before.rpartition("_")[2] or 0) if "_" in before else 0
     assert keras.layers.Dense(1).name == f"dense_{number + 1}"
+
+
+def test_metric_names_go_on_after():
+    """Metrics made after the block are counted as if it had not been."""
+    first = keras.metrics.AUC().name
+    with fresh_metric_names():
+        assert [keras.metrics.AUC().name for _ in range(2)] == ["auc", "auc_1"]
+    number = int(first.rpartition("_")[2]) if "_" in first else 0
+    assert keras.metrics.AUC().name == f"auc_{number + 1}"
 
 
 def test_names_go_on_after_an_error():

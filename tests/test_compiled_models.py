@@ -362,12 +362,44 @@ def test_one_program_serves_every_fit_of_a_model(iris, engine):
     assert programs.n_built == before + 1
 
 
+@pytest.mark.parametrize("name", ["kernel_regularizer", "kernel_constraint"])
+def test_what_is_set_on_a_built_layer_has_no_effect(name):
+    """A weight keeps what it was made with, whatever the config says afterwards."""
+    rule = {
+        "kernel_regularizer": regularizers.L2(0.3),
+        "kernel_constraint": keras.constraints.MaxNorm(0.1),
+    }[name]
+
+    def build_late():
+        model = chain(lambda: Dense(15, "tanh"))()
+        setattr(model.layers[0], name, rule)
+        return model
+
+    compare(plan_for(chain(lambda: Dense(15, "tanh", **{name: rule}))))
+    compare(plan_for(build_late))
+
+
 def test_folds_share_a_program(iris):
     """Where XLA is left out, a row less needs no other program."""
     X, y = iris
     model = KerasClassifier(build_classifier, width=13, **QUICK).fit(X, y)
     before = programs.n_built
     clone(model).fit(X[1:], y[1:])
+    assert programs.n_built == before
+
+
+def test_a_metric_without_a_name_needs_no_other_program(iris):
+    """The metric of the second model is called as that of the first."""
+
+    def build():
+        model = chain(lambda: Dense(14))()
+        model.compile("adam", "mse", metrics=[keras.metrics.RootMeanSquaredError(None)])
+        return model
+
+    X, y = iris
+    model = KerasRegressor(build, **QUICK).fit(X[:, :3], y)
+    before = programs.n_built
+    assert list(clone(model).fit(X[:, :3], y).history_) == list(model.history_)
     assert programs.n_built == before
 
 

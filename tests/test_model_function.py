@@ -102,6 +102,23 @@ def test_a_class_of_models_builds():
     assert model.get_weights()[0].shape == (3, 5)
 
 
+def test_metrics_have_the_same_names_in_each_model():
+    """A callback finds `val_auc` in every fold; layers keep names of their own."""
+
+    def function():
+        model = plain()
+        metrics = [keras.metrics.AUC(), keras.metrics.AUC(), keras.metrics.Recall()]
+        model.compile(optimizer="sgd", loss="mse", metrics=metrics)
+        return model
+
+    keras.metrics.AUC()
+    models = [build(function), build(function)]
+    for model in models:
+        names = [metric.name for metric in model._compile_metrics._user_metrics]
+        assert names == ["auc", "auc_1", "recall"]
+    assert models[0].layers[0].name != models[1].layers[0].name
+
+
 def test_defaults_hold():
     """An argument that the user did not give keeps the function's default."""
     assert build(plain).output_shape == (None, 2)

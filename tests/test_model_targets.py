@@ -55,6 +55,14 @@ def test_class_numbers_take_the_form_of_the_loss(units, loss):
     assert losses[-1] < losses[0]
 
 
+def list_warnings(model):
+    """Return what a fit warns its user of."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        model.fit(DATA.x, LABELS)
+    return [str(each.message) for each in caught if each.category is UserWarning]
+
+
 @pytest.mark.parametrize(
     ("units", "activation", "loss", "warns"),
     [
@@ -68,12 +76,37 @@ def test_class_numbers_take_the_form_of_the_loss(units, loss):
 def test_outputs_of_any_size_are_no_probabilities(units, activation, loss, warns):
     """A last layer without an activation, before a loss of chances, is warned of."""
     network = build_mlp(3, units, activation)
-    model = KerasClassifier(network, loss=loss, epochs=1)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        model.fit(DATA.x, LABELS)
-    said = [str(each.message) for each in caught if each.category is UserWarning]
+    said = list_warnings(KerasClassifier(network, loss=loss, epochs=1))
     assert any("last layer has no activation" in each for each in said) == warns
+
+
+def test_a_softmax_is_no_sigmoid():
+    """A binary crossentropy of a softmax is warned of.
+
+    Keras trains the sigmoid of what the softmax takes.
+    """
+    network = build_mlp(3, 2, "softmax")
+    said = list_warnings(KerasClassifier(network, loss="binary_crossentropy", epochs=1))
+    assert any("ends in a softmax, but for its loss 'binary" in each for each in said)
+
+
+@pytest.mark.parametrize("engine", ["auto", "keras"])
+@pytest.mark.parametrize("options", [{}, {"loss__label_smoothing": 0.1}])
+def test_a_softmax_of_two_labels_trains_its_chances(engine, options):
+    """Where no loss is named, that of a softmax is minimised, not of two sigmoids."""
+    model = KerasClassifier(
+        build_mlp(3, 2, "softmax"), epochs=1, batch_size=-1, engine=engine, **options
+    ).set_params(early_stopping=False)
+    chances = model.initialize(DATA.x, LABELS).predict_proba(DATA.x)
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=0.1 * bool(options))
+    expected = float(loss(np.eye(2)[LABELS], chances))
+    assert np.isclose(model.fit(DATA.x, LABELS).history_["loss"][0], expected)
+
+
+def test_a_softmax_of_one_unit_is_refused():
+    """It is 1 for every row."""
+    with pytest.raises(ValueError, match="softmax of one unit, which is always 1"):
+        KerasClassifier(build_mlp(3, 1, "softmax"), epochs=1).fit(DATA.x, LABELS)
 
 
 @pytest.mark.parametrize("activate", [keras.ops.softmax, keras.activations.softmax])

@@ -192,6 +192,7 @@ def test_one_output_for_each_of_two_classes(two_classes, loss):
     classifier.fit(X.astype(np.float32), y.astype(np.int64))
     assert classifier.predict_proba(X).shape == (120, 2)
     assert classifier.score(X, y) > 0.7
+    assert classifier.model_.loss == "sparse_categorical_crossentropy"
 
 
 def test_grid_search_over_losses_and_optimizers(two_classes):

@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 
+from skkeras_tune._compat import fresh_metric_names
 from skkeras_tune._scikeras import accepts_kwargs, has_param
 from skkeras_tune.estimators.compilation import COMPILE_EXTRAS
 from skkeras_tune.frozen import Arguments, FrozenModel, freeze, thaw
@@ -68,7 +69,7 @@ class ModelFunction:
         """
         # New lists and dicts, which the function may use up.
         values = keras.tree.map_structure(lambda value: value, self.arguments.values)
-        with isolated_randomness(seed):
+        with isolated_randomness(seed), fresh_metric_names():
             model = self.function(**values, **self._compile_arguments())
             if not isinstance(model, keras.Model):
                 message = (

@@ -125,6 +125,8 @@ def build_plan(
         network = _build_architecture(settings.params, facts.input_shape, head)
     else:
         network = _wrap_model(settings, facts, compilation, data.x)
+        softmax_loss = freeze(getattr(head, "softmax_loss", None))
+        compilation = replace(compilation, softmax_loss=softmax_loss)
     return TrainingPlan(
         network=network,
         compilation=compilation,

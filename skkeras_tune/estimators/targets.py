@@ -21,11 +21,15 @@ from skkeras_tune.losses import build_loss, loss_family, loss_name, takes_logits
 
 @dataclass(frozen=True)
 class Head:
-    """What the network ends in."""
+    """What the network ends in.
+
+    `softmax_loss` is for a model of the user's that ends in a softmax all the same.
+    """
 
     units: int
     activation: str | None
     loss: Any
+    softmax_loss: Any = None
 
 
 class ClassTargetEncoder(TransformerMixin, BaseEstimator):
@@ -161,9 +165,11 @@ class ClassTargetEncoder(TransformerMixin, BaseEstimator):
         ValueError
             If `loss` does not fit the target.
         """
-        several = self.target_type_ == "multiclass"
+        several, softmax_loss = self.target_type_ == "multiclass", None
         if loss == "auto":
             loss = self._default_loss(options)
+            if self.target_type_ == "binary":
+                softmax_loss = build_loss(_name_softmax_loss(options), options)
         loss = build_loss(loss, options)
         family = loss_family(loss)
         self._refuse_unfit_loss(loss, family)
@@ -175,15 +181,16 @@ class ClassTargetEncoder(TransformerMixin, BaseEstimator):
             units, activation = self.n_classes_, "softmax"
         else:
             units, activation = 1, "sigmoid"
-        return Head(units, None if takes_logits(loss) else activation, loss)
+        return Head(
+            units, None if takes_logits(loss) else activation, loss, softmax_loss
+        )
 
     def _default_loss(self, options: Mapping[str, Any]) -> str:
         if self.target_type_ == "multiclass-onehot":
             return "categorical_crossentropy"
         if self.target_type_ != "multiclass":
             return "binary_crossentropy"
-        smoothed = "label_smoothing" in options
-        return ("" if smoothed else "sparse_") + "categorical_crossentropy"
+        return _name_softmax_loss(options)
 
     def _refuse_unfit_loss(self, loss: Any, family: str) -> None:
         fitting = {
@@ -264,6 +271,11 @@ class NumberTargetEncoder(TransformerMixin, BaseEstimator):
             raise ValueError(message)
         activation = "exponential" if loss_name(loss) == "poisson" else None
         return Head(self.n_outputs_, activation, loss)
+
+
+def _name_softmax_loss(options: Mapping[str, Any]) -> str:
+    smoothed = "label_smoothing" in options
+    return ("" if smoothed else "sparse_") + "categorical_crossentropy"
 
 
 def shape_numbers(y: Any) -> Any:

@@ -13,6 +13,7 @@ import keras
 from skkeras_tune._compat import release_traces, stop_gradient_leak, to_numpy
 from skkeras_tune.frozen import thaw
 from skkeras_tune.training.model_key import list_variables
+from skkeras_tune.training.model_targets import ends_in_softmax
 from skkeras_tune.training.plan import Compilation, ModelState, Network, TrainingPlan
 
 _RELEASES_PER_COLLECTION = 8
@@ -47,7 +48,7 @@ def build_model(network: Network, compilation: Compilation, seed: int) -> keras.
         options = thaw(compilation.options) or {}
         model.compile(
             optimizer=thaw(compilation.optimizer),
-            loss=thaw(compilation.loss),
+            loss=thaw(_choose_loss(model, compilation)),
             metrics=_as_metrics(thaw(compilation.metrics)),
             **options,
         )
@@ -56,6 +57,11 @@ def build_model(network: Network, compilation: Compilation, seed: int) -> keras.
         model.optimizer.build(model.trainable_variables)
     stop_gradient_leak(model)
     return model
+
+
+def _choose_loss(model: keras.Model, compilation: Compilation) -> Any:
+    other = compilation.softmax_loss
+    return other if other and ends_in_softmax(model) else compilation.loss
 
 
 def _as_metrics(metrics: Any) -> Any:

@@ -136,9 +136,20 @@ def _refuse_opaque(layer: keras.layers.Layer) -> None:
 
 def _read_config(model: keras.Model) -> Any:
     try:
-        return json.loads(json.dumps([type(model).__name__, model.get_config()]))
+        parts = [type(model).__name__, model.get_config(), _list_rules(model)]
+        return json.loads(json.dumps(parts))
     except (NotImplementedError, TypeError, ValueError) as error:
         raise NotCompilable(f"the model has no config ({error})") from error
+
+
+def _list_rules(model: keras.Model) -> list[Any]:
+    """Return what penalises and constrains each weight.
+
+    A layer's config names what was last set on it, its weights keep the first.
+    """
+    weights = model.weights
+    rules = [[weight.regularizer, weight.constraint] for weight in weights]
+    return [[keras.saving.serialize_keras_object(r) for r in pair] for pair in rules]
 
 
 def _find_registered(config: Any) -> Iterator[Any]:

@@ -17,6 +17,8 @@ from skkeras_tune.losses import (
 from skkeras_tune.training.batches import take_rows
 from skkeras_tune.training.plan import TrainingData
 
+_OF_PROBABILITIES = ("binary", "sparse", "categorical")
+
 
 def prepare_targets(model: keras.Model, data: TrainingData) -> Any:
     """Return the targets in the form that the model's loss and outputs need."""
@@ -24,7 +26,8 @@ def prepare_targets(model: keras.Model, data: TrainingData) -> Any:
     if units is None or not isinstance(data.y, np.ndarray):
         return data.y
     _refuse_misfit(units, model.loss, data.y)
-    _warn_of_logits(model)
+    _refuse_constant(units, model)
+    _warn_of_activation(model)
     return adapt_targets(data.y, model.loss, units)
 
 
@@ -58,32 +61,58 @@ def _refuse_misfit(units: int, loss: Any, y: NDArray[Any]) -> None:
         raise ValueError(message)
 
 
-def _warn_of_logits(model: keras.Model) -> None:
-    """Warn of outputs of any size whose loss takes them for probabilities.
+def _refuse_constant(units: int, model: keras.Model) -> None:
+    if units == 1 and ends_in_softmax(model):
+        message = (
+            "The model ends in a softmax of one unit, which is always 1. End it in a "
+            "sigmoid, or in a unit for each class."
+        )
+        raise ValueError(message)
 
-    Keras computes it all the same: chances below 0, and hardly any gradient.
+
+def _warn_of_activation(model: keras.Model) -> None:
+    """Warn of a last activation that is not the one which the loss reckons with.
+
+    Keras computes it all the same: chances below 0 and hardly any gradient without an
+    activation, and of a softmax the sigmoid of what it takes.
     """
     loss = sole_loss(model.loss)
-    if isinstance(loss, list | dict) or takes_logits(loss) or not _ends_linearly(model):
+    if isinstance(loss, list | dict) or takes_logits(loss):
         return
-    if loss_family(loss) in ("binary", "sparse", "categorical"):
-        warnings.warn(
-            "The model's last layer has no activation, but its loss "
-            f"{loss_name(loss)!r} takes what comes out for probabilities. End the "
-            "model in a sigmoid or softmax, or give a loss with from_logits=True.",
-            UserWarning,
-            stacklevel=2,
+    family, name = loss_family(loss), loss_name(loss)
+    message = None
+    is_linear = _last_activation(model) is keras.activations.linear
+    if is_linear and family in _OF_PROBABILITIES:
+        message = (
+            f"The model's last layer has no activation, but its loss {name!r} takes "
+            "what comes out for probabilities. End the model in a sigmoid or softmax, "
+            "or give a loss with from_logits=True."
         )
+    if ends_in_softmax(model) and family == "binary":
+        message = (
+            f"The model ends in a softmax, but for its loss {name!r} Keras trains a "
+            "sigmoid in each unit. End the model in a sigmoid, or give the loss "
+            "'sparse_categorical_crossentropy'."
+        )
+    if message is not None:
+        warnings.warn(message, UserWarning, stacklevel=2)
 
 
-def _ends_linearly(model: keras.Model) -> bool:
-    """Tell whether a model whose layers are in order ends in weights alone.
+def ends_in_softmax(model: keras.Model) -> bool:
+    """Tell whether the last layer of a model is, or applies, a softmax."""
+    return _last_activation(model) is keras.activations.softmax
+
+
+def _last_activation(model: keras.Model) -> Any:
+    """Return the last activation of a model whose layers are in order, or None.
 
     A function such as `keras.ops.softmax` after the last layer is none of the layers.
     """
     last: Any = model.layers[-1] if hasattr(model, "outputs") else None
-    return (
-        isinstance(last, keras.layers.Dense)
-        and last.activation is keras.activations.linear
-        and last.output is model.outputs[0]
-    )
+    if last is None or last.output is not model.outputs[0]:
+        return None
+    if isinstance(last, keras.layers.Softmax):
+        return keras.activations.softmax
+    if isinstance(last, keras.layers.Dense | keras.layers.Activation):
+        return last.activation
+    return None

@@ -29,12 +29,16 @@ class Network(Protocol):
 
 @dataclass(frozen=True)
 class Compilation:
-    """How a model is compiled, as frozen values."""
+    """How a model is compiled, as frozen values.
+
+    `softmax_loss` stands in place of `loss` for a model that ends in a softmax.
+    """
 
     optimizer: Any
     loss: Any
     metrics: Any = None
     options: Any = None
+    softmax_loss: Any = None
 
 
 @dataclass(frozen=True)
