@@ -43,7 +43,7 @@ from sklearn.preprocessing import StandardScaler
 from skkeras_tune import BayesSearchCV, KerasClassifier, KerasRegressor, fused
 from skkeras_tune.fusion import context
 from skkeras_tune.fusion.request import current_task
-from skkeras_tune.training.program_cache import ProgramCache
+from skkeras_tune.training.programs.cache import ProgramCache
 
 QUICK = {"epochs": 3, "units": 6, "learning_rate": 0.01, "random_state": 0}
 RATES = {"learning_rate": [0.001, 0.01]}

@@ -24,7 +24,7 @@ from skkeras_tune.training import (
 )
 from skkeras_tune.training.callbacks import FiniteLoss, ValidatedStopping
 from skkeras_tune.training.keras_loop import train
-from skkeras_tune.training.keras_models import build_model, read_state
+from skkeras_tune.training.models.model import build_model, read_state
 from tests.seeding import seed_everything
 
 N_TRAIN, N_HELD, BATCH = 20, 8, 6

@@ -4,7 +4,7 @@ import pytest
 
 from skkeras_tune.training import Compilation
 from skkeras_tune.training.keras_loop import train
-from skkeras_tune.training.keras_models import build_model, read_state, restore_state
+from skkeras_tune.training.models.model import build_model, read_state, restore_state
 from tests.test_keras_loop import (
     ADAM,
     ARCHITECTURE,

@@ -6,17 +6,21 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skkeras_tune.training.final_state import (
+from skkeras_tune.training.groups.group import Group
+from skkeras_tune.training.members.final_state import (
     read_optimizer_variables,
     read_weights,
     refuse_diverged,
     refuse_infinite,
 )
-from skkeras_tune.training.group import Group
-from skkeras_tune.training.initial_state import build_state, list_numbers
-from skkeras_tune.training.member import Member
+from skkeras_tune.training.members.initial_state import build_state, list_numbers
+from skkeras_tune.training.members.member import Member
 from skkeras_tune.training.plan import ModelState
-from skkeras_tune.training.program import LOSS_NOT_FINITE, RUNNING, VALIDATION_NAN
+from skkeras_tune.training.programs.program import (
+    LOSS_NOT_FINITE,
+    RUNNING,
+    VALIDATION_NAN,
+)
 from tests.test_keras_loop import ADAM, ARCHITECTURE, DATA, DROPPING, MOMENTUM, PLAN
 
 WIDE = replace(PLAN, network=replace(ARCHITECTURE, hidden_units=(11,)))

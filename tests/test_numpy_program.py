@@ -11,14 +11,14 @@ from sklearn.model_selection import GridSearchCV
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from skkeras_tune import KerasClassifier, KerasRegressor, fused
-from skkeras_tune.training.activations import (
+from skkeras_tune.training.arithmetic.blas import one_blas_thread
+from skkeras_tune.training.groups.group import Group
+from skkeras_tune.training.members.member import Member
+from skkeras_tune.training.mlp.activations import (
     HAVE_FORMULAS,
     activate,
     activate_with_way_back,
 )
-from skkeras_tune.training.blas import one_blas_thread
-from skkeras_tune.training.group import Group
-from skkeras_tune.training.member import Member
 from tests.test_keras_loop import DATA, PLAN
 
 BASE = {"epochs": 6, "units": 9, "n_hidden": 2, "learning_rate": 0.01}

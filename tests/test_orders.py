@@ -8,9 +8,9 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from skkeras_tune.randomness import epoch_order
-from skkeras_tune.training import orders
-from skkeras_tune.training.member import Member
-from skkeras_tune.training.orders import Orders
+from skkeras_tune.training.groups import orders
+from skkeras_tune.training.groups.orders import Orders
+from skkeras_tune.training.members.member import Member
 from tests.test_keras_loop import DATA, PLAN
 
 LONG = replace(PLAN, epochs=50)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from skkeras_tune.training import program_store
+from skkeras_tune.training.programs import store as program_store
 
 SCRIPT = """
 import sys

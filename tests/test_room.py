@@ -9,13 +9,14 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, KFold
 
 from skkeras_tune import HyperbandSearchCV, KerasClassifier, KerasRegressor, fused
-from skkeras_tune.training import costs, room
-from skkeras_tune.training.design import join_designs
-from skkeras_tune.training.group import Group
-from skkeras_tune.training.member import Member
+from skkeras_tune.training.groups import room
+from skkeras_tune.training.groups.group import Group
+from skkeras_tune.training.groups.room import choose_design, count_steps, list_rooms
+from skkeras_tune.training.members.member import Member
 from skkeras_tune.training.plan import StoppingRule
-from skkeras_tune.training.program_cache import ProgramCache
-from skkeras_tune.training.room import choose_design, count_steps, list_rooms
+from skkeras_tune.training.programs import costs
+from skkeras_tune.training.programs.cache import ProgramCache
+from skkeras_tune.training.programs.design import join_designs
 from tests.test_keras_loop import DATA, DROPPING, PLAN
 from tests.test_slots import assert_same, train_alone, train_group, vary_network
 

@@ -10,16 +10,16 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skkeras_tune.frozen import freeze
-from skkeras_tune.training import slots
 from skkeras_tune.training.engine import train
-from skkeras_tune.training.group import Group
-from skkeras_tune.training.member import Member
+from skkeras_tune.training.groups import slots
+from skkeras_tune.training.groups.group import Group
+from skkeras_tune.training.groups.slots import Slots, programs, train_members
+from skkeras_tune.training.members.member import Member
 from skkeras_tune.training.plan import (
     StoppingRule,
     TrainingResult,
 )
-from skkeras_tune.training.program_cache import ProgramCache
-from skkeras_tune.training.slots import Slots, programs, train_members
+from skkeras_tune.training.programs.cache import ProgramCache
 from tests.test_keras_loop import (
     ADAM,
     ALL,

@@ -28,9 +28,9 @@ from skkeras_tune.fusion.request import (
 )
 from skkeras_tune.fusion.sender import Sender
 from skkeras_tune.training.deadline import train_unless, train_until
-from skkeras_tune.training.member import Member
+from skkeras_tune.training.groups.slots import Outcome
+from skkeras_tune.training.members.member import Member
 from skkeras_tune.training.plan import TrainingResult
-from skkeras_tune.training.slots import Outcome
 from skkeras_tune.training.trainer import ALONE, use_trainer
 
 

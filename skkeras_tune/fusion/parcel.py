@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from skkeras_tune._compat import use_thread_settings
 from skkeras_tune.training.deadline import Deadline
-from skkeras_tune.training.group import Group
-from skkeras_tune.training.member import Member
-from skkeras_tune.training.program_store import open_program_store
-from skkeras_tune.training.rescue import train_group
-from skkeras_tune.training.slots import LaneRun, Outcome, Slots
+from skkeras_tune.training.groups.group import Group
+from skkeras_tune.training.groups.rescue import train_group
+from skkeras_tune.training.groups.slots import LaneRun, Outcome, Slots
+from skkeras_tune.training.members.member import Member
+from skkeras_tune.training.programs.store import open_program_store
 
 KerasSettings = tuple[str, float]
 

@@ -17,9 +17,9 @@ from skkeras_tune.fusion.lanes import Job
 from skkeras_tune.fusion.parcel import Parcel, Run, read_settings, train_parcels
 from skkeras_tune.fusion.request import Request
 from skkeras_tune.fusion.workers import Workers
-from skkeras_tune.training.member import Member
+from skkeras_tune.training.groups.slots import Outcome
+from skkeras_tune.training.members.member import Member
 from skkeras_tune.training.plan import TrainingData
-from skkeras_tune.training.slots import Outcome
 
 # How often a group is sent whose worker dies.
 _ATTEMPTS = 3

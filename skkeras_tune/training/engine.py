@@ -9,9 +9,9 @@ import keras
 from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.training import keras_loop
 from skkeras_tune.training.deadline import share_time
-from skkeras_tune.training.keras_models import restore_models, start_model
-from skkeras_tune.training.member import Member
-from skkeras_tune.training.model_member import ModelMember
+from skkeras_tune.training.members.member import Member
+from skkeras_tune.training.members.model_member import ModelMember
+from skkeras_tune.training.models.model import restore_models, start_model
 from skkeras_tune.training.pausing import refuse_other_training, repeat_result
 from skkeras_tune.training.plan import (
     ModelState,

@@ -30,7 +30,7 @@ from skkeras_tune.training.callbacks import (
 from skkeras_tune.training.deadline import list_clocks
 from skkeras_tune.training.fingerprint import NoFingerprint, fingerprint
 from skkeras_tune.training.forks import refuse_fork
-from skkeras_tune.training.keras_models import (
+from skkeras_tune.training.models.model import (
     build_model,
     read_position,
     read_state,
@@ -39,8 +39,8 @@ from skkeras_tune.training.keras_models import (
     restore_state,
     start_model,
 )
-from skkeras_tune.training.model_pool import ModelPool
-from skkeras_tune.training.model_targets import prepare_targets
+from skkeras_tune.training.models.pool import ModelPool
+from skkeras_tune.training.models.targets import prepare_targets
 from skkeras_tune.training.pausing import pause_training, refuse_other_engine
 from skkeras_tune.training.plan import (
     Compilation,
