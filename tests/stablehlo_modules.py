@@ -4,7 +4,7 @@ from functools import partial
 
 import tensorflow as tf
 
-from skkeras_tune._compat import call_stablehlo
+from skkeras_tune._compat.tensorflow import call_stablehlo
 from skkeras_tune.training.arithmetic.stablehlo.module import Module
 from skkeras_tune.training.arithmetic.stablehlo.symbolic_array import SymbolicArray
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from skkeras_tune._compat import call_stablehlo
+from skkeras_tune._compat.tensorflow import call_stablehlo
 from skkeras_tune.frozen import freeze
 from skkeras_tune.training.optimizers.rule import read_optimizer
 from skkeras_tune.training.optimizers.updates import apply_gradients

@@ -15,7 +15,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skkeras_tune._compat import (
+from skkeras_tune._compat.sklearn import (
     Interval,
     StrOptions,
     check_sample_weight,

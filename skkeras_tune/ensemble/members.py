@@ -9,7 +9,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
 from sklearn.utils.validation import has_fit_parameter
 
-from skkeras_tune._compat import check_method_params, safe_indexing
+from skkeras_tune._compat.sklearn import check_method_params, safe_indexing
 
 
 def is_search(estimators: Any) -> bool:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import accuracy_score, r2_score
 
-from skkeras_tune._compat import takes_sample_weight
+from skkeras_tune._compat.sklearn import takes_sample_weight
 from skkeras_tune.ensemble.targets import Indicators, Labels, Numbers, Target
 from skkeras_tune.ensemble.weights import Loss
 

@@ -10,7 +10,7 @@ from sklearn.base import is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils.parallel import Parallel, delayed
 
-from skkeras_tune._compat import safe_indexing
+from skkeras_tune._compat.sklearn import safe_indexing
 from skkeras_tune.ensemble.members import fit_member
 from skkeras_tune.ensemble.targets import Target
 

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from skkeras_tune._compat import to_numpy
+from skkeras_tune._compat.keras import to_numpy
 from skkeras_tune.frozen import thaw
 from skkeras_tune.losses import to_probabilities
 from skkeras_tune.network import MLPArchitecture

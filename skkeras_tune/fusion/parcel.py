@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import keras
 from numpy.typing import NDArray
 
-from skkeras_tune._compat import use_thread_settings
+from skkeras_tune._compat.keras import use_thread_settings
 from skkeras_tune.training.deadline import Deadline
 from skkeras_tune.training.groups.group import Group
 from skkeras_tune.training.groups.rescue import train_group

@@ -14,7 +14,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state, indexable
 from sklearn.utils.parallel import Parallel
 
-from skkeras_tune._compat import (
+from skkeras_tune._compat.sklearn import (
     BaseSearchCV,
     Interval,
     check_method_params,

@@ -8,7 +8,7 @@ from typing import Any
 
 from sklearn.base import clone
 
-from skkeras_tune._compat import fit_and_score
+from skkeras_tune._compat.sklearn import fit_and_score
 from skkeras_tune.nesting import find_last
 from skkeras_tune.search.seeds import list_step_seeds
 from skkeras_tune.training.pausing import Stages

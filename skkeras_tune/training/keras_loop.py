@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from skkeras_tune._compat import quiet_retracing
+from skkeras_tune._compat.tensorflow import quiet_retracing
 from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.randomness import epoch_order
 from skkeras_tune.training.batches import build_batches, count_batches

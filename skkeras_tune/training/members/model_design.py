@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from scipy.sparse import issparse
 
-from skkeras_tune._compat import (
+from skkeras_tune._compat.keras import (
     excludes_from_decay,
     list_layers,
     read_compile_arguments,

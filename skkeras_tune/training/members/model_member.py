@@ -11,7 +11,7 @@ import keras
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from skkeras_tune._compat import to_numpy
+from skkeras_tune._compat.keras import to_numpy
 from skkeras_tune.training.batches import as_tuples
 from skkeras_tune.training.members.compiled_plan import CompiledPlan
 from skkeras_tune.training.members.member import Member

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from skkeras_tune._compat import find_logits
+from skkeras_tune._compat.keras import find_logits
 from skkeras_tune.frozen import freeze, thaw
 from skkeras_tune.losses import find_loss_class, is_rowwise
 from skkeras_tune.training.arithmetic.arrays import cast, expand, reshape

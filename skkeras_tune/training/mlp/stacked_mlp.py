@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from skkeras_tune._compat import mark_logits
+from skkeras_tune._compat.keras import mark_logits
 from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.training.arithmetic.arrays import (
     add_up_each,

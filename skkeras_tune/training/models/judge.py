@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from skkeras_tune._compat import compile_judges, to_numpy
+from skkeras_tune._compat.keras import compile_judges, to_numpy
 from skkeras_tune.frozen import FrozenMapping, thaw
 from skkeras_tune.losses import find_loss_class, is_kerass
 from skkeras_tune.training.models.nested import fill

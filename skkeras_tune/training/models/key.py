@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from skkeras_tune._compat import list_layers
+from skkeras_tune._compat.keras import list_layers
 from skkeras_tune.training.arithmetic.packing import Block
 from skkeras_tune.training.models.nested import describe
 from skkeras_tune.training.plan import NotCompilable

@@ -10,7 +10,8 @@ from typing import Any
 
 import keras
 
-from skkeras_tune._compat import release_traces, stop_gradient_leak, to_numpy
+from skkeras_tune._compat.keras import stop_gradient_leak, to_numpy
+from skkeras_tune._compat.tensorflow import release_traces
 from skkeras_tune.frozen import thaw
 from skkeras_tune.training.models.key import list_variables
 from skkeras_tune.training.plan import Compilation, ModelState, Network, TrainingPlan

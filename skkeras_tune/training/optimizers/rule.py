@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from skkeras_tune._compat import fresh_names, name_optimizer_variables
+from skkeras_tune._compat.keras import fresh_names, name_optimizer_variables
 from skkeras_tune.frozen import FrozenObject
 from skkeras_tune.training.optimizers.formulas import STEPS
 from skkeras_tune.training.plan import NotCompilable

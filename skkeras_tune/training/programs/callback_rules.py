@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from skkeras_tune._compat import is_old_plateau
+from skkeras_tune._compat.keras import is_old_plateau
 from skkeras_tune.training.arithmetic.arrays import (
     both,
     cast,

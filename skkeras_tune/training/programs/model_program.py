@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from skkeras_tune._compat import list_layers
+from skkeras_tune._compat.keras import list_layers
 from skkeras_tune.training.models.judge import ModelJudge
 from skkeras_tune.training.models.key import list_variables
 from skkeras_tune.training.models.nested import pack

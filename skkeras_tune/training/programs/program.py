@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from skkeras_tune._compat import quiet_retracing
+from skkeras_tune._compat.tensorflow import quiet_retracing
 from skkeras_tune.training.arithmetic.arrays import (
     any_of,
     both,

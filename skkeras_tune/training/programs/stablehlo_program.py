@@ -11,7 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from skkeras_tune._compat import call_stablehlo, find_kernel_hints
+from skkeras_tune._compat.tensorflow import call_stablehlo, find_kernel_hints
 from skkeras_tune.training.arithmetic.stablehlo.module import Module
 from skkeras_tune.training.arithmetic.stablehlo.symbolic_array import SymbolicArray
 from skkeras_tune.training.programs.formula_program import FormulaProgram

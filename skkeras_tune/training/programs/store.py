@@ -14,7 +14,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from skkeras_tune._compat import start_tensorflow, tensorflow_has_started
+from skkeras_tune._compat.tensorflow import start_tensorflow, tensorflow_has_started
 
 #: Names the folder, or "off".
 VARIABLE = "SKKERAS_TUNE_CACHE"
