@@ -19,15 +19,21 @@ from skkeras_tune.training import (
     Compilation,
     ModelState,
     StoppingRule,
+    Training,
     TrainingData,
     TrainingPlan,
+    keras_loop,
 )
 from skkeras_tune.training.callbacks import FiniteLoss, ValidatedStopping
-from skkeras_tune.training.keras_loop import train
 from skkeras_tune.training.models.model import build_model, read_state
 from tests.seeding import seed_everything
 
 N_TRAIN, N_HELD, BATCH = 20, 8, 6
+
+
+def train(plan, data, **options):
+    """Train through Keras's own loop."""
+    return keras_loop.train(Training(plan, data, **options))
 
 
 def build_rows():

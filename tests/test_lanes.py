@@ -17,10 +17,10 @@ from skkeras_tune.fusion.lanes import Batch, Job, plan_jobs, split_by_size
 from skkeras_tune.fusion.request import Call, Request, Task
 from skkeras_tune.training.groups.group import Group
 from skkeras_tune.training.groups.rescue import train_group
-from skkeras_tune.training.members.member import Member
 from skkeras_tune.training.plan import TrainingResult
 from skkeras_tune.training.programs.cache import ProgramCache
 from skkeras_tune.training.programs.program import Program
+from tests.members import enrol
 from tests.test_keras_loop import ARCHITECTURE, DATA, PLAN
 
 
@@ -36,7 +36,7 @@ def request(data=DATA, **changes):
     network = replace(ARCHITECTURE, hidden_units=(units,))
     plan = replace(PLAN, network=network, **changes)
     found = []
-    task = Task(Call(), lambda: found.append(Request(Member(plan, data))), None)
+    task = Task(Call(), lambda: found.append(Request(enrol(plan, data))), None)
     task.run()
     task.future.result()
     return found[0]

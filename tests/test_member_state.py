@@ -14,13 +14,13 @@ from skkeras_tune.training.members.final_state import (
     refuse_infinite,
 )
 from skkeras_tune.training.members.initial_state import build_state, list_numbers
-from skkeras_tune.training.members.member import Member
 from skkeras_tune.training.plan import ModelState
 from skkeras_tune.training.programs.program import (
     LOSS_NOT_FINITE,
     RUNNING,
     VALIDATION_NAN,
 )
+from tests.members import enrol
 from tests.test_keras_loop import ADAM, ARCHITECTURE, DATA, DROPPING, MOMENTUM, PLAN
 
 WIDE = replace(PLAN, network=replace(ARCHITECTURE, hidden_units=(11,)))
@@ -29,7 +29,7 @@ WIDE = replace(PLAN, network=replace(ARCHITECTURE, hidden_units=(11,)))
 def join(plan):
     """Return a member, and a program with room for a wider one beside it."""
     network = replace(plan.network, hidden_units=WIDE.network.hidden_units)
-    members = [Member(p, DATA) for p in (plan, replace(plan, network=network))]
+    members = [enrol(p, DATA) for p in (plan, replace(plan, network=network))]
     return members[0], Group(members).join(2)
 
 

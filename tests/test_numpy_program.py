@@ -13,12 +13,12 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from skkeras_tune import KerasClassifier, KerasRegressor, fused
 from skkeras_tune.training.arithmetic.blas import one_blas_thread
 from skkeras_tune.training.groups.group import Group
-from skkeras_tune.training.members.member import Member
 from skkeras_tune.training.mlp.activations import (
     HAVE_FORMULAS,
     activate,
     activate_with_way_back,
 )
+from tests.members import enrol
 from tests.test_keras_loop import DATA, PLAN
 
 BASE = {"epochs": 6, "units": 9, "n_hidden": 2, "learning_rate": 0.01}
@@ -161,7 +161,7 @@ def test_a_program_that_there_is_runs_a_short_group_too(diabetes, programs):
 def test_nobody_joins_a_group_that_numpy_runs(programs):
     """With more members it might not be sooner any more."""
     members = [
-        Member(replace(PLAN, seed=seed), DATA, may_interpret=True) for seed in range(3)
+        enrol(replace(PLAN, seed=seed), DATA, may_interpret=True) for seed in range(3)
     ]
     group = Group(members[:2])
     assert group.choose_room(2, programs).machine == "numpy"

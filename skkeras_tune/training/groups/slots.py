@@ -61,7 +61,7 @@ def train_members(
         What it gives, or why it failed; the others go on.
     """
     # One alone ends alike, to the last bit, whatever was trained before.
-    n_times = REPEATS if any(member.is_repeated for member in members) else 1
+    n_times = REPEATS if any(member.training.is_repeated for member in members) else 1
     group = Group(members, shares=len(members) > 1, n_times=n_times)
     yield from Slots(group, n_slots).run()
 

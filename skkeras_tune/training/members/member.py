@@ -4,12 +4,11 @@ Everything here is NumPy's, on the host, and of one member; `groups` stacks memb
 """
 
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import ExitStack
 from functools import cached_property
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
@@ -38,13 +37,7 @@ from skkeras_tune.training.members.initial_state import (
 from skkeras_tune.training.members.member_state import unpack_state
 from skkeras_tune.training.members.progress import EpochPrinter
 from skkeras_tune.training.pausing import pause_training, refuse_other_engine
-from skkeras_tune.training.plan import (
-    ModelState,
-    PausedTraining,
-    TrainingData,
-    TrainingPlan,
-    TrainingResult,
-)
+from skkeras_tune.training.plan import ModelState, Training, TrainingResult
 from skkeras_tune.training.programs.costs import expect_epochs
 from skkeras_tune.training.programs.design import Design, describe_kind
 from skkeras_tune.training.programs.formula_program import find_formulas
@@ -62,55 +55,34 @@ class Member:
 
     Parameters
     ----------
-    plan : TrainingPlan
-    data : TrainingData
-    start : ModelState, default=None
-        Go on from these weights and this optimizer state; None starts afresh.
-    callbacks : sequence of keras.callbacks.Callback, default=()
-        Belong to this run alone, which leaves them as Keras's loop would.
+    training : Training
+        Its callbacks are left as Keras's loop would leave them.
     may_interpret : bool, default=False
         Whether a program of few steps may go uncompiled, with the same answer.
-    paused : PausedTraining, default=None
-        Go on from there, as if there had been no pause.
-    pauses : bool, default=False
-        Whether the result is to say from where training may go on.
-    is_repeated : bool, default=False
-        Whether it is one of many alike.
 
     Raises
     ------
     NotCompilable
         If no program can express the plan.
     ValueError
-        If `start` is of another network.
+        If the training starts from another network.
     """
 
-    def __init__(
-        self,
-        plan: TrainingPlan,
-        data: TrainingData,
-        start: ModelState | None = None,
-        callbacks: Sequence[keras.callbacks.Callback] = (),
-        *,
-        may_interpret: bool = False,
-        paused: PausedTraining | None = None,
-        pauses: bool = False,
-        is_repeated: bool = False,
-    ) -> None:
-        self.plan, self.data, self._callbacks = plan, data, callbacks
-        self.may_interpret, self.is_repeated = may_interpret, is_repeated
-        self._paused, self._pauses = paused, pauses
+    def __init__(self, training: Training, *, may_interpret: bool = False) -> None:
+        self.training, self.may_interpret = training, may_interpret
+        self.plan, self.data = training.plan, training.data
+        self._callbacks, self._paused = training.callbacks, training.paused
         #: Whether nobody wants its result any more.
         self.is_cancelled = False
         self.deadline = current_deadline()
         #: Whether the deadline has ended its training.
         self.is_cut = False
         self.compiled = self._compile()
-        refuse_other_engine(paused, "compiled")
+        refuse_other_engine(training.paused, "compiled")
         self.design = self.compiled.design
-        self.n_rows, self.n_held = len(data.train_rows), len(data.validation_rows)
-        self.done = paused.n_epochs if paused else 0
-        self._start = start
+        self.n_rows = len(self.data.train_rows)
+        self.n_held = len(self.data.validation_rows)
+        self.done = training.paused.n_epochs if training.paused else 0
         self._open = ExitStack()
 
     def _compile(self) -> CompiledPlan:
@@ -171,23 +143,9 @@ class Member:
         """Number of its trained weights."""
         return sum(map(math.prod, self.design.network.trained_shapes))
 
-    @property
-    def recipe(self) -> dict[str, Any]:
-        """The arguments that make another member of the same plan."""
-        return {
-            "plan": self.plan,
-            "data": self.data,
-            "start": self._start,
-            "callbacks": self._callbacks,
-            "may_interpret": self.may_interpret,
-            "paused": self._paused,
-            "pauses": self._pauses,
-            "is_repeated": self.is_repeated,
-        }
-
     def renew(self) -> "Member":
         """Return a member of the same plan that has not begun."""
-        member = Member(**self.recipe)
+        member = Member(self.training, may_interpret=self.may_interpret)
         member.deadline = self.deadline
         return member
 
@@ -210,16 +168,20 @@ class Member:
         """Return the weights and all else that a program moves."""
         if self._paused is not None:
             return resume_state(self._paused, room)
-        return build_state(self.compiled, self._initial_weights(), self._start, room)
+        weights, start = self._initial_weights(), self.training.start
+        return build_state(self.compiled, weights, start, room)
 
     def _initial_weights(self) -> list[NDArray[Any]]:
         architecture = self.plan.network
         assert isinstance(architecture, MLPArchitecture)
-        weights = architecture.initial_weights(self.plan.seed)
-        if self._start is None:
+        weights, start = (
+            architecture.initial_weights(self.plan.seed),
+            self.training.start,
+        )
+        if start is None:
             return weights
-        self._start.refuse_other_shapes(weights)
-        return self._start.weights
+        start.refuse_other_shapes(weights)
+        return start.weights
 
     def draw_order(self, ahead: int, draw: DrawOrder) -> NDArray[Any]:
         """Return the training rows in the order of an epoch, `ahead` from now."""
@@ -300,7 +262,7 @@ class Member:
             If a loss or the weights are not finite.
         """
         result = self._read_result(state, room)
-        if self._pauses:
+        if self.training.pauses:
             network = self.design.network
             result.paused = pause_training(
                 self.plan,

@@ -3,7 +3,8 @@
 The model itself ends with the trained weights, and stays as it is if training fails.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -23,7 +24,7 @@ from skkeras_tune.training.models.model import (
     restore_state,
 )
 from skkeras_tune.training.models.nested import flatten
-from skkeras_tune.training.plan import TrainingData, TrainingPlan, TrainingResult
+from skkeras_tune.training.plan import Training, TrainingResult
 from skkeras_tune.training.programs.design import Design
 from skkeras_tune.training.programs.model_program import ModelProgram
 from skkeras_tune.training.programs.program import Program
@@ -36,14 +37,10 @@ class ModelMember(Member):
     ----------
     model : keras.Model
         Compiled; training goes on from its weights and its optimizer's state.
-    plan : TrainingPlan
-    data : TrainingData
-    callbacks : sequence of keras.callbacks.Callback, default=()
-        Belong to this run alone, which leaves them as Keras's loop would.
+    training : Training
+        Where it starts is left out: the model has that.
     may_interpret : bool, default=False
         Whether XLA may be left out where it takes longer than it saves.
-    **options
-        `paused` and `pauses`, as for `Member`.
 
     Raises
     ------
@@ -54,19 +51,11 @@ class ModelMember(Member):
     """
 
     def __init__(
-        self,
-        model: keras.Model,
-        plan: TrainingPlan,
-        data: TrainingData,
-        callbacks: Sequence[keras.callbacks.Callback] = (),
-        *,
-        may_interpret: bool = False,
-        **options: Any,
+        self, model: keras.Model, training: Training, *, may_interpret: bool = False
     ) -> None:
         self._model = model
-        start = read_state(model)
-        options["may_interpret"] = may_interpret
-        super().__init__(plan, data, start, callbacks, **options)
+        training = replace(training, start=read_state(model))
+        super().__init__(training, may_interpret=may_interpret)
 
     def _compile(self) -> CompiledPlan:
         return resolve_model_design(
