@@ -19,7 +19,7 @@ from skkeras_tune.training.members.compiled_plan import resolve_design
 from skkeras_tune.training.models.model import build_model
 from skkeras_tune.training.plan import NotCompilable, StoppingRule
 from skkeras_tune.training.programs.design import pad_size
-from tests.test_keras_loop import DATA, PLAN
+from tests.plans import DATA, PLAN
 
 QUICK = {"epochs": 2, "units": 6, "random_state": 0}
 

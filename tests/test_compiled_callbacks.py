@@ -14,7 +14,7 @@ from skkeras_tune.training import StoppingRule, train
 from skkeras_tune.training.groups.slots import programs
 from skkeras_tune.training.members.compiled_plan import resolve_design
 from skkeras_tune.training.plan import NotCompilable
-from tests.test_keras_loop import DATA, PLAN
+from tests.plans import DATA, PLAN
 from tests.test_parity import BASE, fit_both
 
 EarlyStopping = keras.callbacks.EarlyStopping

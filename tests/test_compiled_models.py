@@ -24,7 +24,7 @@ from skkeras_tune.training.engine import train
 from skkeras_tune.training.groups.slots import programs
 from skkeras_tune.training.members.model_design import resolve_model_design
 from skkeras_tune.training.models.model import start_model
-from tests.test_keras_loop import ADAM, DATA, HELD, PLAN, TRAIN
+from tests.plans import ADAM, DATA, HELD, PLAN, TRAIN
 from tests.test_parity import OPTIMIZERS
 
 layers, regularizers = keras.layers, keras.regularizers

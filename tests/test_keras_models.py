@@ -4,7 +4,7 @@ import pytest
 
 from skkeras_tune.training import Compilation
 from skkeras_tune.training.models.model import build_model, read_state, restore_state
-from tests.test_keras_loop import (
+from tests.plans import (
     ADAM,
     ARCHITECTURE,
     DATA,

@@ -20,8 +20,7 @@ from skkeras_tune.training.groups.rescue import train_group
 from skkeras_tune.training.plan import TrainingResult
 from skkeras_tune.training.programs.cache import ProgramCache
 from skkeras_tune.training.programs.program import Program
-from tests.members import enrol
-from tests.test_keras_loop import ARCHITECTURE, DATA, PLAN
+from tests.plans import ARCHITECTURE, DATA, PLAN, enrol
 
 
 @pytest.fixture(autouse=True)

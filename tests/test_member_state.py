@@ -20,8 +20,7 @@ from skkeras_tune.training.programs.program import (
     RUNNING,
     VALIDATION_NAN,
 )
-from tests.members import enrol
-from tests.test_keras_loop import ADAM, ARCHITECTURE, DATA, DROPPING, MOMENTUM, PLAN
+from tests.plans import ADAM, ARCHITECTURE, DATA, DROPPING, MOMENTUM, PLAN, enrol
 
 WIDE = replace(PLAN, network=replace(ARCHITECTURE, hidden_units=(11,)))
 

@@ -18,8 +18,7 @@ from skkeras_tune.training.mlp.activations import (
     activate,
     activate_with_way_back,
 )
-from tests.members import enrol
-from tests.test_keras_loop import DATA, PLAN
+from tests.plans import DATA, PLAN, enrol
 
 BASE = {"epochs": 6, "units": 9, "n_hidden": 2, "learning_rate": 0.01}
 SETTINGS = {

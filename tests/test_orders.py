@@ -10,8 +10,7 @@ from numpy.testing import assert_array_equal
 from skkeras_tune.randomness import epoch_order
 from skkeras_tune.training.groups import orders
 from skkeras_tune.training.groups.orders import Orders
-from tests.members import enrol
-from tests.test_keras_loop import DATA, PLAN
+from tests.plans import DATA, PLAN, enrol
 
 LONG = replace(PLAN, epochs=50)
 

@@ -16,8 +16,7 @@ from skkeras_tune.training.plan import StoppingRule
 from skkeras_tune.training.programs import costs
 from skkeras_tune.training.programs.cache import ProgramCache
 from skkeras_tune.training.programs.design import join_designs
-from tests.members import enrol
-from tests.test_keras_loop import DATA, DROPPING, PLAN
+from tests.plans import DATA, DROPPING, PLAN, enrol
 from tests.test_slots import assert_same, train_alone, train_group, vary_network
 
 

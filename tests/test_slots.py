@@ -19,16 +19,7 @@ from skkeras_tune.training.plan import (
     TrainingResult,
 )
 from skkeras_tune.training.programs.cache import ProgramCache
-from tests.members import enrol
-from tests.test_keras_loop import (
-    ADAM,
-    ALL,
-    ARCHITECTURE,
-    DATA,
-    DROPPING,
-    MOMENTUM,
-    PLAN,
-)
+from tests.plans import ADAM, ALL, ARCHITECTURE, DATA, DROPPING, MOMENTUM, PLAN, enrol
 
 STOPPING = StoppingRule("val_loss", 1, 0.0, True)
 EarlyStopping = keras.callbacks.EarlyStopping
