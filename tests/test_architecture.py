@@ -44,7 +44,9 @@ LAYERS = (
     {"fusion.report", "fusion.request"},
     {"ensemble.gathering", "ensemble.report"},
     {"ensemble.objective", "ensemble.out_of_fold"},
-    {"ensemble.members", "ensemble.targets", "ensemble.weights"},
+    {"ensemble.members"},
+    {"ensemble.rows"},
+    {"ensemble.targets", "ensemble.weights"},
     {
         "estimators.base",
         "search.dimensions",
