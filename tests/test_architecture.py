@@ -56,7 +56,13 @@ LAYERS = (
         "tuning.folds",
     },
     {"search.contest", "search.failures", "search.stages", "tuning.features"},
-    {"preprocessing.table", "search.describe", "search.spaces", "search.tasks"},
+    {
+        "preprocessing.table",
+        "search.describe",
+        "search.resource",
+        "search.spaces",
+        "search.tasks",
+    },
     {"search.proposals", "search.recording", "search.results", "tuning.target"},
     {
         "estimators.fitted",
