@@ -21,6 +21,7 @@ __all__ = [
     "mark_logits",
     "name_optimizer_variables",
     "read_compile_arguments",
+    "read_omitted_arguments",
     "read_thread_settings",
     "stop_gradient_leak",
     "swap_keras_generator",
@@ -141,6 +142,14 @@ def read_compile_arguments(model: keras.Model) -> dict[str, Any]:
     delta of a Huber loss.
     """
     return dict(model._compile_config.config)
+
+
+def read_omitted_arguments(value: Any) -> dict[str, Any]:
+    """Return arguments of a loss or metric that its config may leave out.
+
+    Keras (3.15 and before) does so with Huber's delta, and with an axis.
+    """
+    return dict(getattr(value, "_fn_kwargs", {}))
 
 
 def compile_judges(

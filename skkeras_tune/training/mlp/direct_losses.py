@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from skkeras_tune._compat.keras import read_omitted_arguments
 from skkeras_tune.training.arithmetic.arrays import (
     add_up,
     as_type_of,
@@ -156,7 +157,7 @@ def find_direct_loss(
     """
     direct, expected = _KINDS.get(type(loss), (None, ""))
     if type(loss) is keras.losses.Huber:
-        direct = _build_huber(float(loss._fn_kwargs["delta"]))
+        direct = _build_huber(float(read_omitted_arguments(loss)["delta"]))
     if getattr(loss, "from_logits", False):
         expected = "linear"
     if direct is None or (activation or "linear") != expected:

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from skkeras_tune._compat.keras import find_logits
+from skkeras_tune._compat.keras import find_logits, read_omitted_arguments
 from skkeras_tune.frozen import freeze, thaw
 from skkeras_tune.losses import find_loss_class, is_rowwise
 from skkeras_tune.training.arithmetic.arrays import cast, expand, reshape
@@ -108,8 +108,7 @@ def _heeds_weights(metric: keras.metrics.Metric) -> bool:
     that are asked to look across rows, and of an R squared that counts rows.
     """
     kind = type(metric)
-    # The config of CosineSimilarity leaves its axis out.
-    config = {**metric.get_config(), **getattr(metric, "_fn_kwargs", {})}
+    config = {**metric.get_config(), **read_omitted_arguments(metric)}
     is_kerass = kind.__module__.startswith("keras.")
     is_known = is_kerass and kind is not keras.metrics.MeanMetricWrapper
     counts_rows = config.get("num_regressors", 0) != 0
