@@ -134,8 +134,13 @@ LAYERS = (
         "training.programs.callback_rules",
         "training.programs.store",
     },
-    {"training.models.model", "training.models.targets", "training.programs.costs"},
-    {"training.models.judge", "training.models.key", "training.models.pool"},
+    {"training.models.model", "training.programs.costs"},
+    {
+        "training.models.judge",
+        "training.models.key",
+        "training.models.pool",
+        "training.models.targets",
+    },
     {
         "training.mlp.objective",
         "training.mlp.stacked_mlp",
