@@ -106,26 +106,28 @@ class Group:
         """
         with self._lock:
             if self._room is None:
-                waiting = [member for _, member in self._waiting]
-                lengths = spread_steps(waiting)
-                own = choose_design(
-                    self.join,
-                    lengths,
-                    self.n_lanes,
-                    most_slots,
-                    stops=any(member.may_stop for member in waiting),
-                )
-                room, is_new = own, True
-                if self._shares:
-                    room = find_room(own, lengths, self.n_lanes, programs)
-                    is_new = room not in programs
-                if is_new and self._may_interpret and find_formulas(own) is not None:
-                    n_slots = min(most_slots, math.ceil(len(waiting) / self.n_lanes))
-                    most = [member.n_steps for member in waiting]
-                    wide = self.join(n_slots)
-                    room = choose_machine(own, wide, most, self._n_times)
-                self._room = room
+                self._room = self._find_room(most_slots, programs)
             return self._room
+
+    def _find_room(self, most_slots: int, programs: ProgramCache) -> Design:
+        waiting = [member for _, member in self._waiting]
+        lengths = spread_steps(waiting)
+        own = choose_design(
+            self.join,
+            lengths,
+            self.n_lanes,
+            most_slots,
+            stops=any(member.may_stop for member in waiting),
+        )
+        if self._shares:
+            room = find_room(own, lengths, self.n_lanes, programs)
+            if room in programs:
+                return room
+        if not self._may_interpret or find_formulas(own) is None:
+            return own
+        n_slots = min(most_slots, math.ceil(len(waiting) / self.n_lanes))
+        most = [member.n_steps for member in waiting]
+        return choose_machine(own, self.join(n_slots), most, self._n_times)
 
     @property
     def _is_by_numpy(self) -> bool:
