@@ -14,7 +14,7 @@ from skkeras_tune.search.hyperband import HyperbandSearchCV
 from skkeras_tune.search.results import best_params, results_frame
 from skkeras_tune.search.spaces import mlp_space
 from skkeras_tune.training.pausing import Stages
-from skkeras_tune.training.program_store import set_program_cache
+from skkeras_tune.training.programs.store import set_program_cache
 from skkeras_tune.tuning.tune import tune
 
 __all__ = [

@@ -18,6 +18,8 @@ from typing import Any
 import joblib
 import keras
 
+from skkeras_tune._compat.keras import read_omitted_arguments
+
 
 @dataclass(frozen=True)
 class FrozenObject:
@@ -133,9 +135,8 @@ def thaw(value: Any) -> Any:
 def _freeze_object(value: Any) -> FrozenObject:
     serialized = keras.saving.serialize_keras_object(value)
     _refuse_incomplete(value, serialized["config"])
-    # Keras (3.15 and before) leaves some arguments out: Huber's delta, an axis.
     known = inspect.signature(type(value)).parameters
-    kept = {n: v for n, v in getattr(value, "_fn_kwargs", {}).items() if n in known}
+    kept = {n: v for n, v in read_omitted_arguments(value).items() if n in known}
     serialized["config"] = {
         **keras.saving.serialize_keras_object(kept),
         **serialized["config"],

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from skkeras_tune._compat import to_numpy
+from skkeras_tune._compat.keras import to_numpy
 from skkeras_tune.frozen import thaw
 from skkeras_tune.randomness import derive_seed, isolated_randomness
 

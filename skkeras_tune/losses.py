@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from skkeras_tune._compat import to_numpy
+from skkeras_tune._compat.keras import to_numpy
 from skkeras_tune._scikeras import unflatten_params
 from skkeras_tune.routing import naming_options
 

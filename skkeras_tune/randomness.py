@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from skkeras_tune._compat import seeded_tensorflow, swap_keras_generator
+from skkeras_tune._compat.keras import swap_keras_generator
+from skkeras_tune._compat.tensorflow import seeded_tensorflow
 
 _MAX_SEED = 2**31 - 1
 _isolation = threading.RLock()

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.preprocessing import StandardScaler
 
-from skkeras_tune.training import recall, room
-from skkeras_tune.training.program_cache import ProgramCache
+from skkeras_tune.training import recall
+from skkeras_tune.training.groups import room
+from skkeras_tune.training.programs.cache import ProgramCache
 
 # Not in the user's own cache; read when the first test fits.
 PROGRAMS = Path(__file__).parents[1] / ".pytest_cache" / "programs"
@@ -60,7 +61,7 @@ def _several_slots() -> Iterator[None]:
 def programs(monkeypatch: pytest.MonkeyPatch) -> ProgramCache:
     """No programs, and none of other tests."""
     cache = ProgramCache()
-    for place in ("skkeras_tune.training.slots", "skkeras_tune.fusion.lanes"):
+    for place in ("skkeras_tune.training.groups.slots", "skkeras_tune.fusion.lanes"):
         monkeypatch.setattr(f"{place}.programs", cache)
     return cache
 

@@ -2,7 +2,7 @@
 
 import keras
 
-from skkeras_tune._compat import swap_keras_generator
+from skkeras_tune._compat.keras import swap_keras_generator
 
 
 def seed_everything(seed: int) -> None:

@@ -4,9 +4,9 @@ from functools import partial
 
 import tensorflow as tf
 
-from skkeras_tune._compat import call_stablehlo
-from skkeras_tune.training.stablehlo.module import Module
-from skkeras_tune.training.stablehlo.symbolic_array import SymbolicArray
+from skkeras_tune._compat.tensorflow import call_stablehlo
+from skkeras_tune.training.arithmetic.stablehlo.module import Module
+from skkeras_tune.training.arithmetic.stablehlo.symbolic_array import SymbolicArray
 
 
 def begin_module(*arrays):

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from numpy.testing import assert_allclose
 
-from skkeras_tune.training import arrays, primitives
+from skkeras_tune.training.arithmetic import arrays, primitives
 
 RNG = np.random.default_rng(0)
 CUBE = RNG.normal(size=(2, 3, 4)).astype("f")

@@ -13,13 +13,13 @@ from scipy.stats import ttest_ind
 from sklearn.base import clone
 
 from skkeras_tune import KerasClassifier, KerasRegressor
-from skkeras_tune.training import compiled_plan
-from skkeras_tune.training.compiled_plan import resolve_design
-from skkeras_tune.training.design import pad_size
-from skkeras_tune.training.keras_models import build_model
+from skkeras_tune.training.groups.slots import programs
+from skkeras_tune.training.members import compiled_plan
+from skkeras_tune.training.members.compiled_plan import resolve_design
+from skkeras_tune.training.models.model import build_model
 from skkeras_tune.training.plan import NotCompilable, StoppingRule
-from skkeras_tune.training.slots import programs
-from tests.test_keras_loop import DATA, PLAN
+from skkeras_tune.training.programs.design import pad_size
+from tests.plans import DATA, PLAN
 
 QUICK = {"epochs": 2, "units": 6, "random_state": 0}
 

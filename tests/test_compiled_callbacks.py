@@ -11,10 +11,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skkeras_tune import KerasClassifier, KerasRegressor
 from skkeras_tune.training import StoppingRule, train
-from skkeras_tune.training.compiled_plan import resolve_design
+from skkeras_tune.training.groups.slots import programs
+from skkeras_tune.training.members.compiled_plan import resolve_design
 from skkeras_tune.training.plan import NotCompilable
-from skkeras_tune.training.slots import programs
-from tests.test_keras_loop import DATA, PLAN
+from tests.plans import DATA, PLAN
 from tests.test_parity import BASE, fit_both
 
 EarlyStopping = keras.callbacks.EarlyStopping

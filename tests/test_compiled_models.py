@@ -21,10 +21,10 @@ from skkeras_tune.estimators.model_function import ModelFunction
 from skkeras_tune.frozen import Arguments, freeze
 from skkeras_tune.training import Compilation, StoppingRule
 from skkeras_tune.training.engine import train
-from skkeras_tune.training.keras_models import start_model
-from skkeras_tune.training.model_design import resolve_model_design
-from skkeras_tune.training.slots import programs
-from tests.test_keras_loop import ADAM, DATA, HELD, PLAN, TRAIN
+from skkeras_tune.training.groups.slots import programs
+from skkeras_tune.training.members.model_design import resolve_model_design
+from skkeras_tune.training.models.model import start_model
+from tests.plans import ADAM, DATA, HELD, PLAN, TRAIN
 from tests.test_parity import OPTIMIZERS
 
 layers, regularizers = keras.layers, keras.regularizers

@@ -14,9 +14,9 @@ from sklearn.preprocessing import FunctionTransformer
 from skkeras_tune import KerasRegressor
 from skkeras_tune.training import StoppingRule
 from skkeras_tune.training.engine import train
-from skkeras_tune.training.slots import programs
+from skkeras_tune.training.groups.slots import programs
+from tests.plans import DATA, X, Y
 from tests.test_compiled_models import CALLBACKS, SIZES, compare, plan_for
-from tests.test_keras_loop import DATA, X, Y
 from tests.test_parity import OPTIMIZERS
 
 layers = keras.layers

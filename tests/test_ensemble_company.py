@@ -20,7 +20,7 @@ from skkeras_tune import (
     fused,
 )
 from skkeras_tune.fusion import lanes
-from skkeras_tune.training.program_cache import ProgramCache
+from skkeras_tune.training.programs.cache import ProgramCache
 from tests.searches import GROUPS, WEIGHTS, X, y
 
 QUICK = {"units": 6, "epochs": 4, "learning_rate": 0.03, "random_state": 0}

@@ -20,6 +20,8 @@ from skkeras_tune.ensemble.members import (
     validate_member,
     weight_arguments,
 )
+from skkeras_tune.ensemble.rows import Rows
+from skkeras_tune.ensemble.targets import Labels
 from tests.searches import WEIGHTS, Fragile, X, y
 
 
@@ -122,7 +124,9 @@ def test_fits_on_some_rows():
     """Rows, weights and arguments with one value a row are cut alike."""
     rows = np.arange(0, 150, 2)
     member, note = Fragile(), np.arange(150)
-    fitted = fit_member(member, X, y, WEIGHTS, rows, {"note": note})
+    fitted = fit_member(
+        member, Rows(X, y, Labels(np.arange(3)), WEIGHTS, None, {"note": note}), rows
+    )
     expected = LogisticRegression().fit(X[rows], y[rows], WEIGHTS[rows])
     np.testing.assert_allclose(fitted.predict_proba(X), expected.predict_proba(X))
     np.testing.assert_array_equal(fitted.note_, note[rows])

@@ -20,6 +20,7 @@ from skkeras_tune.ensemble.objective import (
     negate_score,
     usual_score,
 )
+from skkeras_tune.ensemble.rows import Truth
 from skkeras_tune.ensemble.targets import Indicators, Labels, Numbers
 from tests.searches import WEIGHTS, X, y
 
@@ -35,7 +36,7 @@ INDICATORS = (X[:, :2] > 0).astype(int)
 @pytest.mark.parametrize("weights", WEIGHTINGS)
 def test_log_loss(weights, sample_weight):
     """For labels it is the log loss."""
-    name, loss = build_loss(LABELS, CHANCES, NAMES, sample_weight)
+    name, loss = build_loss(Truth(LABELS, NAMES, sample_weight), CHANCES)
     expected = log_loss(NAMES, average(weights, CHANCES), sample_weight=sample_weight)
     assert (name, loss(weights)) == ("log_loss", pytest.approx(expected))
 
@@ -45,7 +46,9 @@ def test_log_loss(weights, sample_weight):
 def test_log_loss_of_indicators(weights, sample_weight):
     """For several labels it is the mean of their log losses."""
     chances = RNG.uniform(size=(3, 150, 2))
-    _, loss = build_loss(Indicators(np.arange(2)), chances, INDICATORS, sample_weight)
+    _, loss = build_loss(
+        Truth(Indicators(np.arange(2)), INDICATORS, sample_weight), chances
+    )
     averaged = average(weights, chances)
     losses = [
         log_loss(INDICATORS[:, label], averaged[:, label], sample_weight=sample_weight)
@@ -62,7 +65,7 @@ def test_squared_error(weights, n_columns, sample_weight):
     numbers = X[:, 0] if n_columns is None else X[:, :n_columns]
     predictions = RNG.normal(size=(3, 150, n_columns or 1))
     target = Numbers(numbers.ndim)
-    name, loss = build_loss(target, predictions, numbers, sample_weight)
+    name, loss = build_loss(Truth(target, numbers, sample_weight), predictions)
     averaged = target.decode(average(weights, predictions))
     expected = mean_squared_error(numbers, averaged, sample_weight=sample_weight)
     assert (name, loss(weights)) == ("squared_error", pytest.approx(expected))
@@ -71,7 +74,7 @@ def test_squared_error(weights, n_columns, sample_weight):
 def test_certainty_that_is_wrong():
     """A probability of zero for what happened is a large loss, but a finite one."""
     certain = np.eye(3)[(y + 1) % 3][None]
-    _, loss = build_loss(LABELS, certain, NAMES, None)
+    _, loss = build_loss(Truth(LABELS, NAMES), certain)
     assert 30 < loss(np.ones(1)) < 40
 
 
@@ -81,10 +84,12 @@ def test_scorers_of_labels(sample_weight):
     averaged = average(WEIGHTINGS[0], CHANCES)
     options = {"sample_weight": sample_weight}
     scorer = get_scorer("roc_auc_ovr")
-    score = build_score(LABELS, scorer, X, NAMES, sample_weight)
+    score = build_score(Truth(LABELS, NAMES, sample_weight), scorer, X)
     expected = roc_auc_score(NAMES, averaged, multi_class="ovr", **options)
     assert score(averaged) == pytest.approx(expected)
-    accuracy = build_score(LABELS, get_scorer("accuracy"), X, NAMES, sample_weight)
+    accuracy = build_score(
+        Truth(LABELS, NAMES, sample_weight), get_scorer("accuracy"), X
+    )
     decoded = LABELS.decode(averaged)
     assert accuracy(averaged) == accuracy_score(NAMES, decoded, **options)
 
@@ -99,7 +104,7 @@ def test_scorers_of_two_labels(scoring, metric):
     truth, second = y == 2, RNG.uniform(size=150)
     labels = target.classes[truth.astype(int)]
     averaged = np.column_stack([1 - second, second])
-    score = build_score(target, get_scorer(scoring), X, labels, None)(averaged)
+    score = build_score(Truth(target, labels), get_scorer(scoring), X)(averaged)
     assert score == pytest.approx(metric(truth, second))
 
 
@@ -107,7 +112,7 @@ def test_scorers_of_indicators():
     """Several labels can be scored too."""
     chances = RNG.uniform(size=(150, 2))
     target = Indicators(np.arange(2))
-    score = build_score(target, get_scorer("f1_macro"), X, INDICATORS, None)
+    score = build_score(Truth(target, INDICATORS), get_scorer("f1_macro"), X)
     assert 0 < score(chances) < 1
     assert score(INDICATORS.astype(float)) == 1
 
@@ -116,7 +121,7 @@ def test_scorers_of_numbers():
     """Numbers are scored in the shape of y."""
     averaged = RNG.normal(size=(150, 1))
     scorer = get_scorer("neg_mean_absolute_error")
-    score = build_score(Numbers(1), scorer, X, X[:, 0], None)(averaged)
+    score = build_score(Truth(Numbers(1), X[:, 0]), scorer, X)(averaged)
     assert score == pytest.approx(-np.abs(averaged.ravel() - X[:, 0]).mean())
 
 
@@ -127,7 +132,7 @@ def test_scorers_without_weights():
         return float((y_true == y_pred).mean())
 
     averaged = average(WEIGHTINGS[0], CHANCES)
-    score = build_score(LABELS, make_scorer(share), X, NAMES, WEIGHTS)
+    score = build_score(Truth(LABELS, NAMES, WEIGHTS), make_scorer(share), X)
     assert score(averaged) == share(NAMES, LABELS.decode(averaged))
 
 
@@ -144,11 +149,11 @@ def test_usual_scores(sample_weight):
     accuracy = accuracy_score(
         NAMES, LABELS.decode(averaged), sample_weight=sample_weight
     )
-    found = usual_score(LABELS, averaged, NAMES, sample_weight)
+    found = usual_score(Truth(LABELS, NAMES, sample_weight), averaged)
     assert found == ("accuracy", pytest.approx(accuracy))
     numbers = RNG.normal(size=(150, 2))
     r2 = r2_score(X[:, :2], numbers, sample_weight=sample_weight)
-    found = usual_score(Numbers(2), numbers, X[:, :2], sample_weight)
+    found = usual_score(Truth(Numbers(2), X[:, :2], sample_weight), numbers)
     assert found == ("r2", pytest.approx(r2))
 
 
@@ -158,5 +163,5 @@ def test_certain_members_can_be_scored():
     certain = np.stack([np.eye(3)[y]] * 2)
     assert average(weights, certain).max() > 1
     scorer = get_scorer("neg_log_loss")
-    score = build_score(LABELS, scorer, X, NAMES, None)
+    score = build_score(Truth(LABELS, NAMES), scorer, X)
     assert negate_score(score, certain)(weights) == pytest.approx(0)

@@ -41,9 +41,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skkeras_tune import BayesSearchCV, KerasClassifier, KerasRegressor, fused
-from skkeras_tune.fusion import context
+from skkeras_tune.fusion.memory import resolve_memory
 from skkeras_tune.fusion.request import current_task
-from skkeras_tune.training.program_cache import ProgramCache
+from skkeras_tune.training.programs.cache import ProgramCache
 
 QUICK = {"epochs": 3, "units": 6, "learning_rate": 0.01, "random_state": 0}
 RATES = {"learning_rate": [0.001, 0.01]}
@@ -573,12 +573,12 @@ def test_numbers_of_numpy(iris):
 @pytest.mark.parametrize("limit", ["1000000\n", "max\n", "9223372036854771712\n"])
 def test_containers_bound_the_memory(limit, tmp_path, monkeypatch):
     """By default it is a quarter of what there is, in a container of its limit."""
-    without = context._resolve_memory(None)
+    without = resolve_memory(None)
     (tmp_path / "limit").write_text(limit)
     paths = (str(tmp_path / "missing"), str(tmp_path / "limit"))
-    monkeypatch.setattr(context, "_LIMITS", paths)
+    monkeypatch.setattr("skkeras_tune.fusion.memory._LIMITS", paths)
     expected = 250_000 if limit.startswith("1") else without
-    assert context._resolve_memory(None) == expected
+    assert resolve_memory(None) == expected
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ from skkeras_tune import (
 )
 from skkeras_tune.training import recall
 from skkeras_tune.training.plan import PausedTraining
+from tests.plans import count_begun, note_trainings
 
 NETWORK = {"units": 8, "random_state": 0}
 SPACE = {"learning_rate": loguniform(1e-3, 0.1), "dropout": [0.0, 0.3]}
@@ -70,18 +71,11 @@ def searched(cancer):
 @pytest.fixture
 def trained(monkeypatch):
     """Count the epochs that are trained."""
-    done = []
-    train_all = recall.train_all
 
-    def note(trainings, **options):
-        results = train_all(trainings, **options)
-        for training, result in zip(trainings, results, strict=True):
-            begun = training.paused.n_epochs if training.paused else 0
-            done.append(len(result.history["loss"]) - begun)
-        return results
+    def count(training, result):
+        return len(result.history["loss"]) - count_begun(training)
 
-    monkeypatch.setattr(recall, "train_all", note)
-    return done
+    return note_trainings(monkeypatch, count)
 
 
 # --- the search
@@ -209,7 +203,7 @@ def test_only_survivors_are_held(iris, monkeypatch):
 
     def count(trainings, **options):
         (training,) = trainings
-        begun = training.paused.n_epochs if training.paused else 0
+        begun = count_begun(training)
         n_held = sum(type(item) is PausedTraining for item in gc.get_objects())
         held.setdefault((begun, training.plan.epochs), n_held)
         return train_all(trainings, **options)

@@ -3,9 +3,8 @@
 import pytest
 
 from skkeras_tune.training import Compilation
-from skkeras_tune.training.keras_loop import train
-from skkeras_tune.training.keras_models import build_model, read_state, restore_state
-from tests.test_keras_loop import (
+from skkeras_tune.training.models.model import build_model, read_state, restore_state
+from tests.plans import (
     ADAM,
     ARCHITECTURE,
     DATA,
@@ -14,6 +13,7 @@ from tests.test_keras_loop import (
     X,
     Y,
     assert_same_weights,
+    train,
 )
 
 

@@ -15,13 +15,12 @@ from skkeras_tune.fusion import coordinator, lanes
 from skkeras_tune.fusion.coordinator import Coordinator
 from skkeras_tune.fusion.lanes import Batch, Job, plan_jobs, split_by_size
 from skkeras_tune.fusion.request import Call, Request, Task
-from skkeras_tune.training.group import Group
-from skkeras_tune.training.member import Member
+from skkeras_tune.training.groups.group import Group
+from skkeras_tune.training.groups.rescue import train_group
 from skkeras_tune.training.plan import TrainingResult
-from skkeras_tune.training.program import Program
-from skkeras_tune.training.program_cache import ProgramCache
-from skkeras_tune.training.rescue import train_group
-from tests.test_keras_loop import ARCHITECTURE, DATA, PLAN
+from skkeras_tune.training.programs.cache import ProgramCache
+from skkeras_tune.training.programs.program import Program
+from tests.plans import ARCHITECTURE, DATA, PLAN, enrol
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +35,7 @@ def request(data=DATA, **changes):
     network = replace(ARCHITECTURE, hidden_units=(units,))
     plan = replace(PLAN, network=network, **changes)
     found = []
-    task = Task(Call(), lambda: found.append(Request(Member(plan, data))), None)
+    task = Task(Call(), lambda: found.append(Request(enrol(plan, data))), None)
     task.run()
     task.future.result()
     return found[0]

@@ -6,18 +6,21 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skkeras_tune.training.final_state import (
+from skkeras_tune.training.groups.group import Group
+from skkeras_tune.training.members.final_state import (
     read_optimizer_variables,
     read_weights,
     refuse_diverged,
     refuse_infinite,
 )
-from skkeras_tune.training.group import Group
-from skkeras_tune.training.initial_state import build_state, list_numbers
-from skkeras_tune.training.member import Member
+from skkeras_tune.training.members.initial_state import build_state, list_numbers
 from skkeras_tune.training.plan import ModelState
-from skkeras_tune.training.program import LOSS_NOT_FINITE, RUNNING, VALIDATION_NAN
-from tests.test_keras_loop import ADAM, ARCHITECTURE, DATA, DROPPING, MOMENTUM, PLAN
+from skkeras_tune.training.programs.program import (
+    LOSS_NOT_FINITE,
+    RUNNING,
+    VALIDATION_NAN,
+)
+from tests.plans import ADAM, ARCHITECTURE, DATA, DROPPING, MOMENTUM, PLAN, enrol
 
 WIDE = replace(PLAN, network=replace(ARCHITECTURE, hidden_units=(11,)))
 
@@ -25,7 +28,7 @@ WIDE = replace(PLAN, network=replace(ARCHITECTURE, hidden_units=(11,)))
 def join(plan):
     """Return a member, and a program with room for a wider one beside it."""
     network = replace(plan.network, hidden_units=WIDE.network.hidden_units)
-    members = [Member(p, DATA) for p in (plan, replace(plan, network=network))]
+    members = [enrol(p, DATA) for p in (plan, replace(plan, network=network))]
     return members[0], Group(members).join(2)
 
 

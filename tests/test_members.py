@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skkeras_tune import EnsembleClassifier, KerasClassifier, KerasRegressor, fused
 from skkeras_tune.training import recall, trainer
+from tests.plans import note_trainings
 from tests.test_scikeras_subclasses import (
     TwoInputRegressor,
     TwoTargetClassifier,
@@ -107,14 +108,7 @@ def test_without_held_out_rows_each_member_equals_its_twin(diabetes, engine):
 
 def test_members_hold_out_the_same_rows(iris, monkeypatch):
     """The held-out rows are those of one network, and no member trains on them."""
-    done = []
-    train_all = recall.train_all
-
-    def keep(trainings, **options):
-        done.extend(trainings)
-        return train_all(trainings, **options)
-
-    monkeypatch.setattr(recall, "train_all", keep)
+    done = note_trainings(monkeypatch, lambda training, result: training)
     classifier(n_members=1).fit(*iris)
     classifier().fit(*iris)
     held = [training.data.validation_rows for training in done]

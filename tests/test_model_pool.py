@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from skkeras_tune.training.model_pool import ModelPool
+from skkeras_tune.training.models.pool import ModelPool
 
 
 def test_an_empty_pool_has_no_model():

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from skkeras_tune import KerasClassifier, build_mlp
-from skkeras_tune.training.keras_loop import train
-from tests.test_keras_loop import DATA, Y, of_function
+from tests.plans import DATA, Y, of_function, train
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 import pytest
 
-from skkeras_tune.training.nested import describe, fill, flatten, pack
+from skkeras_tune.training.models.nested import describe, fill, flatten, pack
 
 NESTED = {
     "leaf": 1,

@@ -11,17 +11,16 @@ from sklearn.model_selection import GridSearchCV
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from skkeras_tune import KerasClassifier, KerasRegressor, fused
-from skkeras_tune.training.activations import (
+from skkeras_tune.training.arithmetic.blas import one_blas_thread
+from skkeras_tune.training.engine import train
+from skkeras_tune.training.groups.group import Group
+from skkeras_tune.training.groups.slots import train_members
+from skkeras_tune.training.mlp.activations import (
     HAVE_FORMULAS,
     activate,
     activate_with_way_back,
 )
-from skkeras_tune.training.blas import one_blas_thread
-from skkeras_tune.training.engine import train
-from skkeras_tune.training.group import Group
-from skkeras_tune.training.member import Member
-from skkeras_tune.training.slots import train_members
-from tests.test_keras_loop import DATA, PLAN
+from tests.plans import DATA, PLAN, enrol
 
 BASE = {"epochs": 6, "units": 9, "n_hidden": 2, "learning_rate": 0.01}
 SETTINGS = {
@@ -61,7 +60,7 @@ def test_whoever_has_fewer_batches_ends_as_alone(programs, normalization):
     """A member without rows in a step has nothing to normalise, and waits."""
     plan = replace(PLAN, network=replace(PLAN.network, normalization=normalization))
     parts = [replace(DATA, train_rows=DATA.train_rows[:n]) for n in (20, 10)]
-    members = [Member(plan, data, may_interpret=True) for data in parts]
+    members = [enrol(plan, data, may_interpret=True) for data in parts]
     ended = dict(train_members(members, len(members)))
     assert not list(programs)
     for member, data in zip(members, parts, strict=True):
@@ -176,7 +175,7 @@ def test_a_program_that_there_is_runs_a_short_group_too(diabetes, programs):
 def test_nobody_joins_a_group_that_numpy_runs(programs):
     """With more members it might not be sooner any more."""
     members = [
-        Member(replace(PLAN, seed=seed), DATA, may_interpret=True) for seed in range(3)
+        enrol(replace(PLAN, seed=seed), DATA, may_interpret=True) for seed in range(3)
     ]
     group = Group(members[:2])
     assert group.choose_room(2, programs).machine == "numpy"

@@ -8,10 +8,9 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from skkeras_tune.randomness import epoch_order
-from skkeras_tune.training import orders
-from skkeras_tune.training.member import Member
-from skkeras_tune.training.orders import Orders
-from tests.test_keras_loop import DATA, PLAN
+from skkeras_tune.training.groups import orders
+from skkeras_tune.training.groups.orders import Orders
+from tests.plans import DATA, PLAN, enrol
 
 LONG = replace(PLAN, epochs=50)
 
@@ -31,7 +30,7 @@ def drawn(monkeypatch):
 
 def test_members_of_a_seed_share_an_order(drawn):
     """Each sees its own rows in it."""
-    one, two = Member(PLAN, DATA), Member(replace(PLAN, batch_size=3), DATA)
+    one, two = enrol(PLAN, DATA), enrol(replace(PLAN, batch_size=3), DATA)
     book = Orders(2, 100)
     assert_array_equal(book.draw(one, 1), book.draw(two, 1))
     assert_array_equal(np.sort(book.draw(one, 0)), np.sort(DATA.train_rows))
@@ -40,7 +39,7 @@ def test_members_of_a_seed_share_an_order(drawn):
 
 def test_epochs_to_come_are_drawn_meanwhile(drawn):
     """They are there when they are asked for, and no more than are trained."""
-    member = Member(LONG, DATA)
+    member = enrol(LONG, DATA)
     book = Orders(1, 100)
     with book.drawn_ahead([member], range(40, 90)):
         while len(drawn) < 10:
@@ -53,7 +52,7 @@ def test_epochs_to_come_are_drawn_meanwhile(drawn):
 def test_nothing_is_drawn_when_nobody_trains_on(drawn):
     """In the last epochs no thread is started."""
     before = threading.active_count()
-    with Orders(1, 100).drawn_ahead([Member(LONG, DATA)], range(50, 60)):
+    with Orders(1, 100).drawn_ahead([enrol(LONG, DATA)], range(50, 60)):
         assert threading.active_count() == before
     assert not drawn
 
@@ -62,7 +61,7 @@ def test_no_thread_is_left_by_an_error(drawn):
     """What ends the training ends the drawing."""
     with (
         pytest.raises(KeyError),
-        Orders(1, 100).drawn_ahead([Member(LONG, DATA)], range(1, 50)),
+        Orders(1, 100).drawn_ahead([enrol(LONG, DATA)], range(1, 50)),
     ):
         raise KeyError
     names = [thread.name for thread in threading.enumerate()]

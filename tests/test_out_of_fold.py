@@ -18,6 +18,7 @@ from skkeras_tune.ensemble.out_of_fold import (
     list_splits,
     predict_out_of_fold,
 )
+from skkeras_tune.ensemble.rows import Rows
 from skkeras_tune.ensemble.targets import Labels, Numbers
 from tests.searches import GROUPS, WEIGHTS, X, y
 
@@ -28,7 +29,8 @@ def predict(cv, members=None, X=X, target=LABELS, y=y, **options):
     """Cross-validate one member, or several."""
     members = {"one": LogisticRegression()} if members is None else members
     splits = list_splits(cv, next(iter(members.values())), X, y, None)
-    return predict_out_of_fold(members, X, y, splits, target, **options), splits
+    rows = Rows(X, y, target, **options)
+    return predict_out_of_fold(members, rows, splits), splits
 
 
 def test_equals_scikit_learn():
@@ -98,8 +100,9 @@ def test_masks():
     splits = [(half, ~half), (~half, half)]
     rows = [(np.flatnonzero(a), np.flatnonzero(b)) for a, b in splits]
     members = {"one": LogisticRegression()}
-    found = predict_out_of_fold(members, X, y, splits, LABELS)
-    expected = predict_out_of_fold(members, X, y, rows, LABELS)
+    data = Rows(X, y, LABELS)
+    found = predict_out_of_fold(members, data, splits)
+    expected = predict_out_of_fold(members, data, rows)
     np.testing.assert_array_equal(found.predictions, expected.predictions)
 
 

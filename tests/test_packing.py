@@ -6,7 +6,7 @@ import tensorflow as tf
 from numpy.testing import assert_array_equal
 
 from skkeras_tune import KerasRegressor
-from skkeras_tune.training.packing import Packing
+from skkeras_tune.training.arithmetic.packing import Packing
 
 LARGE = (128, 128)
 BLOCKS = {

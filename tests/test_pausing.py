@@ -10,7 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
 from skkeras_tune import KerasClassifier, KerasRegressor, fused
-from skkeras_tune.training import Stages, pausing, recall
+from skkeras_tune.training import Stages, pausing
+from tests.plans import count_begun, note_trainings
 
 SEEDED = {"learning_rate": 0.01, "random_state": 0}
 FAST = {"learning_rate": 0.1, "random_state": 0}  # overfits, so that it stops early
@@ -149,18 +150,11 @@ def test_a_callback_of_ones_own_goes_on(iris):
 @pytest.fixture
 def trained(monkeypatch):
     """Note from where to where each training goes."""
-    done = []
-    train_all = recall.train_all
 
-    def note(trainings, **options):
-        results = train_all(trainings, **options)
-        for training, result in zip(trainings, results, strict=True):
-            begun = training.paused.n_epochs if training.paused else 0
-            done.append((begun, len(result.history["loss"])))
-        return results
+    def read_epochs(training, result):
+        return count_begun(training), len(result.history["loss"])
 
-    monkeypatch.setattr(recall, "train_all", note)
-    return done
+    return note_trainings(monkeypatch, read_epochs)
 
 
 @pytest.mark.parametrize("engine", ["compiled", "keras"])

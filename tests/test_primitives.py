@@ -6,7 +6,7 @@ import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
 
-from skkeras_tune.training import primitives
+from skkeras_tune.training.arithmetic import primitives
 
 EDGES = [0.0, -0.0, 1e-30, -1e-30, 1.0, -1.0, 88.0, -88.0, 1e15, -1e15, np.inf, -np.inf]
 NUMBERS = np.r_[EDGES, 10 * np.random.default_rng(0).normal(size=1000)].astype("f")

@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from skkeras_tune.training import program_store
+from skkeras_tune.training.programs import store as program_store
 
 SCRIPT = """
 import sys
 from sklearn.datasets import load_iris
 from skkeras_tune import KerasClassifier, set_program_cache
-from skkeras_tune._compat import tensorflow_has_started
+from skkeras_tune._compat.tensorflow import tensorflow_has_started
 assert not tensorflow_has_started()
 if len(sys.argv) > 1:
     set_program_cache(None if sys.argv[1] == "none" else sys.argv[1])

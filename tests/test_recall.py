@@ -21,6 +21,7 @@ from sklearn.model_selection import GridSearchCV
 from skkeras_tune import KerasClassifier, KerasRegressor
 from skkeras_tune.training import recall
 from skkeras_tune.training.fingerprint import fingerprint
+from tests.plans import note_trainings
 
 QUICK = {"epochs": 3, "random_state": 0}
 
@@ -56,16 +57,7 @@ def steer():
 @pytest.fixture
 def trainings(monkeypatch):
     """Count trainings that are done."""
-    done = []
-    train_all = recall.train_all
-
-    def count(trainings, **options):
-        results = train_all(trainings, **options)
-        done.extend(training.plan for training in trainings)
-        return results
-
-    monkeypatch.setattr(recall, "train_all", count)
-    return done
+    return note_trainings(monkeypatch, lambda training, result: training.plan)
 
 
 def list_files(folder):

@@ -9,14 +9,14 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, KFold
 
 from skkeras_tune import HyperbandSearchCV, KerasClassifier, KerasRegressor, fused
-from skkeras_tune.training import costs, room
-from skkeras_tune.training.design import join_designs
-from skkeras_tune.training.group import Group
-from skkeras_tune.training.member import Member
+from skkeras_tune.training.groups import room
+from skkeras_tune.training.groups.group import Group
+from skkeras_tune.training.groups.room import choose_design, count_steps, list_rooms
 from skkeras_tune.training.plan import StoppingRule
-from skkeras_tune.training.program_cache import ProgramCache
-from skkeras_tune.training.room import choose_design, count_steps, list_rooms
-from tests.test_keras_loop import DATA, DROPPING, PLAN
+from skkeras_tune.training.programs import costs
+from skkeras_tune.training.programs.cache import ProgramCache
+from skkeras_tune.training.programs.design import join_designs
+from tests.plans import DATA, DROPPING, PLAN, enrol
 from tests.test_slots import assert_same, train_alone, train_group, vary_network
 
 
@@ -33,7 +33,7 @@ def list_widths(programs):
 def train_pair(plan):
     """Train two members of a plan; each must end as it does alone."""
     plans = [replace(plan, seed=seed) for seed in range(2)]
-    ended = train_group([Member(plan, DATA) for plan in plans])
+    ended = train_group([enrol(plan, DATA) for plan in plans])
     for here, plan in zip(ended, plans, strict=True):
         assert_same(here, train_alone(plan, DATA))
 
@@ -50,7 +50,7 @@ def train_pair(plan):
 def test_a_group_begins_in_a_program_that_has_room(plan, programs):
     """A wider network with penalties trains one that needs less, with its result."""
     wider = [widen(4, l2=0.1), widen(7, l2=0.1)]
-    train_group([Member(plan, DATA) for plan in wider])
+    train_group([enrol(plan, DATA) for plan in wider])
     n_built = programs.n_built
     train_pair(plan)
     alone = [d for d in programs if d.layout.members == 1]
@@ -63,7 +63,7 @@ def test_dropout_is_switched_off_by_its_rate(programs):
         replace(DROPPING, network=replace(DROPPING.network, dropout=rate))
         for rate in (0.5, 0.0)
     ]
-    dropping, plain = (join_designs([Member(p, DATA).design], 2, ()) for p in plans)
+    dropping, plain = (join_designs([enrol(p, DATA).design], 2, ()) for p in plans)
     assert list_rooms([dropping, plain], plain) == [dropping, plain]
     assert list_rooms([dropping, plain], dropping) == [dropping]
 
@@ -72,7 +72,7 @@ def test_what_a_program_lacks():
     """Too few units or places, another kind, or units that no mask covers."""
 
     def join(*plans, data=DATA):
-        return join_designs([Member(plan, data).design for plan in plans], 2, ())
+        return join_designs([enrol(plan, data).design for plan in plans], 2, ())
 
     design = join(widen(5))
     assert list_rooms([design], design) == [design]
@@ -88,22 +88,22 @@ def test_what_a_program_lacks():
 
 def test_another_program_pays_where_much_would_be_in_vain(programs, monkeypatch):
     """Where compiling is cheap, a narrow group has a program of its own."""
-    train_group([Member(widen(units), DATA) for units in (30, 200)])
+    train_group([enrol(widen(units), DATA) for units in (30, 200)])
     monkeypatch.setattr(ProgramCache, "build_seconds", 0.0)
-    train_group([Member(widen(3), DATA) for _ in range(2)])
+    train_group([enrol(widen(3), DATA) for _ in range(2)])
     assert list_widths(programs) == [(208,), (3,)]
 
 
 def test_a_member_alone_has_its_own_program(programs):
     """It ends alike to the last bit, whatever was trained before."""
-    train_group([Member(widen(units), DATA) for units in (4, 7)])
-    train_group([Member(widen(4), DATA)])
+    train_group([enrol(widen(units), DATA) for units in (4, 7)])
+    train_group([enrol(widen(4), DATA)])
     assert list_widths(programs) == [(8,), (4,)]
 
 
 def test_the_lanes_of_a_group_share_a_program(programs):
     """Whichever begins first has chosen for all, and for those that come later."""
-    members = [Member(replace(PLAN, seed=seed), DATA) for seed in range(4)]
+    members = [enrol(replace(PLAN, seed=seed), DATA) for seed in range(4)]
     shared = Group(members)
     shared.n_lanes = 2
     first = shared.choose_room(2, programs)
@@ -123,7 +123,7 @@ def test_members_take_the_slot_that_is_free_first(lengths, n_slots, n_steps):
 
 def choose(lengths, units=4, n_lanes=1, *, stops=False):
     """Return the slots of a new program for members of so many steps."""
-    design = Member(widen(units), DATA).design
+    design = enrol(widen(units), DATA).design
 
     def join(n_slots):
         return join_designs([design], n_slots, design.layout.rows)
@@ -184,9 +184,9 @@ def stop_after(n_waited, **changes):
 def test_who_may_stop_early_is_expected_to():
     """Sooner with little patience, and the sooner the longer nothing was better."""
     unstopped = replace(PLAN, epochs=100, stopping=None)
-    assert Member(unstopped, DATA).expect_epochs() == 100
-    assert Member(stop_after(100), DATA).expect_epochs() == 100
-    patient, hasty = (Member(stop_after(n), DATA) for n in (50, 9))
+    assert enrol(unstopped, DATA).expect_epochs() == 100
+    assert enrol(stop_after(100), DATA).expect_epochs() == 100
+    patient, hasty = (enrol(stop_after(n), DATA) for n in (50, 9))
     assert 50 < patient.expect_epochs() < 100
     assert 10 < hasty.expect_epochs() < 50
     assert 5 < hasty.expect_epochs(n_waited=5) < hasty.expect_epochs()
@@ -196,8 +196,8 @@ def test_a_callback_that_stops_early_counts_too():
     """Keras's own rule is as good a reason to expect an end."""
     callbacks = [EarlyStopping(monitor="loss", patience=9)]
     plan = replace(PLAN, epochs=100, stopping=None)
-    member = Member(plan, DATA, callbacks=callbacks)
-    assert member.expect_epochs() == Member(stop_after(9), DATA).expect_epochs()
+    member = enrol(plan, DATA, callbacks=callbacks)
+    assert member.expect_epochs() == enrol(stop_after(9), DATA).expect_epochs()
 
 
 def test_wide_networks_that_stop_at_different_times_train_in_few_slots(programs):
@@ -206,7 +206,7 @@ def test_wide_networks_that_stop_at_different_times_train_in_few_slots(programs)
     plans = [stop_after(9, seed=seed, network=wide) for seed in range(6)]
     same = [replace(plan, stopping=None) for plan in plans]
     sizes = [
-        Group([Member(plan, DATA) for plan in group])
+        Group([enrol(plan, DATA) for plan in group])
         .choose_room(6, programs)
         .layout.members
         for group in (plans, same)

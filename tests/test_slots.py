@@ -10,25 +10,16 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skkeras_tune.frozen import freeze
-from skkeras_tune.training import slots
 from skkeras_tune.training.engine import train
-from skkeras_tune.training.group import Group
-from skkeras_tune.training.member import Member
+from skkeras_tune.training.groups import slots
+from skkeras_tune.training.groups.group import Group
+from skkeras_tune.training.groups.slots import Slots, programs, train_members
 from skkeras_tune.training.plan import (
     StoppingRule,
     TrainingResult,
 )
-from skkeras_tune.training.program_cache import ProgramCache
-from skkeras_tune.training.slots import Slots, programs, train_members
-from tests.test_keras_loop import (
-    ADAM,
-    ALL,
-    ARCHITECTURE,
-    DATA,
-    DROPPING,
-    MOMENTUM,
-    PLAN,
-)
+from skkeras_tune.training.programs.cache import ProgramCache
+from tests.plans import ADAM, ALL, ARCHITECTURE, DATA, DROPPING, MOMENTUM, PLAN, enrol
 
 STOPPING = StoppingRule("val_loss", 1, 0.0, True)
 EarlyStopping = keras.callbacks.EarlyStopping
@@ -65,7 +56,7 @@ def assert_same(here, there):
 def assert_as_alone(settings, n_slots=None, *, interpret=False):
     """Members with these (plan, data) end in a group as each ends alone."""
     alone = [train_alone(plan, data) for plan, data in settings]
-    members = [Member(plan, data, may_interpret=interpret) for plan, data in settings]
+    members = [enrol(plan, data, may_interpret=interpret) for plan, data in settings]
     for here, there in zip(train_group(members, n_slots), alone, strict=True):
         assert_same(here, there)
     return alone
@@ -194,7 +185,7 @@ def test_members_may_take_turns(what):
 @pytest.mark.parametrize("what", DIFFERENT)
 def test_members_that_may_differ_are_of_one_kind(what):
     """One program serves them all."""
-    assert len({Member(plan, data).kind for plan, data in DIFFERENT[what]}) == 1
+    assert len({enrol(plan, data).kind for plan, data in DIFFERENT[what]}) == 1
 
 
 APART = {
@@ -214,7 +205,7 @@ APART = {
 @pytest.mark.parametrize("what", APART)
 def test_what_makes_another_kind(what):
     """Members that differ in this need programs of their own."""
-    assert Member(*APART[what]).kind != Member(PLAN, DATA).kind
+    assert enrol(*APART[what]).kind != enrol(PLAN, DATA).kind
 
 
 @pytest.mark.parametrize(
@@ -223,8 +214,7 @@ def test_what_makes_another_kind(what):
 def test_layers_whose_units_act_together_are_not_widened(settings):
     """Where a unit more would change the others, each width is a kind of its own."""
     members = [
-        Member(vary_network(hidden_units=(units,), **settings), DATA)
-        for units in (4, 5)
+        enrol(vary_network(hidden_units=(units,), **settings), DATA) for units in (4, 5)
     ]
     assert members[0].kind != members[1].kind
 
@@ -250,7 +240,7 @@ def test_members_move_to_a_smaller_program(units, monkeypatch):
     optimizer = vary_optimizer(learning_rate=0.001)
     plan = replace(plan, compilation=optimizer, stopping=stopping)
     plans = [replace(plan, epochs=epochs) for epochs in (24, 24, 24, 40)]
-    ended = train_group([Member(plan, DATA) for plan in plans])
+    ended = train_group([enrol(plan, DATA) for plan in plans])
     assert [design.layout.members for design in slots.programs] == [4, 1]
     for here, plan in zip(ended, plans, strict=True):
         assert_same(here, train_alone(plan, DATA))
@@ -260,13 +250,13 @@ def test_a_smaller_group_begins_in_a_program_that_there_is(monkeypatch):
     """Empty slots cost less than compiling, unless there is much to train."""
     monkeypatch.setattr(slots, "programs", ProgramCache())
     plans = [replace(PLAN, seed=seed, epochs=5) for seed in range(4)]
-    train_group([Member(plan, DATA) for plan in plans])
-    ended = train_group([Member(plan, DATA) for plan in plans[:2]])
+    train_group([enrol(plan, DATA) for plan in plans])
+    ended = train_group([enrol(plan, DATA) for plan in plans[:2]])
     assert [design.layout.members for design in slots.programs] == [4]
     for here, plan in zip(ended, plans, strict=False):
         assert_same(here, train_alone(plan, DATA))
     monkeypatch.setattr(ProgramCache, "real_build_seconds", 0.0)
-    train_group([Member(plan, DATA) for plan in plans[:2]])
+    train_group([enrol(plan, DATA) for plan in plans[:2]])
     assert 2 in [design.layout.members for design in slots.programs]
 
 
@@ -274,8 +264,8 @@ def test_a_larger_program_is_kept_while_others_wait(monkeypatch):
     """Where some wait for a slot, the program that was found serves to the end."""
     monkeypatch.setattr(slots, "programs", ProgramCache())
     plans = [replace(PLAN, seed=seed, epochs=5) for seed in range(6)]
-    train_group([Member(plan, DATA) for plan in plans[:4]])
-    train_group([Member(plan, DATA) for plan in plans], n_slots=2)
+    train_group([enrol(plan, DATA) for plan in plans[:4]])
+    train_group([enrol(plan, DATA) for plan in plans], n_slots=2)
     assert [design.layout.members for design in slots.programs] == [4]
 
 
@@ -294,7 +284,7 @@ def test_members_follow_their_own_callbacks():
 
     sets, lone = build_sets(), build_sets()
     alone = [train_alone(plan, ALL, None, callbacks) for callbacks in lone]
-    members = [Member(plan, ALL, None, callbacks) for callbacks in sets]
+    members = [enrol(plan, ALL, None, callbacks) for callbacks in sets]
     for here, there in zip(train_group(members), alone, strict=True):
         assert_same(here, there)
     for (plateau, stopping), (plateau_alone, stopping_alone) in zip(
@@ -315,7 +305,7 @@ def test_a_rate_of_the_hosts_reaches_its_member_alone():
         [],
     ]
     alone = [train_alone(PLAN, DATA, None, callbacks) for callbacks in sets]
-    members = [Member(PLAN, DATA, None, callbacks) for callbacks in sets]
+    members = [enrol(PLAN, DATA, None, callbacks) for callbacks in sets]
     for here, there in zip(train_group(members), alone, strict=True):
         assert_same(here, there)
 
@@ -324,7 +314,7 @@ def test_a_member_goes_on_where_it_was():
     """Members that begin from earlier states, and afresh, share a program."""
     state = train_alone(PLAN, DATA).state
     alone = [train_alone(PLAN, DATA, start) for start in (state, None)]
-    members = [Member(PLAN, DATA, start) for start in (state, None)]
+    members = [enrol(PLAN, DATA, start) for start in (state, None)]
     for here, there in zip(train_group(members), alone, strict=True):
         assert_same(here, there)
 
@@ -342,9 +332,9 @@ def test_a_member_fails_alone():
     diverging = replace(PLAN, compilation=replace(MOMENTUM, optimizer=freeze(rate)))
     stops = keras.callbacks.LearningRateScheduler(fail)
     members = [
-        Member(diverging, DATA),
-        Member(PLAN, DATA),
-        Member(PLAN, DATA, None, [stops]),
+        enrol(diverging, DATA),
+        enrol(PLAN, DATA),
+        enrol(PLAN, DATA, None, [stops]),
     ]
     diverged, fine, failed = train_group(members)
     assert isinstance(diverged, ValueError)
@@ -358,7 +348,7 @@ def test_a_member_fails_alone():
 def test_a_member_that_cannot_begin_fails_alone():
     """A state of another network is its own member's error."""
     state = train_alone(vary_network(hidden_units=(5,)), DATA).state
-    failed, fine = train_group([Member(PLAN, DATA, state), Member(PLAN, DATA)])
+    failed, fine = train_group([enrol(PLAN, DATA, state), enrol(PLAN, DATA)])
     assert "Training cannot go on" in str(failed)
     assert_same(fine, train_alone(PLAN, DATA))
 
@@ -366,7 +356,7 @@ def test_a_member_that_cannot_begin_fails_alone():
 def test_those_that_wait_begin_though_none_before_could():
     """A slot whose member cannot begin is the next one's."""
     state = train_alone(vary_network(hidden_units=(5,)), DATA).state
-    members = [Member(PLAN, DATA, state), Member(PLAN, DATA, state), Member(PLAN, DATA)]
+    members = [enrol(PLAN, DATA, state), enrol(PLAN, DATA, state), enrol(PLAN, DATA)]
     *_, fine = train_group(members, n_slots=1)
     assert_same(fine, train_alone(PLAN, DATA))
 
@@ -383,7 +373,7 @@ def test_what_the_pulse_raises_ends_all():
 
     plan = replace(PLAN, epochs=1000)
     with pytest.raises(KeyboardInterrupt):
-        list(Slots(Group([Member(plan, DATA, None, [callback])]), 1, pulse).run())
+        list(Slots(Group([enrol(plan, DATA, None, [callback])]), 1, pulse).run())
     assert callback.model is None
 
 
@@ -393,7 +383,7 @@ def test_an_epoch_takes_its_part_of_those_trained(monkeypatch):
     clock = SimpleNamespace(perf_counter=lambda: next(ticks))
     monkeypatch.setattr(slots, "time", clock)
     rule = StoppingRule("val_loss", 1, 1e3, False)  # which nothing improves
-    group = Slots(Group([Member(replace(PLAN, epochs=9, stopping=rule), DATA)]), 1)
+    group = Slots(Group([enrol(replace(PLAN, epochs=9, stopping=rule), DATA)]), 1)
     ((_, result),) = group.run()
     assert len(result.history["loss"]) == 2
     assert group._epoch_seconds == 1 / 2
@@ -401,7 +391,7 @@ def test_an_epoch_takes_its_part_of_those_trained(monkeypatch):
 
 def test_a_group_of_the_same_sizes_traces_nothing_again():
     """Other members of the same sizes and kind find the program."""
-    train_group([Member(replace(PLAN, seed=seed), DATA) for seed in range(3)])
+    train_group([enrol(replace(PLAN, seed=seed), DATA) for seed in range(3)])
     before = programs.n_built
-    train_group([Member(replace(PLAN, seed=seed), FEWER) for seed in range(3, 6)])
+    train_group([enrol(replace(PLAN, seed=seed), FEWER) for seed in range(3, 6)])
     assert programs.n_built == before

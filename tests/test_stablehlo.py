@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skkeras_tune._compat import find_kernel_hints
-from skkeras_tune.training.stablehlo.operations import slice_window
+from skkeras_tune._compat.tensorflow import find_kernel_hints
+from skkeras_tune.training.arithmetic.stablehlo.operations import slice_window
 from tests.stablehlo_modules import begin_module, compute, compute_all
 
 

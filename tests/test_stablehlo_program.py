@@ -6,10 +6,10 @@ import tensorflow as tf
 from numpy.testing import assert_allclose
 
 from skkeras_tune import KerasClassifier, KerasRegressor
-from skkeras_tune.training import stablehlo_program
-from skkeras_tune.training.mlp_program import MLPProgram
-from skkeras_tune.training.program_cache import ProgramCache
-from skkeras_tune.training.stablehlo_program import StableHLOProgram
+from skkeras_tune.training.programs import stablehlo_program
+from skkeras_tune.training.programs.cache import ProgramCache
+from skkeras_tune.training.programs.mlp_program import MLPProgram
+from skkeras_tune.training.programs.stablehlo_program import StableHLOProgram
 
 
 @pytest.fixture
@@ -89,6 +89,6 @@ def test_dropout_is_the_same_however_its_places_are_found(iris, monkeypatch, eng
     """In each step, or once for all of them."""
     model = KerasClassifier(epochs=4, dropout=0.3, random_state=0, engine=engine)
     once = model.fit(*iris).history_["loss"]
-    monkeypatch.setattr("skkeras_tune.training.slots.programs", ProgramCache())
-    monkeypatch.setattr("skkeras_tune.training.layers._MANY_PLACES", 0)
+    monkeypatch.setattr("skkeras_tune.training.groups.slots.programs", ProgramCache())
+    monkeypatch.setattr("skkeras_tune.training.mlp.layers._MANY_PLACES", 0)
     assert_allclose(model.fit(*iris).history_["loss"], once, rtol=1e-5)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skkeras_tune.training.stablehlo.array_functions import ARRAY_FUNCTIONS
-from skkeras_tune.training.stablehlo.ufuncs import UFUNCS
+from skkeras_tune.training.arithmetic.stablehlo.array_functions import ARRAY_FUNCTIONS
+from skkeras_tune.training.arithmetic.stablehlo.ufuncs import UFUNCS
 from tests.stablehlo_modules import begin_module, compute, compute_all
 
 #: How near a result is to NumPy's, by its type. All others are equal.

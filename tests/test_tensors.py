@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from numpy.testing import assert_array_equal
 
-from skkeras_tune.training.tensors import join_rows
+from skkeras_tune.training.groups.tensors import join_rows
 
 NUMBERS = np.arange(1, 13).reshape(4, 3)
 ARRAYS = {

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from skkeras_tune._compat import call_stablehlo
+from skkeras_tune._compat.tensorflow import call_stablehlo
 from skkeras_tune.frozen import freeze
-from skkeras_tune.training.optimizer_rule import read_optimizer
-from skkeras_tune.training.updates import apply_gradients
+from skkeras_tune.training.optimizers.rule import read_optimizer
+from skkeras_tune.training.optimizers.updates import apply_gradients
 from tests.stablehlo_modules import begin_module
 
 N_MEMBERS, N_WEIGHTS = 3, 1000

@@ -15,7 +15,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skkeras_tune._compat import (
+from skkeras_tune._compat.sklearn import (
     Interval,
     StrOptions,
     check_sample_weight,
@@ -24,7 +24,6 @@ from skkeras_tune._compat import (
 )
 from skkeras_tune.ensemble.gathering import (
     Library,
-    Rows,
     gather_from_list,
     gather_from_search,
 )
@@ -41,6 +40,7 @@ from skkeras_tune.ensemble.objective import (
     negate_score,
 )
 from skkeras_tune.ensemble.report import compare
+from skkeras_tune.ensemble.rows import Rows, Truth
 from skkeras_tune.ensemble.targets import (
     Target,
     take_weights,
@@ -170,26 +170,19 @@ class EnsembleEstimator(BaseEstimator):
     def _weigh(self, library: Library, rows: Rows, scorer: Any) -> None:
         """Choose the weights, and compare models by them."""
         found, names = library.out_of_fold, list(library.members)
-        predictions, y = found.predictions, rows.y[found.rows]
+        predictions = found.predictions
         weight = take_weights(rows.sample_weight, found.rows)
-        name, loss = build_loss(rows.target, predictions, y, weight)
+        truth = Truth(rows.target, rows.y[found.rows], weight)
+        name, loss = build_loss(truth, predictions)
         score, minimised = None, loss
         if scorer is not None:
-            x = safe_indexing(rows.X, found.rows)
-            score = build_score(rows.target, scorer, x, y, weight)
+            score = build_score(truth, scorer, safe_indexing(rows.X, found.rows))
             minimised = negate_score(score, predictions)
         self.weights_ = choose_weights(
             self.weighting, minimised, len(names), check_random_state(self.random_state)
         )
         self._comparison = compare(
-            names,
-            self.weights_,
-            predictions,
-            rows.target,
-            y,
-            weight,
-            (name, loss),
-            score,
+            names, self.weights_, predictions, truth, (name, loss), score
         )
 
     def _fit_members(self, library: Library, rows: Rows) -> None:
@@ -202,16 +195,7 @@ class EnsembleEstimator(BaseEstimator):
             if w > 0
         }
         self.estimators_ = Parallel(n_jobs=self.n_jobs)(
-            delayed(fit_member)(
-                member,
-                rows.X,
-                rows.y,
-                rows.sample_weight,
-                None,
-                rows.fit_params,
-                rows.groups,
-            )
-            for member in chosen.values()
+            delayed(fit_member)(member, rows) for member in chosen.values()
         )
         self.names_ = list(library.members)
         self.named_estimators_ = Bunch(

@@ -6,7 +6,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from numpy.typing import NDArray
 from sklearn import get_config
 from sklearn.base import clone
 
@@ -22,6 +21,7 @@ from skkeras_tune.ensemble.out_of_fold import (
     list_splits,
     predict_out_of_fold,
 )
+from skkeras_tune.ensemble.rows import Rows
 from skkeras_tune.ensemble.targets import Numbers, Target
 from skkeras_tune.search.recording import (
     fit_recorded,
@@ -33,18 +33,6 @@ from skkeras_tune.search.results import (
     read_results,
     refuse_no_ranking,
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """What an ensemble is fitted on."""
-
-    X: Any
-    y: NDArray[Any]
-    target: Target
-    sample_weight: Any = None
-    groups: Any = None
-    fit_params: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,17 +166,7 @@ def _cross_validate(
     n_jobs: int | None,
     reason: str,
 ) -> Library:
-    found = predict_out_of_fold(
-        members,
-        rows.X,
-        rows.y,
-        splits,
-        rows.target,
-        sample_weight=rows.sample_weight,
-        fit_params=rows.fit_params,
-        groups=rows.groups,
-        n_jobs=n_jobs,
-    )
+    found = predict_out_of_fold(members, rows, splits, n_jobs)
     return Library(members, found, reason=reason)
 
 

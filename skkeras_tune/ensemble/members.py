@@ -9,7 +9,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
 from sklearn.utils.validation import has_fit_parameter
 
-from skkeras_tune._compat import check_method_params, safe_indexing
+from skkeras_tune._compat.sklearn import check_method_params, safe_indexing
+from skkeras_tune.ensemble.rows import Rows
 
 
 def is_search(estimators: Any) -> bool:
@@ -96,38 +97,27 @@ def validate_member(name: str, member: Any, *, classifies: bool) -> None:
         raise TypeError(message)
 
 
-def fit_member(
-    member: Any,
-    X: Any,
-    y: Any,
-    sample_weight: Any = None,
-    rows: Any = None,
-    fit_params: Any = None,
-    groups: Any = None,
-) -> Any:
+def fit_member(member: Any, rows: Rows, train: Any = None) -> Any:
     """Fit a copy of a member on some rows, or on all.
 
     Parameters
     ----------
     member : estimator
-    X, y, sample_weight
-        All rows.
-    rows : ndarray of int, default=None
-        None takes all.
-    fit_params : dict, default=None
-        Arguments of the member's `fit`; of those with one value a row, the rows' go to
-        it.
-    groups : ndarray, default=None
-        Of all rows, for a member that asks for them.
+    rows : Rows
+        All of them. Of arguments with one value a row, the member gets those of the
+        rows that it is fitted on.
+    train : ndarray of int, default=None
+        Which rows it is fitted on; None takes all.
     """
+    X, y = rows.X, rows.y
     params = {
-        **(fit_params or {}),
-        **weight_arguments(member, sample_weight),
-        **group_arguments(member, groups),
+        **(rows.fit_params or {}),
+        **weight_arguments(member, rows.sample_weight),
+        **group_arguments(member, rows.groups),
     }
-    if rows is not None:
-        params = check_method_params(X, params, indices=rows)
-        X, y = safe_indexing(X, rows), safe_indexing(y, rows)
+    if train is not None:
+        params = check_method_params(X, params, indices=train)
+        X, y = safe_indexing(X, train), safe_indexing(y, train)
     return clone(member).fit(X, y, **params)
 
 

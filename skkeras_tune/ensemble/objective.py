@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import accuracy_score, r2_score
 
-from skkeras_tune._compat import takes_sample_weight
+from skkeras_tune._compat.sklearn import takes_sample_weight
+from skkeras_tune.ensemble.rows import Truth
 from skkeras_tune.ensemble.targets import Indicators, Labels, Numbers, Target
 from skkeras_tune.ensemble.weights import Loss
 
@@ -17,9 +18,7 @@ Array = NDArray[np.float64]
 _SMALLEST = np.finfo(np.float64).eps
 
 
-def build_loss(
-    target: Target, predictions: Array, y: NDArray[Any], sample_weight: Array | None
-) -> tuple[str, Loss]:
+def build_loss(truth: Truth, predictions: Array) -> tuple[str, Loss]:
     """Return the name of the default loss, and the loss itself.
 
     It is the log loss for labels, and the mean squared error for numbers. Of the
@@ -27,17 +26,15 @@ def build_loss(
 
     Parameters
     ----------
-    target : Labels, Indicators or Numbers
+    truth : Truth
     predictions : ndarray of shape (n_members, n_rows, n_columns)
-    y : ndarray of shape (n_rows,) or (n_rows, n_columns)
-    sample_weight : ndarray of shape (n_rows,) or None
     """
-    if isinstance(target, Numbers):
-        return "squared_error", _squared_error(predictions, y, sample_weight)
-    happened = _probability_of(target, predictions, y)
-    weight = None
-    if sample_weight is not None:
-        weight = np.repeat(sample_weight, happened.shape[1] // len(y))
+    if isinstance(truth.target, Numbers):
+        return "squared_error", _squared_error(truth, predictions)
+    happened = _probability_of(truth.target, predictions, truth.y)
+    weight = truth.sample_weight
+    if weight is not None:
+        weight = np.repeat(weight, happened.shape[1] // len(truth.y))
 
     def log_loss(weights: Array) -> float:
         averaged = np.maximum(weights @ happened, _SMALLEST)
@@ -57,14 +54,13 @@ def _probability_of(
     return happened.reshape(len(predictions), -1)
 
 
-def _squared_error(
-    predictions: Array, y: NDArray[Any], sample_weight: Array | None
-) -> Loss:
+def _squared_error(truth: Truth, predictions: Array) -> Loss:
     """Return the squared error: as weights sum to one, a product of errors' means."""
-    truth = y.reshape(len(y), -1)
-    errors = predictions - truth
-    scale = np.ones(len(y)) if sample_weight is None else sample_weight
-    weighed = errors * (scale / scale.sum() / truth.shape[1])[:, None]
+    n_rows, scale = len(truth.y), truth.sample_weight
+    numbers = truth.y.reshape(n_rows, -1)
+    errors = predictions - numbers
+    scale = np.ones(n_rows) if scale is None else scale
+    weighed = errors * (scale / scale.sum() / numbers.shape[1])[:, None]
     products = np.einsum("irc,jrc->ij", weighed, errors, optimize=True)
     return lambda weights: float(weights @ products @ weights)
 
@@ -117,19 +113,16 @@ class _PredictedNumbers(RegressorMixin, _Predictions):
 
 
 def build_score(
-    target: Target,
-    scorer: Callable[..., float],
-    X: Any,
-    y: NDArray[Any],
-    sample_weight: Array | None,
+    truth: Truth, scorer: Callable[..., float], X: Any
 ) -> Callable[[Array], float]:
     """Return a function that scores averaged predictions of rows X as a scorer does."""
+    target, sample_weight = truth.target, truth.sample_weight
     kind = _PredictedNumbers if isinstance(target, Numbers) else _PredictedLabels
     is_weighted = sample_weight is not None and takes_sample_weight(scorer)
     options = {"sample_weight": sample_weight} if is_weighted else {}
 
     def score(averaged: Array) -> float:
-        return float(scorer(kind(target, averaged), X, y, **options))
+        return float(scorer(kind(target, averaged), X, truth.y, **options))
 
     return score
 
@@ -139,12 +132,9 @@ def negate_score(score: Callable[[Array], float], predictions: Array) -> Loss:
     return lambda weights: -score(average(weights, predictions))
 
 
-def usual_score(
-    target: Target, averaged: Array, y: NDArray[Any], sample_weight: Array | None
-) -> tuple[str, float]:
+def usual_score(truth: Truth, averaged: Array) -> tuple[str, float]:
     """Return the accuracy of labels or R squared of numbers, and its name."""
-    decoded = target.decode(averaged)
-    if isinstance(target, Numbers):
-        return "r2", float(r2_score(y, decoded, sample_weight=sample_weight))
-    score = accuracy_score(y, decoded, sample_weight=sample_weight)
-    return "accuracy", float(score)
+    decoded = truth.target.decode(averaged)
+    is_numeric = isinstance(truth.target, Numbers)
+    name, score = ("r2", r2_score) if is_numeric else ("accuracy", accuracy_score)
+    return name, float(score(truth.y, decoded, sample_weight=truth.sample_weight))

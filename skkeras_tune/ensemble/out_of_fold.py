@@ -10,9 +10,9 @@ from sklearn.base import is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils.parallel import Parallel, delayed
 
-from skkeras_tune._compat import safe_indexing
+from skkeras_tune._compat.sklearn import safe_indexing
 from skkeras_tune.ensemble.members import fit_member
-from skkeras_tune.ensemble.targets import Target
+from skkeras_tune.ensemble.rows import Rows
 
 Splits = list[tuple[NDArray[np.intp], NDArray[np.intp]]]
 
@@ -55,37 +55,20 @@ def list_splits(cv: Any, estimator: Any, X: Any, y: Any, groups: Any) -> Splits:
 
 
 def predict_out_of_fold(
-    members: Mapping[str, Any],
-    X: Any,
-    y: NDArray[Any],
-    splits: Splits,
-    target: Target,
-    *,
-    sample_weight: Any = None,
-    fit_params: Mapping[str, Any] | None = None,
-    groups: Any = None,
-    n_jobs: int | None = None,
+    members: Mapping[str, Any], rows: Rows, splits: Splits, n_jobs: int | None = None
 ) -> OutOfFold:
     """Fit each member on each fold, all at the same time.
 
     Parameters
     ----------
     members : mapping of str to estimator
-    X, y, sample_weight
-        All rows.
+    rows : Rows
     splits : list of (train rows, test rows)
-    target : Labels, Indicators or Numbers
-    fit_params : mapping, default=None
-        Arguments of the members' `fit`.
-    groups : ndarray, default=None
-        For the members that ask for them.
     n_jobs : int or None
     """
     parallel = Parallel(n_jobs=n_jobs)
     found = parallel(
-        delayed(_predict_fold)(
-            member, X, y, train, test, target, sample_weight, fit_params, groups
-        )
+        delayed(_predict_fold)(member, rows, train, test)
         for member in members.values()
         for train, test in splits
     )
@@ -95,18 +78,10 @@ def predict_out_of_fold(
 
 
 def _predict_fold(
-    member: Any,
-    X: Any,
-    y: NDArray[Any],
-    train: NDArray[np.intp],
-    test: NDArray[np.intp],
-    target: Target,
-    sample_weight: Any,
-    fit_params: Any,
-    groups: Any,
+    member: Any, rows: Rows, train: NDArray[np.intp], test: NDArray[np.intp]
 ) -> NDArray[np.float64]:
-    fitted = fit_member(member, X, y, sample_weight, train, fit_params, groups)
-    return target.read(fitted, safe_indexing(X, test))
+    fitted = fit_member(member, rows, train)
+    return rows.target.read(fitted, safe_indexing(rows.X, test))
 
 
 def join_folds(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skkeras_tune.ensemble.objective import average, usual_score
-from skkeras_tune.ensemble.targets import Target
+from skkeras_tune.ensemble.rows import Truth
 from skkeras_tune.ensemble.weights import Loss, weigh_equally
 
 Array = NDArray[np.float64]
@@ -17,9 +17,7 @@ def compare(
     names: Sequence[str],
     weights: Array,
     predictions: Array,
-    target: Target,
-    y: NDArray[Any],
-    sample_weight: Array | None,
+    truth: Truth,
     loss: tuple[str, Loss],
     score: Callable[[Array], float] | None,
 ) -> list[dict[str, Any]]:
@@ -31,8 +29,7 @@ def compare(
         The members.
     weights : ndarray of shape (n_members,)
     predictions : ndarray of shape (n_members, n_rows, n_columns)
-    target : Labels, Indicators or Numbers
-    y, sample_weight : ndarray of shape (n_rows, ...)
+    truth : Truth
     loss : tuple of (name, callable)
     score : callable or None
         Of averaged predictions, where the user asked for one.
@@ -47,7 +44,7 @@ def compare(
         "weighted": weights,
     }.items():
         averaged = average(mixture, predictions)
-        usual_name, usual = usual_score(target, averaged, y, sample_weight)
+        usual_name, usual = usual_score(truth, averaged)
         row = {"model": name, "weight": float(shares.get(name, np.nan))}
         row |= {loss_name: loss_of(mixture), usual_name: usual}
         rows.append(row if score is None else {**row, "scoring": score(averaged)})

@@ -65,7 +65,7 @@ from skkeras_tune.training import (
     train_remembered,
 )
 from skkeras_tune.training.callbacks import detach
-from skkeras_tune.training.program_store import open_program_store
+from skkeras_tune.training.programs.store import open_program_store
 
 
 class KerasEstimator(FittedEstimator):

@@ -8,7 +8,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags
 
-from skkeras_tune._compat import StrOptions
+from skkeras_tune._compat.sklearn import StrOptions
 from skkeras_tune.estimators.averaging import (
     measure_uncertainty,
     refuse_several_outputs,

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from skkeras_tune._compat import fresh_names
+from skkeras_tune._compat.keras import fresh_names
 from skkeras_tune._scikeras import unflatten_params
 from skkeras_tune.estimators.metrics import build_metrics, judge_logits
 from skkeras_tune.frozen import freeze, thaw

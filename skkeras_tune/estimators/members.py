@@ -23,8 +23,8 @@ class FittedMember:
         Epochs trained since the first fit; a fit that continues goes on from there.
     history : dict of str to list of float
     best_epoch : int
-    refit_history : dict or None
-        dict[str, list[float]] of a second training on all rows.
+    refit_history : dict of str to list of float, or None
+        Of a second training on all rows.
     callbacks : list of keras.callbacks.Callback or None
         Not pickled.
     engine, reason : str or None

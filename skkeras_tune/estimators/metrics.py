@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from skkeras_tune._compat import fresh_names
+from skkeras_tune._compat.keras import fresh_names
 from skkeras_tune._scikeras import unflatten_params
 from skkeras_tune.routing import names_to_classes, naming_options
 

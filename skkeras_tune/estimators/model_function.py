@@ -13,7 +13,7 @@ from typing import Any
 
 import keras
 
-from skkeras_tune._compat import fresh_metric_names
+from skkeras_tune._compat.keras import fresh_metric_names
 from skkeras_tune._scikeras import accepts_kwargs, has_param
 from skkeras_tune.estimators.compilation import COMPILE_EXTRAS
 from skkeras_tune.frozen import Arguments, FrozenModel, freeze, thaw

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from sklearn.utils.validation import check_memory
 
-from skkeras_tune._compat import (
+from skkeras_tune._compat.sklearn import (
     HasMethods,
     Interval,
     Options,

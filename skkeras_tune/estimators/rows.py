@@ -14,7 +14,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skkeras_tune._compat import check_sample_weight
+from skkeras_tune._compat.sklearn import check_sample_weight
 from skkeras_tune.training.batches import count_rows, take_rows
 from skkeras_tune.training.holdout import Split
 from skkeras_tune.training.plan import TrainingData

@@ -12,14 +12,15 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from skkeras_tune._compat import to_numpy
+from skkeras_tune._compat.keras import to_numpy
 from skkeras_tune.frozen import thaw
 from skkeras_tune.losses import to_probabilities
 from skkeras_tune.network import MLPArchitecture
-from skkeras_tune.training.activations import takes_arrays
+from skkeras_tune.training.arithmetic.blas import one_blas_thread
 from skkeras_tune.training.batches import count_rows, take_rows
-from skkeras_tune.training.blas import one_blas_thread
-from skkeras_tune.training.keras_models import (
+from skkeras_tune.training.mlp.activations import takes_arrays
+from skkeras_tune.training.mlp.stacked_mlp import StackedMLP
+from skkeras_tune.training.models.model import (
     build_model,
     read_state,
     release_models,
@@ -32,7 +33,6 @@ from skkeras_tune.training.plan import (
     NotCompilable,
     TrainingPlan,
 )
-from skkeras_tune.training.stacked_mlp import StackedMLP
 
 _MAX_BATCH_ROWS = 4096
 _MAX_BATCH_VALUES = 2**20

@@ -7,7 +7,7 @@ from typing import Any
 
 from joblib.parallel import FallbackToBackend, ParallelBackendBase
 
-from skkeras_tune._compat import share_warning_filters
+from skkeras_tune._compat.sklearn import share_warning_filters
 from skkeras_tune.fusion.coordinator import Coordinator
 from skkeras_tune.fusion.request import Call
 

@@ -1,13 +1,10 @@
 """`fused`: the context in which fits that run through joblib are trained together."""
 
-import os
-import re
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from numbers import Integral
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -15,6 +12,7 @@ import joblib
 
 from skkeras_tune.fusion.backend import FusedBackend
 from skkeras_tune.fusion.coordinator import Coordinator
+from skkeras_tune.fusion.memory import resolve_memory
 from skkeras_tune.fusion.report import FusionReport
 from skkeras_tune.fusion.request import current_task
 from skkeras_tune.fusion.sender import Sender
@@ -22,12 +20,6 @@ from skkeras_tune.fusion.workers import WorkersName, open_workers
 
 _MAX_TASKS = 128
 _BACKENDS = ("threading", "loky", "dask", "ray")
-#: Where Linux says what a container may take, in its two versions.
-_LIMITS = (
-    "/sys/fs/cgroup/memory.max",
-    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-)
-_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
 class fused:  # noqa: N801  a context, named as it reads
@@ -99,7 +91,7 @@ class fused:  # noqa: N801  a context, named as it reads
         backend: Literal["threading"] | WorkersName = "threading",
         client: Any = None,
     ) -> None:
-        n_lanes, max_bytes = _resolve_n_jobs(n_jobs), _resolve_memory(max_memory)
+        n_lanes, max_bytes = _resolve_n_jobs(n_jobs), resolve_memory(max_memory)
         _validate_backend(backend, client)
         if backend == "threading":
             self._coordinator = Coordinator(n_lanes, _MAX_TASKS, max_bytes)
@@ -200,36 +192,3 @@ def _validate_backend(backend: Any, client: Any) -> None:
             f"Got {client!r} and backend={backend!r} instead."
         )
         raise ValueError(message)
-
-
-def _resolve_memory(max_memory: float | str | None) -> int:
-    if max_memory is None:
-        return _count_memory() // 4
-    number = r"(\d+(?:\.\d*)?(?:E\+?\d+)?)"
-    parts = re.fullmatch(number + r"\s*([KMGT]?)I?B?", str(max_memory).upper())
-    n_bytes = parts and int(float(parts[1]) * _UNITS[parts[2]])
-    if not n_bytes:
-        message = (
-            "The 'max_memory' parameter of fused must be a number of bytes above 0, a "
-            f"str such as '2GB', or None. Got {max_memory!r} instead."
-        )
-        raise ValueError(message)
-    return n_bytes
-
-
-def _count_memory() -> int:
-    """Return the memory of the machine, or of a container; 8 GB where none is told."""
-    counts = [_read_limit(path) for path in _LIMITS]
-    try:
-        counts.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    except (AttributeError, OSError, ValueError):
-        counts.append(8 * 2**30)
-    return min(count for count in counts if count)
-
-
-def _read_limit(path: str) -> int | None:
-    """Return the number in a file, if there is one: it may say "max"."""
-    try:
-        return int(Path(path).read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return None

@@ -14,6 +14,7 @@ from typing import Any
 
 import joblib
 
+from skkeras_tune.fusion.backlog import Backlog
 from skkeras_tune.fusion.dispatch import Dispatch
 from skkeras_tune.fusion.lanes import Batch, Job, plan_jobs, split_by_size
 from skkeras_tune.fusion.report import FusionReport
@@ -27,10 +28,11 @@ from skkeras_tune.fusion.request import (
     read_results,
 )
 from skkeras_tune.fusion.sender import Sender
+from skkeras_tune.fusion.threads import Threads
 from skkeras_tune.training.deadline import train_unless, train_until
-from skkeras_tune.training.member import Member
+from skkeras_tune.training.groups.slots import Outcome
+from skkeras_tune.training.members.member import Member
 from skkeras_tune.training.plan import TrainingResult
-from skkeras_tune.training.slots import Outcome
 from skkeras_tune.training.trainer import ALONE, use_trainer
 
 
@@ -62,13 +64,13 @@ class Coordinator:
         self.report = FusionReport()
         self._lock = threading.RLock()
         self._apart = threading.Lock()
-        self._pending: dict[int, deque[Task]] = {}
+        self._backlog = Backlog()
         self._waiting: list[Request] = []
         self._training: set[Request] = set()
         self._ready: deque[threading.Event] = deque()
         self._jobs: deque[Job] = deque()
         self._at_work: list[Job] = []
-        self._threads: set[threading.Thread] = set()
+        self._threads = Threads()
         self._dispatch = Dispatch()
         #: Tasks that read the results of calls of their own.
         self._readers: set[Task] = set()
@@ -86,7 +88,7 @@ class Coordinator:
         task = Task(call, function, done)
         with self._lock:
             call.n_open += 1
-            self._pending.setdefault(call.level, deque()).append(task)
+            self._backlog.add(task)
             self._advance()
         return task.future
 
@@ -147,10 +149,7 @@ class Coordinator:
         """
         call.cancel()
         with self._lock:
-            for queue in self._pending.values():
-                kept = [task for task in queue if task.call is not call]
-                queue.clear()
-                queue.extend(kept)
+            self._backlog.drop(call)
             for request in [r for r in self._waiting if r.call.is_cancelled]:
                 self._waiting.remove(request)
                 self._deliver(request, CancelledError())
@@ -161,17 +160,8 @@ class Coordinator:
             self._sender.give_up()
 
     def join(self) -> None:
-        """Wait until no thread is left.
-
-        A thread that the end of the process has stopped is not waited for.
-        """
-        while True:
-            with self._lock:
-                threads = [thread for thread in self._threads if thread.is_alive()]
-            if not threads:
-                return
-            for thread in threads:
-                thread.join()
+        """Wait until no thread is left."""
+        self._threads.join()
 
     def close(self) -> None:
         """Wait until no thread is left, and let go of what was sent elsewhere."""
@@ -234,7 +224,7 @@ class Coordinator:
             elif (task := self._admit()) is not None:
                 self._n_running += 1
                 task.has_place = True
-                self._start(self._run, task)
+                self._threads.start(self._run, task)
             else:
                 break
         is_busy = self._n_running or self._dispatch
@@ -242,11 +232,8 @@ class Coordinator:
             self._begin_training()
 
     def _admit(self) -> Task | None:
-        """Return the next task, innermost first, if there is room for it."""
-        levels = [level for level, queue in self._pending.items() if queue]
-        if not levels or not self._has_room():
-            return None
-        return self._pending[max(levels)].popleft()
+        """Return the next task, if there is room for it."""
+        return self._backlog.take() if self._backlog and self._has_room() else None
 
     def _has_room(self) -> bool:
         in_flight = {request.wait for request in (*self._waiting, *self._training)}
@@ -275,7 +262,7 @@ class Coordinator:
         self._jobs.extend(jobs)
         for _ in range(min(n_idle, len(jobs))):
             self._n_busy += 1
-            self._start(self._work)
+            self._threads.start(self._work)
 
     def _plan_jobs(self, requests: Sequence[Request]) -> list[Job]:
         kinds: dict[Hashable, list[Request]] = {}
@@ -332,7 +319,7 @@ class Coordinator:
         if is_idle and job.batch.group.n_waiting:
             self._jobs.append(Job(job.batch, job.n_slots))
             self._n_busy += 1
-            self._start(self._work)
+            self._threads.start(self._work)
 
     def _deliver(self, request: Request, outcome: Outcome) -> None:
         self._training.discard(request)
@@ -352,19 +339,7 @@ class Coordinator:
         else:
             request.wait.resumes.set()
 
-    # --- threads
-
-    def _start(self, function: Callable[..., None], *arguments: Any) -> None:
-        def run() -> None:
-            try:
-                function(*arguments)
-            finally:
-                with self._lock:
-                    self._threads.discard(thread)
-
-        thread = threading.Thread(target=run, name="skkeras_tune.fused", daemon=True)
-        self._threads.add(thread)
-        thread.start()
+    # --- what the threads run
 
     def _run(self, task: Task) -> None:
         try:

@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import keras
-from numpy.typing import NDArray
 
-from skkeras_tune._compat import use_thread_settings
+from skkeras_tune._compat.keras import use_thread_settings
 from skkeras_tune.training.deadline import Deadline
-from skkeras_tune.training.group import Group
-from skkeras_tune.training.member import Member
-from skkeras_tune.training.program_store import open_program_store
-from skkeras_tune.training.rescue import train_group
-from skkeras_tune.training.slots import LaneRun, Outcome, Slots
+from skkeras_tune.training.groups.group import Group
+from skkeras_tune.training.groups.rescue import train_group
+from skkeras_tune.training.groups.slots import LaneRun, Outcome, Slots
+from skkeras_tune.training.members.member import Member
+from skkeras_tune.training.plan import Training
+from skkeras_tune.training.programs.store import open_program_store
 
 KerasSettings = tuple[str, float]
 
@@ -42,33 +42,29 @@ class Parcel:
 
     Attributes
     ----------
-    recipe : dict
-        The arguments of `Member` but for the data.
+    training : Training
+        What the member trains, but for the arrays.
+    may_interpret : bool
+        As of the member.
     places : tuple of int
         Of the features, the targets and, if there are any, the weights.
-    train_rows, validation_rows : ndarray of int
     deadline : float or None
         The member's, by the clock of `time.time`: the other one is each process's own.
     """
 
-    recipe: dict[str, Any]
+    training: Training
+    may_interpret: bool
     places: tuple[int, ...]
-    train_rows: NDArray[Any]
-    validation_rows: NDArray[Any]
     deadline: float | None
 
     def unpack(self, arrays: Sequence[Any]) -> Member:
         """Return the member again."""
         x, y, *weight = (arrays[place] for place in self.places)
         data = replace(
-            self.recipe["data"],
-            x=x,
-            y=y,
-            weight=weight[0] if weight else None,
-            train_rows=self.train_rows,
-            validation_rows=self.validation_rows,
+            self.training.data, x=x, y=y, weight=weight[0] if weight else None
         )
-        member = Member(**{**self.recipe, "data": data})
+        training = replace(self.training, data=data)
+        member = Member(training, may_interpret=self.may_interpret)
         if self.deadline is not None:
             member.deadline = Deadline(time.monotonic() + self.deadline - time.time())
         return member

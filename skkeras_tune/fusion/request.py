@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from typing import Any
 
-from skkeras_tune._compat import read_thread_settings, use_thread_settings
+from skkeras_tune._compat.keras import read_thread_settings, use_thread_settings
 from skkeras_tune.training.deadline import current_deadline
-from skkeras_tune.training.member import Member
+from skkeras_tune.training.groups.slots import Outcome
+from skkeras_tune.training.members.member import Member
 from skkeras_tune.training.plan import TrainingResult
-from skkeras_tune.training.slots import Outcome
 
 _here = threading.local()
 

@@ -8,6 +8,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import joblib
@@ -17,15 +18,13 @@ from skkeras_tune.fusion.lanes import Job
 from skkeras_tune.fusion.parcel import Parcel, Run, read_settings, train_parcels
 from skkeras_tune.fusion.request import Request
 from skkeras_tune.fusion.workers import Workers
-from skkeras_tune.training.member import Member
-from skkeras_tune.training.plan import TrainingData
-from skkeras_tune.training.slots import Outcome
+from skkeras_tune.training.groups.slots import Outcome
+from skkeras_tune.training.members.member import Member
 
 # How often a group is sent whose worker dies.
 _ATTEMPTS = 3
 # Arrays that are kept with the workers: features, targets and weights of some folds.
 _MAX_HELD = 48
-_NO_DATA = TrainingData(None, None, None, np.empty(0, int), np.empty(0, int))
 
 
 class Sender:
@@ -138,14 +137,14 @@ class Sender:
 
         parcels = []
         for member in members:
-            recipe, data = member.recipe, member.data
+            data, deadline = member.data, member.deadline
             arrays = [data.x, data.y, data.weight]
             places = tuple(place(a) for a in arrays if a is not None)
-            rows = data.train_rows, data.validation_rows
-            deadline = member.deadline
             end = None if deadline is None else time.time() + deadline.seconds_left
-            recipe["data"] = _NO_DATA
-            parcels.append(Parcel(recipe, places, *rows, end))
+            training = replace(
+                member.training, data=replace(data, x=None, y=None, weight=None)
+            )
+            parcels.append(Parcel(training, member.may_interpret, places, end))
         return parcels, references
 
     def _keep(self, array: Any) -> Any:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
-from skkeras_tune._compat import build_target_encoder
+from skkeras_tune._compat.sklearn import build_target_encoder
 from skkeras_tune.optional import import_optional
 from skkeras_tune.preprocessing.labels import has_classes, pool_rare
 from skkeras_tune.preprocessing.numbers import SmoothScaler

@@ -13,7 +13,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skkeras_tune._compat import (
+from skkeras_tune._compat.sklearn import (
     Interval,
     StrOptions,
     validate_parameter_constraints,

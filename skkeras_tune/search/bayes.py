@@ -20,7 +20,7 @@ from sklearn.utils import check_random_state
 from skopt.callbacks import check_callback
 from skopt.utils import eval_callbacks
 
-from skkeras_tune._compat import Interval
+from skkeras_tune._compat.sklearn import Interval
 from skkeras_tune.search.budget import current_budget
 from skkeras_tune.search.dimensions import build_space, list_search_spaces
 from skkeras_tune.search.failures import (

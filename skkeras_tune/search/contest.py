@@ -76,6 +76,11 @@ class Row:
     params: dict[str, Any]
     records: list[dict[str, Any]]
 
+    @property
+    def order(self) -> tuple[int, int, int]:
+        """What sorts rows: bracket after bracket, the one that drops most first."""
+        return self.place["iteration"], -self.place["bracket"], self.place["rung"]
+
 
 def enter(
     brackets: Sequence[tuple[int, Bracket]],

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from numbers import Number, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -164,7 +164,6 @@ def _write(value: Any) -> str:
     """Write a value as Python does, and numbers without their noise."""
     if isinstance(value, np.generic):
         value = value.item()
-    is_float = isinstance(value, float) and not isinstance(value, bool)
-    if is_float and isinstance(value, Number):
+    if isinstance(value, float):
         return repr(float(f"{value:.6g}"))
     return repr(value)

@@ -9,7 +9,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from sklearn.exceptions import FitFailedWarning
 
@@ -138,12 +138,16 @@ def raise_if_all_failed(batches: Sequence[FailedBatch], n_rows: int) -> None:
     """
     if sum(len(batch.candidates) for batch in batches) < n_rows:
         return
-    n_fits = sum(batch.n_fits for batch in batches)
+    _raise_all_failed(sum(batch.n_fits for batch in batches), batches[-1].details)
+
+
+def _raise_all_failed(n_fits: int, details: str) -> NoReturn:
+    """Raise what scikit-learn raises."""
     message = (
         f"\nAll the {n_fits} fits failed.\n"
         "It is very likely that your model is misconfigured.\n"
         "You can try to debug the error by setting error_score='raise'.\n\n"
-        f"Below are {_BEFORE_DETAILS}{batches[-1].details}"
+        f"Below are more {_BEFORE_DETAILS}{details}"
     )
     raise ValueError(message)
 
@@ -203,13 +207,7 @@ def report_failed_fits(
         for error, n in Counter(errors).items()
     )
     if len(errors) == len(records) and not may_all_fail:
-        message = (
-            f"\nAll the {len(records)} fits failed.\n"
-            "It is very likely that your model is misconfigured.\n"
-            "You can try to debug the error by setting error_score='raise'.\n\n"
-            f"Below are more {_BEFORE_DETAILS}{details}"
-        )
-        raise ValueError(message)
+        _raise_all_failed(len(records), details)
     warnings.warn(
         f"\n{len(errors)} fits failed out of a total of {len(records)}.\n"
         "The score on these train-test partitions for these parameters will be set to "
@@ -227,8 +225,7 @@ def spread_error_score(records: Sequence[dict[str, Any]], error_score: Any) -> N
     A callable `scoring` shows only when it is called that it gives several.
     """
     for key in ("test_scores", "train_scores"):
-        several = [r[key] for r in records if isinstance(r.get(key), dict)]
-        if several:
-            for record in records:
-                if not isinstance(record[key], dict):
-                    record[key] = dict.fromkeys(several[0], error_score)
+        several = [r for r in records if isinstance(r.get(key), dict)]
+        for record in records if several else ():
+            if not isinstance(record[key], dict):
+                record[key] = dict.fromkeys(several[0][key], error_score)

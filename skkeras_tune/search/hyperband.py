@@ -14,7 +14,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state, indexable
 from sklearn.utils.parallel import Parallel
 
-from skkeras_tune._compat import (
+from skkeras_tune._compat.sklearn import (
     BaseSearchCV,
     Interval,
     check_method_params,
@@ -24,8 +24,12 @@ from skkeras_tune.search.brackets import list_brackets
 from skkeras_tune.search.contest import Contender, Row, enter, promote
 from skkeras_tune.search.draws import draw_candidates
 from skkeras_tune.search.failures import report_failed_fits, spread_error_score
+from skkeras_tune.search.resource import (
+    refuse_epochs,
+    refuse_searched_epochs,
+    resolve_resource,
+)
 from skkeras_tune.search.rungs import Pauses, RungTrainer, average_score
-from skkeras_tune.search.stages import resolve_resource
 from skkeras_tune.search.tasks import (
     describe_rows,
     list_evaluations,
@@ -252,7 +256,7 @@ class HyperbandSearchCV(BaseSearchCV):
             If a parameter is out of range, the estimator does not train in epochs, or
             every fit failed.
         """
-        _refuse_epochs(params)
+        refuse_epochs(params)
         resource = resolve_resource(self.resource, self.estimator)
         scorers, metric = self._get_scorers()
         X, y = indexable(X, y)
@@ -319,7 +323,7 @@ class HyperbandSearchCV(BaseSearchCV):
                 f"least one parameter. Got {self.param_distributions!r} instead."
             )
             raise ValueError(message)
-        _refuse_searched_epochs(spaces, resource)
+        refuse_searched_epochs(spaces, resource)
         self.brackets_ = list_brackets(self.max_epochs, self.factor)
         iterations = range(self.hyperband_iterations)
         brackets = [(i, bracket) for i in iterations for bracket in self.brackets_]
@@ -340,7 +344,7 @@ class HyperbandSearchCV(BaseSearchCV):
                     contenders, trainer, task, may_all_fail=bool(rows)
                 )
                 rows += new
-        return sorted(rows, key=_order)
+        return sorted(rows, key=lambda row: row.order)
 
     def _advance(
         self,
@@ -403,31 +407,3 @@ class HyperbandSearchCV(BaseSearchCV):
             propagate(task, winner),
         ):
             fit_winner(self, winner, X, y, fit_params)
-
-
-def _refuse_epochs(params: dict[str, Any]) -> None:
-    """Refuse an argument of `fit` that would overrule the epochs of a rung."""
-    for name in params:
-        if name.rpartition("__")[2] == "epochs":
-            message = (
-                f"HyperbandSearchCV sets the epochs itself. Got fit({name}=...): pass "
-                "max_epochs to the constructor instead."
-            )
-            raise ValueError(message)
-
-
-def _refuse_searched_epochs(spaces: list[dict[str, Any]], resource: str) -> None:
-    """Refuse to draw the epochs, or what would overrule those of a rung."""
-    overruling = f"{resource.removesuffix('epochs')}fit__epochs"
-    for name in (resource, overruling):
-        if any(name in space for space in spaces):
-            message = (
-                f"HyperbandSearchCV cannot search over {name!r}, since it sets the "
-                "epochs itself. Leave it out of param_distributions."
-            )
-            raise ValueError(message)
-
-
-def _order(row: Row) -> tuple[int, int, int]:
-    """Return what sorts rows: bracket after bracket, the one that drops most first."""
-    return row.place["iteration"], -row.place["bracket"], row.place["rung"]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.metrics import check_scoring
 
-from skkeras_tune._compat import safe_indexing, takes_sample_weight
+from skkeras_tune._compat.sklearn import safe_indexing, takes_sample_weight
 from skkeras_tune.nesting import list_networks
 from skkeras_tune.search.seeds import list_step_seeds
 

@@ -350,18 +350,19 @@ def _score_columns(results: Mapping[str, Any], *, splits: bool) -> dict[str, Any
     columns: dict[str, Any] = {}
     for part, mark in (("test", ""), ("train", "train_")):
         for metric in list_metrics(results):
-            kinds = ["mean", "std"]
-            if splits:
-                ending = f"_{part}_{metric}"
-                kinds += [
-                    key.removesuffix(ending)
-                    for key in results
-                    if key.startswith("split") and key.endswith(ending)
-                ]
-            for kind in kinds:
-                key = f"{kind}_{part}_{metric}"
-                if key in results:
-                    columns[f"{kind}_{mark}{metric}"] = results[key]
+            ending = f"_{part}_{metric}"
+            kinds = ["mean", "std", *(_list_splits(results, ending) if splits else [])]
+            columns |= {
+                f"{kind}_{mark}{metric}": results[kind + ending]
+                for kind in kinds
+                if kind + ending in results
+            }
     for name in ("fit_time", "score_time"):
         columns[name] = results[f"mean_{name}"]
     return columns
+
+
+def _list_splits(results: Mapping[str, Any], ending: str) -> list[str]:
+    """Return "split0" and so on, as many as have a column of this ending."""
+    keys = [key for key in results if key.startswith("split") and key.endswith(ending)]
+    return [key.removesuffix(ending) for key in keys]

@@ -1,71 +1,18 @@
 """A candidate, a fold and where its training has paused in; its scores, and more, out.
 
-The network is found in the estimator, and told to go on where it was. All else of the
-estimator is fitted as in any search.
+The network in the estimator is told to go on where it was. All else of the estimator is
+fitted as in any search.
 """
 
 from typing import Any
 
 from sklearn.base import clone
 
-from skkeras_tune._compat import fit_and_score
-from skkeras_tune.nesting import find_last
+from skkeras_tune._compat.sklearn import fit_and_score
+from skkeras_tune.search.resource import find_network
 from skkeras_tune.search.seeds import list_step_seeds
 from skkeras_tune.training.pausing import Stages
 from skkeras_tune.training.plan import Paused
-
-_RESOURCE = "epochs"
-
-
-def find_network(estimator: Any) -> tuple[str, Any]:
-    """Return the network whose training can go on, and the prefix of its parameters.
-
-    Parameters
-    ----------
-    estimator : estimator
-        The network alone, at the end of pipelines, or in a
-        `TransformedTargetRegressor`.
-
-    Raises
-    ------
-    ValueError
-        If there is none.
-    """
-    found = find_last(estimator)
-    if found is None:
-        message = (
-            "HyperbandSearchCV needs an estimator that trains in epochs and can go "
-            "on: a KerasClassifier or KerasRegressor, alone, as the last step of a "
-            "Pipeline or as the regressor of a TransformedTargetRegressor. Got "
-            f"{estimator!r} instead."
-        )
-        raise ValueError(message)
-    return found
-
-
-def resolve_resource(resource: str, estimator: Any) -> str:
-    """Return the full name of the parameter that counts the epochs.
-
-    Raises
-    ------
-    ValueError
-        If the estimator has no such parameter, or is told its epochs otherwise.
-    """
-    prefix, network = find_network(estimator)
-    name = prefix + _RESOURCE
-    if resource not in ("auto", name):
-        message = (
-            "The 'resource' parameter of HyperbandSearchCV must be 'auto' or the name "
-            f"of the network's epochs, here {name!r}. Got {resource!r} instead."
-        )
-        raise ValueError(message)
-    if f"fit__{_RESOURCE}" in network.get_params(deep=False):
-        message = (
-            f"HyperbandSearchCV sets the epochs, but the estimator has "
-            f"{prefix}fit__{_RESOURCE}, which would overrule it. Leave it out."
-        )
-        raise ValueError(message)
-    return name
 
 
 def train_stage(

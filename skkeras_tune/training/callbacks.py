@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import keras
 import numpy as np
 
-from skkeras_tune._compat import to_numpy
+from skkeras_tune._compat.keras import to_numpy
 
 #: What a callback has from elsewhere: its model, and a function that need not pickle.
 _NOT_KEPT = frozenset({"_model", "schedule"})

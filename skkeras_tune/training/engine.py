@@ -9,9 +9,9 @@ import keras
 from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.training import keras_loop
 from skkeras_tune.training.deadline import share_time
-from skkeras_tune.training.keras_models import restore_models, start_model
-from skkeras_tune.training.member import Member
-from skkeras_tune.training.model_member import ModelMember
+from skkeras_tune.training.members.member import Member
+from skkeras_tune.training.members.model_member import ModelMember
+from skkeras_tune.training.models.model import restore_models, start_model
 from skkeras_tune.training.pausing import refuse_other_training, repeat_result
 from skkeras_tune.training.plan import (
     ModelState,
@@ -137,16 +137,7 @@ def _train_in_turn(
 def _list_members(trainings: Sequence[Training], engine: Engine) -> list[Member]:
     members: list[Member] = []
     for training in trainings:
-        member = Member(
-            training.plan,
-            training.data,
-            training.start,
-            training.callbacks,
-            may_interpret=engine == "auto",
-            paused=training.paused,
-            pauses=training.pauses,
-            is_repeated=training.is_repeated,
-        )
+        member = Member(training, may_interpret=engine == "auto")
         if members and training.data is members[0].data:
             member.arrays = members[0].arrays  # not made dense, or encoded, twice
         members.append(member)
@@ -155,20 +146,11 @@ def _list_members(trainings: Sequence[Training], engine: Engine) -> list[Member]
 
 def _train_model(training: Training, engine: Engine) -> TrainingResult:
     """Train a model of the user's."""
-    plan, data, callbacks = training.plan, training.data, training.callbacks
-    model = start_model(plan, training.start)
+    model = start_model(training.plan, training.start)
     reason = "engine='keras'"
     if engine != "keras":
         try:
-            member = ModelMember(
-                model,
-                plan,
-                data,
-                callbacks,
-                may_interpret=engine == "auto",
-                paused=training.paused,
-                pauses=training.pauses,
-            )
+            member = ModelMember(model, training, may_interpret=engine == "auto")
             run = partial(train_alone, member)
             return current_trainer().train_apart("a model of one's own", run)
         except NotCompilable as error:
@@ -190,16 +172,7 @@ def _read_reason(error: NotCompilable, engine: Engine) -> str:
 def _train_in_keras(
     training: Training, reason: str, model: keras.Model | None = None
 ) -> TrainingResult:
-    run = partial(
-        keras_loop.train,
-        training.plan,
-        training.data,
-        start=training.start,
-        callbacks=training.callbacks,
-        model=model,
-        paused=training.paused,
-        pauses=training.pauses,
-    )
+    run = partial(keras_loop.train, training, model)
     result = current_trainer().train_apart(reason, run)
     result.reason = reason
     if result.paused is not None and result.paused.result is not None:

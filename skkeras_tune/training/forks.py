@@ -2,7 +2,7 @@
 
 import os
 
-from skkeras_tune._compat import tensorflow_has_started
+from skkeras_tune._compat.tensorflow import tensorflow_has_started
 
 
 def _note_fork() -> None:

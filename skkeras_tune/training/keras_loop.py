@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from skkeras_tune._compat import quiet_retracing
+from skkeras_tune._compat.tensorflow import quiet_retracing
 from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.randomness import epoch_order
 from skkeras_tune.training.batches import build_batches, count_batches
@@ -30,7 +30,7 @@ from skkeras_tune.training.callbacks import (
 from skkeras_tune.training.deadline import list_clocks
 from skkeras_tune.training.fingerprint import NoFingerprint, fingerprint
 from skkeras_tune.training.forks import refuse_fork
-from skkeras_tune.training.keras_models import (
+from skkeras_tune.training.models.model import (
     build_model,
     read_position,
     read_state,
@@ -39,14 +39,15 @@ from skkeras_tune.training.keras_models import (
     restore_state,
     start_model,
 )
-from skkeras_tune.training.model_pool import ModelPool
-from skkeras_tune.training.model_targets import prepare_targets
+from skkeras_tune.training.models.pool import ModelPool
+from skkeras_tune.training.models.targets import prepare_targets
 from skkeras_tune.training.pausing import pause_training, refuse_other_engine
 from skkeras_tune.training.plan import (
     Compilation,
     ModelState,
     PausedTraining,
     StoppingRule,
+    Training,
     TrainingData,
     TrainingPlan,
     TrainingResult,
@@ -55,32 +56,14 @@ from skkeras_tune.training.plan import (
 _pool = ModelPool()
 
 
-def train(
-    plan: TrainingPlan,
-    data: TrainingData,
-    *,
-    start: ModelState | None = None,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
-    model: keras.Model | None = None,
-    paused: PausedTraining | None = None,
-    pauses: bool = False,
-) -> TrainingResult:
+def train(training: Training, model: keras.Model | None = None) -> TrainingResult:
     """Train a model as the plan says.
 
     Parameters
     ----------
-    plan : TrainingPlan
-    data : TrainingData
-    start : ModelState, default=None
-        Go on from these weights and this optimizer state; None starts afresh.
-    callbacks : sequence of keras.callbacks.Callback, default=()
-        Belong to this run alone.
+    training : Training
     model : keras.Model, default=None
-        What `start_model` has returned for this plan; None calls it.
-    paused : PausedTraining, default=None
-        Go on from there, as if there had been no pause.
-    pauses : bool, default=False
-        Whether the result is to say from where training may go on.
+        What `start_model` has returned for this training; None calls it.
 
     Raises
     ------
@@ -88,35 +71,29 @@ def train(
         If the loss is not finite, or the model does not fit the targets.
     """
     refuse_fork()
-    refuse_other_engine(paused, "keras")
+    refuse_other_engine(training.paused, "keras")
+    plan = training.plan
     own = plan.network if isinstance(plan.network, MLPArchitecture) else None
-    if own is not None and not callbacks:
-        return _train_pooled(plan, own, data, start, paused, pauses=pauses)
+    if own is not None and not training.callbacks:
+        return _train_pooled(training, own)
     if model is None:
-        model = start_model(plan, start)
+        model = start_model(plan, training.start)
     if own is not None:
         _reseed_dropout(model, own.dropout_seeds(plan.seed + plan.first_epoch))
     before = read_state(model)
     try:
-        return _fit(model, plan, data, callbacks, paused, pauses=pauses)
+        return _fit(model, training)
     except BaseException:
         restore_state(model, before)
         raise
     finally:
-        detach(callbacks)
+        detach(training.callbacks)
         release_models()
 
 
-def _train_pooled(
-    plan: TrainingPlan,
-    network: MLPArchitecture,
-    data: TrainingData,
-    start: ModelState | None,
-    paused: PausedTraining | None,
-    *,
-    pauses: bool,
-) -> TrainingResult:
+def _train_pooled(training: Training, network: MLPArchitecture) -> TrainingResult:
     """Train the built-in network on a model that was traced before, if there is one."""
+    plan = training.plan
     rate, rest = _separate_rate(plan.compilation)
     key = _find_key(network, rest)
     model = None if key is None else _pool.take(key)
@@ -124,12 +101,12 @@ def _train_pooled(
         model = build_model(network, plan.compilation, plan.seed)
         model.fresh_optimizer_state = read_state(model).optimizer_state
     fresh = ModelState(network.initial_weights(plan.seed), model.fresh_optimizer_state)
-    restore_state(model, start or fresh, with_rate=False)
+    restore_state(model, training.start or fresh, with_rate=False)
     if rate is not None:
         model.optimizer.learning_rate = rate
     _reseed_dropout(model, network.dropout_seeds(plan.seed + plan.first_epoch))
     try:
-        return _fit(model, plan, data, (), paused, pauses=pauses)
+        return _fit(model, training)
     finally:
         if key is None or _pool.give_back(key, model):
             release_models()
@@ -168,22 +145,16 @@ def _reseed_dropout(model: keras.Model, seeds: list[int]) -> None:
         layer.seed_generator.state.assign([seed, 0])
 
 
-def _fit(
-    model: keras.Model,
-    plan: TrainingPlan,
-    data: TrainingData,
-    callbacks: Sequence[keras.callbacks.Callback],
-    paused: PausedTraining | None,
-    *,
-    pauses: bool,
-) -> TrainingResult:
+def _fit(model: keras.Model, training: Training) -> TrainingResult:
+    plan, data, callbacks = training.plan, training.data, training.callbacks
+    paused = training.paused
     targets = prepare_targets(model, data)
     first_epoch = plan.first_epoch + (paused.n_epochs if paused is not None else 0)
     rows = _row_arguments(plan, data, targets, first_epoch)
     _align_executions(model, rows["steps_per_epoch"], rows.get("validation_steps", 0))
     stopping = _build_stopping(plan.stopping, callbacks)
     rule = [stopping] if plan.stopping else []
-    pausing = Pausing(read_position if pauses else None)
+    pausing = Pausing(read_position if training.pauses else None)
     watchers, clocks = [*rule, *callbacks], list_clocks()
     resuming = [] if paused is None else [_resume(model, watchers, paused)]
     with quiet_retracing():
@@ -195,20 +166,19 @@ def _fit(
             verbose=plan.verbose,
             shuffle=False,  # the batches come shuffled
         ).history
-    remembers = any(isinstance(c, keras.callbacks.History) for c in callbacks)
-    earlier = paused.history if paused is not None and not remembers else {}
-    history = _join_histories(earlier, new)
+    history = _join_histories(_read_earlier(training), new)
     best = read_best_epoch(stopping, plan.first_epoch, len(history["loss"]))
     result = _read_result(model, plan, history, best, callbacks)
     result.is_cut = any(clock.has_stopped for clock in clocks)
-    if pauses:
-        state = {
-            "position": pausing.position,
-            "rule": [read_callback(callback) for callback in rule],
-        }
-        is_over = bool(model.stop_training) and not result.is_cut
+    if training.pauses:
+        states = [read_callback(callback) for callback in rule]
         result.paused = pause_training(
-            plan, data, result, state, is_over=is_over, earlier=paused
+            plan,
+            data,
+            result,
+            {"position": pausing.position, "rule": states},
+            is_over=bool(model.stop_training) and not result.is_cut,
+            earlier=paused,
         )
     return result
 
@@ -219,6 +189,15 @@ def _resume(
     """Bring a model back to where it paused; return what does so with callbacks."""
     restore_position(model, paused.state["position"])
     return Resuming(watchers, [*paused.state["rule"], *paused.callbacks])
+
+
+def _read_earlier(training: Training) -> dict[str, list[float]]:
+    """Return the values from before a pause, unless a callback remembers them."""
+    kind = keras.callbacks.History
+    remembers = any(isinstance(c, kind) for c in training.callbacks)
+    if training.paused is None or remembers:
+        return {}
+    return training.paused.history
 
 
 def _join_histories(

@@ -67,6 +67,16 @@ class TrainingPlan:
         Epochs trained at most, and rows per gradient step.
     first_epoch : int
         Number of epochs trained before, so that a continued fit draws new orders.
+    shuffle : bool
+        Whether each epoch visits the rows in an order of its own.
+    stopping : StoppingRule or None
+        None trains all epochs, unless a callback ends it.
+    validation_batch_size : int or None
+        Held-out rows evaluated at a time; None chooses.
+    validation_freq : int
+        Epochs from one evaluation of the held-out rows to the next.
+    verbose : int or "auto"
+        Keras's progress output.
     """
 
     network: Network

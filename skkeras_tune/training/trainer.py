@@ -5,9 +5,9 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Protocol
 
-from skkeras_tune.training.member import Member
+from skkeras_tune.training.groups.slots import bound_slots, train_members
+from skkeras_tune.training.members.member import Member
 from skkeras_tune.training.plan import TrainingResult
-from skkeras_tune.training.slots import bound_slots, train_members
 
 _here = threading.local()
 # Of the states of members that train side by side; more of them wait for a slot.

@@ -4,7 +4,7 @@ import os
 from numbers import Integral, Real
 from typing import Any
 
-from skkeras_tune._compat import (
+from skkeras_tune._compat.sklearn import (
     HasMethods,
     Interval,
     StrOptions,

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from skkeras_tune.training.program_store import VARIABLE
+from skkeras_tune.training.programs.store import VARIABLE
 from tests.benchmarks import curves, parts, tables
 from tests.benchmarks.work import OURS, WORK, measure_matmul
 

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from skkeras_tune.search.brackets import list_brackets
-from skkeras_tune.training.program_store import VARIABLE
+from skkeras_tune.training.programs.store import VARIABLE
 from tests.benchmarks.searches import IN_FULL, OURS, search_hyperband
 
 ROOT = Path(__file__).parents[2]

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from skkeras_tune import KerasRegressor, fused
 from skkeras_tune.estimators import trained_model
-from skkeras_tune.training import group
-from skkeras_tune.training.costs import estimate_step
+from skkeras_tune.training.groups import group
+from skkeras_tune.training.programs.costs import estimate_step
 from tests.benchmarks.sides import load_california
 
 EPOCHS, N_ROWS, BATCH, N_REPEATS = 10, 13_622, 32, 3

@@ -317,7 +317,7 @@ def main(name: str, side: str, amount: str) -> None:
     import keras
     import tensorflow
 
-    from skkeras_tune.training.program_store import open_program_store
+    from skkeras_tune.training.programs.store import open_program_store
 
     work = WORK[name]
     assert side in (OURS, work.rival)

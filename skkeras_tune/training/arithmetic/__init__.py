@@ -1,0 +1,1 @@
+"""Operations on arrays, tensors and symbolic arrays, of which programs are made."""

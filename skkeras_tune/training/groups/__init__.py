@@ -1,0 +1,1 @@
+"""Members that are trained together, and who of them is in the program when."""

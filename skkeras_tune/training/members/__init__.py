@@ -1,0 +1,1 @@
+"""One plan among those that a program trains: what goes in, and what comes out."""

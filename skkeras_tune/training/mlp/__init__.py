@@ -1,0 +1,1 @@
+"""The built-in network as a function of stacked weights: what a program computes."""

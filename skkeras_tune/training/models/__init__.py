@@ -1,0 +1,1 @@
+"""Keras models: built, described, judged, kept for the next training."""

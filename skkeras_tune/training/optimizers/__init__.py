@@ -1,0 +1,1 @@
+"""Keras's optimizers as formulas: a step of theirs on stacked weights."""

@@ -1,0 +1,1 @@
+"""The epoch loop, compiled for what its members have in common."""
