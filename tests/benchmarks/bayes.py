@@ -15,7 +15,7 @@ from sklearn.model_selection import KFold
 from skkeras_tune import BayesSearchCV, KerasRegressor, fused
 from tests.benchmarks.sides import load_california
 
-N_ITER, N_POINTS, SEEDS = 40, 8, range(8)
+N_ITER, N_POINTS, SEEDS = 40, 8, range(16)
 SPACE = {
     "learning_rate": (3e-4, 1e-1, "log-uniform"),
     "units": (4, 128, "log-uniform"),
