@@ -171,6 +171,7 @@ LAYERS = (
     {
         "display.panels",
         "estimators.averaging",
+        "log_probabilities",
         "nesting",
         "network",
         "search.brackets",

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import (
@@ -31,7 +32,7 @@ from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skkeras_tune import KerasClassifier, KerasRegressor
+from skkeras_tune import EnsembleClassifier, KerasClassifier, KerasRegressor
 
 FAST = {
     "epochs": 8,
@@ -82,6 +83,25 @@ def test_out_of_fold_probabilities(iris):
     """cross_val_predict puts each row's probabilities in the order of the rows."""
     probabilities = cross_val_predict(CLASSIFIER, *iris, method="predict_proba")
     assert (probabilities.argmax(axis=1) == iris[1]).mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    "classifier", [CLASSIFIER, EnsembleClassifier([CLASSIFIER, CLASSIFIER], cv=2)]
+)
+def test_out_of_fold_logarithms(iris, classifier):
+    """The logarithms of probabilities are predicted wherever these are."""
+    logarithms, probabilities = (
+        cross_val_predict(classifier, *iris, cv=2, method=method)
+        for method in ["predict_log_proba", "predict_proba"]
+    )
+    np.testing.assert_allclose(np.exp(logarithms), probabilities, rtol=1e-5)
+
+
+def test_an_impossible_class_has_no_warning():
+    """The logarithm of 0 is minus infinity, on which a user could do nothing."""
+    X, y = np.array([[-1.0], [1.0]] * 10), np.array([0, 1] * 10)
+    model = clone(CLASSIFIER).fit(X, y)
+    assert model.predict_log_proba([[1e30]]).min() == -np.inf
 
 
 def test_calibration(cancer):

@@ -10,9 +10,10 @@ from sklearn.utils import Tags
 from skkeras_tune.ensemble.base import EnsembleEstimator
 from skkeras_tune.ensemble.objective import clip_probabilities
 from skkeras_tune.ensemble.targets import Target, validate_classes, validate_numbers
+from skkeras_tune.log_probabilities import LogProbabilitiesMixin
 
 
-class EnsembleClassifier(ClassifierMixin, EnsembleEstimator):
+class EnsembleClassifier(ClassifierMixin, LogProbabilitiesMixin, EnsembleEstimator):
     """Average the probabilities of several classifiers, with chosen weights.
 
     The members are the best settings of a search, or estimators of a list, which may be

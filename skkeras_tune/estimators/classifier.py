@@ -16,12 +16,13 @@ from skkeras_tune.estimators.averaging import (
 from skkeras_tune.estimators.base import KerasEstimator
 from skkeras_tune.estimators.parameters import CONSTRAINTS
 from skkeras_tune.estimators.targets import ClassTargetEncoder, refuse_other_classes
+from skkeras_tune.log_probabilities import LogProbabilitiesMixin
 from skkeras_tune.losses import loss_family
 from skkeras_tune.network import Normalization
 from skkeras_tune.training.engine import Engine
 
 
-class KerasClassifier(ClassifierMixin, KerasEstimator):
+class KerasClassifier(ClassifierMixin, LogProbabilitiesMixin, KerasEstimator):
     """A Keras network as a scikit-learn classifier.
 
     Takes labels of any type, in one column (two classes or more) or as indicators of

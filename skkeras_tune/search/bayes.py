@@ -82,8 +82,10 @@ class BayesSearchCV(skopt.BayesSearchCV):
         function is "gp_hedge", scikit-optimize's own, and "LCB" with several
         `n_points`: the model's expectation then stands for the scores of candidates
         that are not evaluated yet, and confidence bounds keep a step's candidates
-        apart [1]_. With another function scikit-optimize proposes them, by pretending
-        that each has the best score so far.
+        apart [1]_. With "LCB" the model is told normal quantiles of the ranks of the
+        scores [2]_, so that candidates which hardly train do not decide what it makes
+        of all others. With another function scikit-optimize proposes several, by
+        pretending that each has the best score so far.
     n_iter : int, default=50
         Number of candidates, for each space.
     scoring : str, callable, list, tuple or dict, default=None
@@ -121,7 +123,8 @@ class BayesSearchCV(skopt.BayesSearchCV):
         :class:`sklearn.model_selection.GridSearchCV`, which lists the other attributes.
     optimizer_results_ : list of OptimizeResult
         What skopt knows of each space, for the plots in ``skopt.plots``. Failed
-        candidates have the penalty there for a value.
+        candidates have the penalty there for a value. With "LCB" its ``models`` predict
+        normal quantiles.
 
     See Also
     --------
@@ -133,6 +136,9 @@ class BayesSearchCV(skopt.BayesSearchCV):
        Exploration-Exploitation Tradeoffs in Gaussian Process Bandit Optimization",
        Journal of Machine Learning Research 15(119), 2014,
        https://jmlr.org/papers/v15/desautels14a.html.
+    .. [2] D. Salinas, H. Shen, V. Perrone, "A Quantile-based Approach for
+       Hyperparameter Transfer Learning", International Conference on Machine Learning,
+       2020, https://proceedings.mlr.press/v119/salinas20a.html.
 
     Examples
     --------
