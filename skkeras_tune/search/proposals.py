@@ -28,8 +28,9 @@ N_DRAWS = 100
 #: Points gone through in order, so that a constrained space cannot take for ever.
 MAX_ENUMERATED = 100_000
 
-# Noise of an imagined score, where scores have variance one: what a kernel can bear.
-_SURE = 1e-6
+# Of a surrogate's variance, the noise that an imagined score may have: with more, the
+# surrogate is no less curious about a place that it has imagined.
+_MOST_NOISE = 0.1
 
 
 class DistinctOptimizer:
@@ -158,14 +159,16 @@ class DistinctOptimizer:
 def prepare_to_imagine(model: BaseEstimator, n_imagined: int) -> BaseEstimator:
     """Return a surrogate to fit to a fitted one's points and to so many imagined ones.
 
-    A Gaussian process keeps its kernel, and takes what is imagined for sure: else the
-    noise of scores may have it imagine one place again and again.
+    A Gaussian process keeps its kernel, and takes what is imagined for no surer than
+    scores are, unless they tell nothing: it would imagine one place again and again.
     """
     if not isinstance(model, GaussianProcessRegressor):
         return clone(model)
     # Once fitted, the noise is no longer in the kernel.
     noise = model.alpha + (model.noise_ or 0.0)
-    alpha = np.repeat([noise, _SURE], [len(model.X_train_), n_imagined])
+    most = _MOST_NOISE * model.kernel_.diag(model.X_train_[:1])[0]
+    counts = [len(model.X_train_), n_imagined]
+    alpha = np.repeat([noise, min(noise, most)], counts)
     return clone(model).set_params(
         kernel=model.kernel_, alpha=alpha, noise=None, optimizer=None
     )
