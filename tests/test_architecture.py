@@ -138,6 +138,7 @@ LAYERS = (
         "training.callbacks",
         "training.costs",
         "training.deadline",
+        "training.epoch_tasks",
         "training.fingerprint",
         "training.forks",
         "training.holdout",

@@ -69,6 +69,8 @@ class CallbackReplay:
     dtype : str
     paused : PausedTraining, default=None
         The callbacks go on from there.
+    listener : keras.callbacks.Callback, default=None
+        Hears of each epoch after them, and may end the training.
     """
 
     def __init__(
@@ -79,18 +81,21 @@ class CallbackReplay:
         rate: float,
         dtype: str,
         paused: PausedTraining | None = None,
+        listener: Any = None,
     ) -> None:
         given = list(callbacks)
         histories = [c for c in given if isinstance(c, keras.callbacks.History)]
         self._history = histories[-1] if histories else keras.callbacks.History()
         self._callbacks = given if histories else [*given, self._history]
+        self._callbacks += [] if listener is None else [listener]
         self._rules, self._paused = rules, paused
         self._optimizer = _Optimizer(rate, dtype)
         self._models = [_Model(self._optimizer) for _ in self._callbacks]
         self._params = dict(params)
         kind = keras.callbacks.LearningRateScheduler
-        #: Whether the rate is asked for before each epoch.
-        self.schedules = any(isinstance(c, kind) for c in given)
+        self._schedules = any(isinstance(c, kind) for c in given)
+        #: Whether there is something to do before each epoch.
+        self.goes_by_epoch = self._schedules or listener is not None
 
     @contextmanager
     def run(self) -> Iterator[None]:
@@ -134,11 +139,11 @@ class CallbackReplay:
         kept = self._history.history
         return {name: [float(v) for v in values] for name, values in kept.items()}
 
-    def begin_epoch(self, epoch: int) -> NDArray[Any]:
-        """Return the learning rate of an epoch, counted from zero."""
+    def begin_epoch(self, epoch: int) -> NDArray[Any] | None:
+        """Begin an epoch, counted from zero; return its rate where callbacks say it."""
         for callback in self._callbacks:
             callback.on_epoch_begin(epoch)
-        return self._optimizer.learning_rate
+        return self._optimizer.learning_rate if self._schedules else None
 
     def end_epoch(self, epoch: int, values: Mapping[str, float]) -> dict[str, float]:
         """Return an epoch's values, as Keras sorts them, and what callbacks add."""

@@ -146,6 +146,7 @@ def _list_members(trainings: Sequence[Training], engine: Engine) -> list[Member]
             paused=training.paused,
             pauses=training.pauses,
             is_repeated=training.is_repeated,
+            listener=training.listener,
         )
         if members and training.data is members[0].data:
             member.arrays = members[0].arrays  # not made dense, or encoded, twice
@@ -168,6 +169,7 @@ def _train_model(training: Training, engine: Engine) -> TrainingResult:
                 may_interpret=engine == "auto",
                 paused=training.paused,
                 pauses=training.pauses,
+                listener=training.listener,
             )
             run = partial(train_alone, member)
             return current_trainer().train_apart("a model of one's own", run)
@@ -199,6 +201,7 @@ def _train_in_keras(
         model=model,
         paused=training.paused,
         pauses=training.pauses,
+        listener=training.listener,
     )
     result = current_trainer().train_apart(reason, run)
     result.reason = reason

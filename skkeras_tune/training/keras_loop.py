@@ -64,6 +64,7 @@ def train(
     model: keras.Model | None = None,
     paused: PausedTraining | None = None,
     pauses: bool = False,
+    listener: Any = None,
 ) -> TrainingResult:
     """Train a model as the plan says.
 
@@ -81,6 +82,8 @@ def train(
         Go on from there, as if there had been no pause.
     pauses : bool, default=False
         Whether the result is to say from where training may go on.
+    listener : keras.callbacks.Callback, default=None
+        Hears of each epoch, and may end the training.
 
     Raises
     ------
@@ -91,14 +94,18 @@ def train(
     refuse_other_engine(paused, "keras")
     own = plan.network if isinstance(plan.network, MLPArchitecture) else None
     if own is not None and not callbacks:
-        return _train_pooled(plan, own, data, start, paused, pauses=pauses)
+        return _train_pooled(
+            plan, own, data, start, paused, pauses=pauses, listener=listener
+        )
     if model is None:
         model = start_model(plan, start)
     if own is not None:
         _reseed_dropout(model, own.dropout_seeds(plan.seed + plan.first_epoch))
     before = read_state(model)
     try:
-        return _fit(model, plan, data, callbacks, paused, pauses=pauses)
+        return _fit(
+            model, plan, data, callbacks, paused, pauses=pauses, listener=listener
+        )
     except BaseException:
         restore_state(model, before)
         raise
@@ -115,6 +122,7 @@ def _train_pooled(
     paused: PausedTraining | None,
     *,
     pauses: bool,
+    listener: Any,
 ) -> TrainingResult:
     """Train the built-in network on a model that was traced before, if there is one."""
     rate, rest = _separate_rate(plan.compilation)
@@ -129,7 +137,7 @@ def _train_pooled(
         model.optimizer.learning_rate = rate
     _reseed_dropout(model, network.dropout_seeds(plan.seed + plan.first_epoch))
     try:
-        return _fit(model, plan, data, (), paused, pauses=pauses)
+        return _fit(model, plan, data, (), paused, pauses=pauses, listener=listener)
     finally:
         if key is None or _pool.give_back(key, model):
             release_models()
@@ -176,6 +184,7 @@ def _fit(
     paused: PausedTraining | None,
     *,
     pauses: bool,
+    listener: Any,
 ) -> TrainingResult:
     targets = prepare_targets(model, data)
     first_epoch = plan.first_epoch + (paused.n_epochs if paused is not None else 0)
@@ -186,12 +195,14 @@ def _fit(
     pausing = Pausing(read_position if pauses else None)
     watchers, clocks = [*rule, *callbacks], list_clocks()
     resuming = [] if paused is None else [_resume(model, watchers, paused)]
+    listening = [] if listener is None else [listener]
+    behind = [*resuming, *listening, *clocks, pausing]
     with quiet_retracing():
         new = model.fit(
             **rows,
             initial_epoch=first_epoch,
             epochs=plan.first_epoch + plan.epochs,
-            callbacks=[FiniteLoss(), *watchers, *resuming, *clocks, pausing],
+            callbacks=[FiniteLoss(), *watchers, *behind],
             verbose=plan.verbose,
             shuffle=False,  # the batches come shuffled
         ).history
@@ -201,6 +212,7 @@ def _fit(
     best = read_best_epoch(stopping, plan.first_epoch, len(history["loss"]))
     result = _read_result(model, plan, history, best, callbacks)
     result.is_cut = any(clock.has_stopped for clock in clocks)
+    result.was_told_to_stop = listener is not None and listener.has_stopped
     if pauses:
         state = {
             "position": pausing.position,

@@ -76,6 +76,8 @@ class Member:
         Whether the result is to say from where training may go on.
     is_repeated : bool, default=False
         Whether it is one of many alike.
+    listener : keras.callbacks.Callback, default=None
+        Hears of each epoch, and may end the training.
 
     Raises
     ------
@@ -96,10 +98,11 @@ class Member:
         paused: PausedTraining | None = None,
         pauses: bool = False,
         is_repeated: bool = False,
+        listener: Any = None,
     ) -> None:
         self.plan, self.data, self._callbacks = plan, data, callbacks
         self.may_interpret, self.is_repeated = may_interpret, is_repeated
-        self._paused, self._pauses = paused, pauses
+        self._paused, self._pauses, self._listener = paused, pauses, listener
         #: Whether nobody wants its result any more.
         self.is_cancelled = False
         self.deadline = current_deadline()
@@ -183,6 +186,7 @@ class Member:
             "paused": self._paused,
             "pauses": self._pauses,
             "is_repeated": self.is_repeated,
+            "listener": self._listener,
         }
 
     def renew(self) -> "Member":
@@ -252,7 +256,12 @@ class Member:
     @property
     def goes_by_epoch(self) -> bool:
         """Whether the host has something to do before each epoch."""
-        return self._printer.is_on or self._replay.schedules
+        return self._printer.is_on or self._replay.goes_by_epoch
+
+    @property
+    def has_stopped(self) -> bool:
+        """Whether a callback, or who listens, has ended the training."""
+        return self._replay.has_stopped
 
     def open(self) -> None:
         """Begin training."""
@@ -267,7 +276,13 @@ class Member:
         if self._paused is not None:
             rate = self._paused.state["counters"]["learning_rate"]
         self._replay = CallbackReplay(
-            self._callbacks, self.compiled.rules, params, rate, dtype, self._paused
+            self._callbacks,
+            self.compiled.rules,
+            params,
+            rate,
+            dtype,
+            self._paused,
+            self._listener,
         )
         self._open.enter_context(self._replay.run())
 
@@ -278,7 +293,7 @@ class Member:
     def begin_epoch(self) -> NDArray[Any] | None:
         """Announce an epoch; return its learning rate where the host decides it."""
         rate = None
-        if self._replay.schedules:
+        if self._replay.goes_by_epoch:
             rate = self._replay.begin_epoch(self.epoch)
         self._printer.begin(self.epoch)
         return rate
@@ -316,10 +331,11 @@ class Member:
         """Tell whether a rule has ended the training, be it with the last epoch."""
         rule = self.plan.stopping
         has_waited = rule is not None and int(state["wait"]) >= max(rule.patience, 1)
-        return has_waited or self._replay.has_stopped
+        return has_waited or self.has_stopped
 
     def _read_result(self, state: dict[str, Any], room: Design) -> TrainingResult:
         network, history = self.design.network, self._replay.history
+        listener = self._listener
         n_epochs, rate = int(state["epochs"]), float(state["counters"]["learning_rate"])
         refuse_diverged(int(state["status"]), history, self.epoch, rate)
         weights = self._read_weights(state, room)
@@ -333,6 +349,7 @@ class Member:
             list(self._callbacks),
             engine="compiled",
             is_cut=self.is_cut,
+            was_told_to_stop=listener is not None and listener.has_stopped,
         )
 
     def _find_best_epoch(self, state: dict[str, Any]) -> int:

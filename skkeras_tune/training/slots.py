@@ -347,7 +347,8 @@ class Slots:
             except Exception as error:
                 yield self._fail(place), error
             else:
-                has_ended = status[place] != RUNNING or slot[1].epochs_left == 0
+                is_done = slot[1].epochs_left == 0 or slot[1].has_stopped
+                has_ended = status[place] != RUNNING or is_done
                 slot[1].is_cut = slot[1].is_late and not has_ended
                 if has_ended or slot[1].is_cut:
                     ended.append(place)
