@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skkeras_tune import KerasClassifier, KerasRegressor, Stages, fused
+from skkeras_tune.training.epoch_tasks import open_fit
 
 callback = pytest.importorskip(
     "sklearn.callback", reason="scikit-learn 1.9 brought callbacks"
@@ -263,6 +264,20 @@ def test_memory_does_not_see_callbacks(tmp_path, recorder):
     assert told.history_ == plain.history_
 
 
+def test_memory_does_not_see_callbacks_of_a_method(tmp_path, recorder):
+    """Nor does it see them where a subclass builds the model itself."""
+
+    class Own(KerasClassifier):
+        def _keras_build_fn(self):
+            return build_model()
+
+    network = Own(epochs=2, early_stopping=False, random_state=0, memory=tmp_path)
+    for n_epochs in (2, 0):
+        recorder.calls.clear()
+        clone(network).set_callbacks(recorder).fit(X, y)
+        assert recorder.calls == list_calls(n_epochs)
+
+
 def test_memory_forgets_what_a_hook_has_ended(tmp_path):
     """A training that a hook has ended is not what its plan gives."""
     network = build(memory=tmp_path)
@@ -324,6 +339,19 @@ def test_a_progress_bar_shows_epochs(context, options):
     assert "candidate-split-evaluation | KerasClassifier - fit #0" in " ".join(
         printed.getvalue().split()
     )
+
+
+def test_a_training_that_begins_again(recorder):
+    """No epoch is told twice where a training has to begin again."""
+    network = build().set_callbacks(recorder)
+    with open_fit(network, X, y, None, 4) as listener:
+        for epochs, was_cut_short in [(range(3), True), (range(4), False)]:
+            listener.on_train_begin()
+            for epoch in epochs:
+                listener.on_epoch_begin(epoch)
+                if not (was_cut_short and epoch == epochs[-1]):
+                    listener.on_epoch_end(epoch)
+    assert recorder.calls == list_calls(4)
 
 
 def test_a_failed_fold_ends_its_tasks(recorder):

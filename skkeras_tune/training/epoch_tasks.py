@@ -17,6 +17,9 @@ from skkeras_tune._compat import with_callbacks
 class EpochTasks(keras.callbacks.Callback):
     """Tells scikit-learn's callbacks of each epoch, and heeds one that ends training.
 
+    Of a training that begins again, as when memory did not suffice, it tells those
+    epochs that it has not told yet.
+
     Parameters
     ----------
     task : sklearn.callback.CallbackContext
@@ -29,15 +32,23 @@ class EpochTasks(keras.callbacks.Callback):
         super().__init__()
         self._task, self._facts = task, facts
         self._epoch: Any = None
+        self._n_begun = self._n_told = 0
         #: Whether a hook has ended the training.
         self.has_stopped = False
 
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._n_begun = 0
+
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._epoch = self._task.subcontext(task_name="epoch")
-        self._epoch.call_on_fit_task_begin(**self._facts)
+        self._n_begun += 1
+        if self._n_begun > self._n_told:
+            self._n_told += 1
+            self._epoch = self._task.subcontext(task_name="epoch")
+            self._epoch.call_on_fit_task_begin(**self._facts)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if self._end_epoch():
+        is_new = self._n_begun == self._n_told and self._epoch is not None
+        if is_new and self._end_epoch():
             self.model.stop_training = self.has_stopped = True
 
     def _end_epoch(self) -> bool:
