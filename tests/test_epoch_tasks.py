@@ -146,6 +146,54 @@ def test_the_fitted_estimator_is_told_at_the_end(recorder):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("model", [None, build_model])
+def test_an_estimator_after_each_epoch(engine, model):
+    """After an epoch, hooks that ask get an estimator of as many epochs."""
+
+    class Asking(Recorder):
+        def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+            self.calls.append(fitted_estimator.predict_proba(X))
+
+    asking = Asking()
+    build(model=model, engine=engine).set_callbacks(asking).fit(X, y)
+    *epochs, fit = [each for each in asking.calls if not isinstance(each, str)]
+    np.testing.assert_array_equal(epochs[-1], fit)
+    for n_epochs, probabilities in enumerate(epochs, 1):
+        short = build(model=model, engine=engine, epochs=n_epochs).fit(X, y)
+        expected = short.predict_proba(X)
+        np.testing.assert_allclose(probabilities, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, pytest.param({"n_jobs": 2, "backend": "loky"}, marks=pytest.mark.slow)],
+)
+def test_a_monitor_scores_epochs(options):
+    """scikit-learn's own monitor has a score of each epoch, fused too."""
+    monitor = callback.ScoringMonitor(scoring="accuracy")
+    search = GridSearchCV(build().set_callbacks(monitor), RATES, cv=2, refit=False)
+    with fused(**options) as fusion:
+        search.fit(X, y)
+    assert fusion.report().n_fused == 4
+    scores = monitor.get_logs().data
+    assert len(scores) == 4 * (4 + 1)
+    assert all(0.0 < row["accuracy"] <= 1.0 for row in scores)
+
+
+def test_of_several_members_there_is_no_estimator():
+    """Of several members hooks are told of one, which is no estimator of them."""
+
+    class Asking(Recorder):
+        def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+            self.calls.append((context.task_name, fitted_estimator is None))
+
+    asking = Asking()
+    build(n_members=2, epochs=1).set_callbacks(asking).fit(X, y)
+    told = [each for each in asking.calls if isinstance(each, tuple)]
+    assert told == [("epoch", True), ("fit", False)]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_hook_ends_training(engine):
     """Training ends with the epoch after which a hook says so, to its weights."""
     recorder = Recorder(last=2)
@@ -344,7 +392,7 @@ def test_a_progress_bar_shows_epochs(context, options):
 def test_a_training_that_begins_again(recorder):
     """No epoch is told twice where a training has to begin again."""
     network = build().set_callbacks(recorder)
-    with open_fit(network, X, y, None, 4) as listener:
+    with open_fit(network, X, y, None, n_epochs=4) as listener:
         for epochs, was_cut_short in [(range(3), True), (range(4), False)]:
             listener.on_train_begin()
             for epoch in epochs:

@@ -25,6 +25,7 @@ from skkeras_tune.estimators.fitting import (
     list_trainings,
     list_untrained,
 )
+from skkeras_tune.estimators.members import show_weights
 from skkeras_tune.estimators.parameter_names import (
     EXTRAS,
     list_defaults,
@@ -279,7 +280,10 @@ class KerasEstimator(CallbackSupportMixin, FittedEstimator):
             callbacks, stages = settings.options["callbacks"], self._stages
             n_epochs = count_epochs(plan, callbacks, stages, refit)
             train = self._find_trainer()
-            with open_fit(self, *training[:3], n_epochs) as listener:
+            rebuild = partial(show_weights, plan) if self.n_members == 1 else None
+            with open_fit(
+                self, *training[:3], n_epochs=n_epochs, rebuild=rebuild
+            ) as listener:
                 trainings = self._list_trainings(
                     plan,
                     data,

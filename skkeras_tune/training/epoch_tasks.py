@@ -5,13 +5,17 @@ one of them ends the training.
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import keras
+import numpy as np
 
 from skkeras_tune._compat import with_callbacks
+
+#: Takes weights, and returns attributes that let a copy of an estimator predict.
+Rebuild = Callable[[Sequence[Any]], dict[str, Any]]
 
 
 class EpochTasks(keras.callbacks.Callback):
@@ -24,13 +28,16 @@ class EpochTasks(keras.callbacks.Callback):
     ----------
     task : sklearn.callback.CallbackContext
         That of the fit.
+    rebuild : callable or None
+        Takes weights, and returns what a copy of the estimator lacks to predict with
+        them. With None hooks get no estimator after an epoch.
     **facts : dict
         What hooks are told: the estimator, and what they may ask for.
     """
 
-    def __init__(self, task: Any, **facts: Any) -> None:
+    def __init__(self, task: Any, rebuild: Rebuild | None, **facts: Any) -> None:
         super().__init__()
-        self._task, self._facts = task, facts
+        self._task, self._rebuild, self._facts = task, rebuild, facts
         self._epoch: Any = None
         self._n_begun = self._n_told = 0
         #: Whether a hook has ended the training.
@@ -48,12 +55,18 @@ class EpochTasks(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         is_new = self._n_begun == self._n_told and self._epoch is not None
-        if is_new and self._end_epoch():
+        if is_new and self._end_epoch(None if _has_diverged(logs) else self._read):
             self.model.stop_training = self.has_stopped = True
 
-    def _end_epoch(self) -> bool:
-        epoch, self._epoch = self._epoch, None
-        return bool(epoch.call_on_fit_task_end(**self._facts))
+    def _read(self) -> dict[str, Any] | None:
+        return self._rebuild and self._rebuild(self.model.get_weights())
+
+    def _end_epoch(self, attributes: Callable[[], Any] | None = None) -> bool:
+        task, self._epoch = self._epoch, None
+        stops: bool = task.call_on_fit_task_end(
+            reconstruction_attributes=attributes, **self._facts
+        )
+        return stops
 
     def end(self, attributes: dict[str, Any] | None) -> None:
         """End the fit, and before it an epoch that an error has cut short.
@@ -73,6 +86,12 @@ class EpochTasks(keras.callbacks.Callback):
         return {**vars(self), "_task": _separate(self._task)}
 
 
+def _has_diverged(logs: Any) -> bool:
+    """Tell whether training is about to end with an error: weights may be NaN."""
+    losses = [(logs or {}).get(name, 0.0) for name in ("loss", "val_loss")]
+    return not np.isfinite(losses).all()
+
+
 def _separate(task: Any) -> Any:
     """Return a copy of a task and those above, without others, which are changing."""
     if task is None:
@@ -84,7 +103,13 @@ def _separate(task: Any) -> Any:
 
 @contextmanager
 def open_fit(
-    estimator: Any, X: Any, y: Any, sample_weight: Any, n_epochs: int | None
+    estimator: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    *,
+    n_epochs: int | None,
+    rebuild: Rebuild | None = None,
 ) -> Iterator[EpochTasks | None]:
     """Open the task of an estimator's fit, and yield who hears of its epochs.
 
@@ -97,6 +122,8 @@ def open_fit(
         As they were given to `fit`.
     n_epochs : int or None
         How many epochs there will be, if that is known.
+    rebuild : callable, default=None
+        As for `EpochTasks`.
     """
     if not hasattr(estimator, "_skl_callbacks"):
         yield None
@@ -105,7 +132,7 @@ def open_fit(
     try:
         task = estimator._init_callback_context(max_subtasks=n_epochs)
         task.call_on_fit_task_begin(**facts)
-        tasks = EpochTasks(task, **facts)
+        tasks = EpochTasks(task, rebuild, **facts)
         attributes: dict[str, Any] | None = None
         try:
             yield tasks

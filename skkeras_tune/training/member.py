@@ -298,9 +298,13 @@ class Member:
         self._printer.begin(self.epoch)
         return rate
 
-    def end_epoch(self, values: Mapping[str, float]) -> None:
-        """Hand an epoch's values to the callbacks."""
-        logs = self._replay.end_epoch(self.epoch, values)
+    def end_epoch(
+        self,
+        values: Mapping[str, float],
+        read: Callable[[], list[NDArray[Any]]] | None = None,
+    ) -> None:
+        """Hand an epoch's values to the callbacks; `read` returns its weights."""
+        logs = self._replay.end_epoch(self.epoch, values, read)
         self._printer.end(self.epoch, logs)
         self.done += 1
 
@@ -351,6 +355,10 @@ class Member:
             is_cut=self.is_cut,
             was_told_to_stop=listener is not None and listener.has_stopped,
         )
+
+    def read_weights(self, state: dict[str, Any], room: Design) -> list[NDArray[Any]]:
+        """Return the weights of a state in the middle of training."""
+        return read_weights(state, self.design.network, room)
 
     def _find_best_epoch(self, state: dict[str, Any]) -> int:
         """Return the epoch that a rule has found best, or the last one."""
