@@ -179,6 +179,7 @@ LAYERS = (
         "training.batches",
         "training.callbacks",
         "training.deadline",
+        "training.epoch_tasks",
         "training.fingerprint",
         "training.forks",
         "training.holdout",

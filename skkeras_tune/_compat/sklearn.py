@@ -23,6 +23,7 @@ from sklearn.utils.validation import _check_method_params, _check_sample_weight
 
 __all__ = [
     "BaseSearchCV",
+    "CallbackSupportMixin",
     "HasMethods",
     "Interval",
     "Options",
@@ -36,7 +37,20 @@ __all__ = [
     "share_warning_filters",
     "takes_sample_weight",
     "validate_parameter_constraints",
+    "with_callbacks",
 ]
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # before scikit-learn 1.9
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Stands for the base of estimators that tell callbacks of their tasks."""
+
+    def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a method as it is: no callbacks need to be torn down after it."""
+        return method
+
 
 check_sample_weight = _check_sample_weight
 check_method_params = _check_method_params

@@ -15,14 +15,17 @@ from sklearn.base import BaseEstimator
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import Tags
 
+from skkeras_tune._compat.sklearn import CallbackSupportMixin
 from skkeras_tune.estimators.class_weights import weigh_classes
 from skkeras_tune.estimators.fitted import RESULTS, FittedEstimator
 from skkeras_tune.estimators.fitting import (
     Trainer,
+    count_epochs,
     fit_members,
     list_trainings,
     list_untrained,
 )
+from skkeras_tune.estimators.members import show_weights
 from skkeras_tune.estimators.parameter_names import (
     EXTRAS,
     list_defaults,
@@ -65,10 +68,11 @@ from skkeras_tune.training import (
     train_remembered,
 )
 from skkeras_tune.training.callbacks import detach
+from skkeras_tune.training.epoch_tasks import open_fit
 from skkeras_tune.training.programs.store import open_program_store
 
 
-class KerasEstimator(FittedEstimator):
+class KerasEstimator(CallbackSupportMixin, FittedEstimator):
     """Base of `KerasClassifier` and `KerasRegressor`."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
@@ -272,12 +276,22 @@ class KerasEstimator(FittedEstimator):
             refuse_single_class(rows.y)
             data = build_data(settings, rows, held_out)
             plan = build_plan(settings, self._facts(), data)
-            trainings = self._list_trainings(
-                plan, data, settings, is_repeated=self._is_clone
-            )
             refit = plan_refit(settings, plan, rows)
+            callbacks, stages = settings.options["callbacks"], self._stages
+            n_epochs = count_epochs(plan, callbacks, stages, refit)
             train = self._find_trainer()
-            self._keep(fit_members(trainings, train, self._stages, refit))
+            rebuild = partial(show_weights, plan) if self.n_members == 1 else None
+            with open_fit(
+                self, *training[:3], n_epochs=n_epochs, rebuild=rebuild
+            ) as listener:
+                trainings = self._list_trainings(
+                    plan,
+                    data,
+                    settings,
+                    is_repeated=self._is_clone,
+                    listener=listener,
+                )
+                self._keep(fit_members(trainings, train, stages, refit))
         return self
 
     def _fit_one_epoch(self, X: Any, y: Any, sample_weight: Any) -> Self:
@@ -361,14 +375,11 @@ class KerasEstimator(FittedEstimator):
         plan: TrainingPlan,
         data: TrainingData,
         settings: Settings,
-        *,
-        is_repeated: bool,
+        **options: Any,
     ) -> list[Training]:
         earlier = self._members if settings.continues else ()
         callbacks = settings.options["callbacks"]
-        return list_trainings(
-            plan, data, callbacks, self.n_members, earlier, is_repeated=is_repeated
-        )
+        return list_trainings(plan, data, callbacks, self.n_members, earlier, **options)
 
     def _find_trainer(self) -> Trainer:
         """Return what trains: the engine, or the memory of what it has trained."""

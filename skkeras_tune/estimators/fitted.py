@@ -34,6 +34,9 @@ RESULTS = frozenset(
     }
 )
 
+# What scikit-learn 1.9's callbacks know of a fit while it runs.
+_RUNNING = ("_callback_fit_ctx", "_parent_callback_ctx", "_skl_callbacks_to_teardown")
+
 
 class FittedEstimator(BaseWrapper):
     """The part of both estimators that begins where a fit ends."""
@@ -113,7 +116,7 @@ class FittedEstimator(BaseWrapper):
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = dict(super().__getstate__())
-        for name in ("callbacks_", "_average"):
+        for name in ("callbacks_", "_average", *_RUNNING):
             state.pop(name, None)
         return state
 

@@ -20,6 +20,7 @@ from skkeras_tune.training import (
     TrainingResult,
     restore_models,
 )
+from skkeras_tune.training.callbacks import list_stopping
 from skkeras_tune.training.deadline import leaves_time_for, note_cut
 
 #: Trains all that it is given.
@@ -45,6 +46,7 @@ def list_trainings(
     earlier: Sequence[FittedMember] = (),
     *,
     is_repeated: bool = False,
+    listener: Any = None,
 ) -> list[Training]:
     """Return what each member trains: the same plan and rows, from another seed.
 
@@ -60,6 +62,8 @@ def list_trainings(
         What to go on from. Members beyond these start afresh.
     is_repeated : bool, default=False
         Whether more trainings like these are to come.
+    listener : keras.callbacks.Callback, default=None
+        Hears of the first member's epochs.
     """
     trainings = []
     seeds = list_seeds(plan.seed, n_members)
@@ -75,8 +79,21 @@ def list_trainings(
         )
         start = before.trained.start(plan) if before else None
         copies = [c if place == 0 else copy.deepcopy(c) for c in callbacks]
-        trainings.append(Training(own, data, start, copies, is_repeated=is_repeated))
+        training = Training(own, data, start, copies, is_repeated=is_repeated)
+        trainings.append(training if place else replace(training, listener=listener))
     return trainings
+
+
+def count_epochs(
+    plan: TrainingPlan,
+    callbacks: Sequence[Any],
+    stages: Stages | None = None,
+    refit: Refit | None = None,
+) -> int | None:
+    """Return how many epochs a member is to train, or None if that is not known."""
+    if plan.stopping is not None or list_stopping(callbacks) or refit is not None:
+        return None
+    return plan.epochs - (stages.last[0].n_epochs if stages and stages.last else 0)
 
 
 def fit_members(

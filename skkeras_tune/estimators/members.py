@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from skkeras_tune.estimators.trained_model import TrainedModel
-from skkeras_tune.training import Training, TrainingPlan, TrainingResult
+from skkeras_tune.training import ModelState, Training, TrainingPlan, TrainingResult
 from skkeras_tune.training.batches import count_rows
 
 
@@ -76,6 +76,14 @@ class FittedMember:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "callbacks": None}
+
+
+def show_weights(plan: TrainingPlan, weights: Sequence[Any]) -> dict[str, Any]:
+    """Return attributes by which an estimator predicts with weights of an epoch."""
+    state = ModelState(list(weights), [])
+    trained = TrainedModel(plan.network, plan.compilation, plan.seed, state)
+    member = FittedMember(trained, plan.seed, 0, {"loss": []}, 0)
+    return {"_members": (member,), "_average": None}
 
 
 def predict_members(

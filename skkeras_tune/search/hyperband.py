@@ -31,13 +31,13 @@ from skkeras_tune.search.resource import (
 )
 from skkeras_tune.search.rungs import Pauses, RungTrainer, average_score
 from skkeras_tune.search.tasks import (
-    describe_rows,
     list_evaluations,
     open_fit,
     open_task,
     propagate,
 )
 from skkeras_tune.search.winner import build_winner, fit_winner
+from skkeras_tune.training.epoch_tasks import describe_rows
 
 _AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
+from skkeras_tune.training.epoch_tasks import describe_rows
+
 
 @contextmanager
 def open_task(
@@ -58,12 +60,6 @@ def open_fit(search: Any, X: Any, y: Any, sample_weight: Any, n: int) -> Iterato
     task.call_on_fit_task_begin(estimator=search, **facts)
     yield task
     task.call_on_fit_task_end(estimator=search, **facts)
-
-
-def describe_rows(X: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
-    """Return what callbacks are told of the rows."""
-    weights = None if sample_weight is None else {"sample_weight": sample_weight}
-    return {"X": X, "y": y, "metadata": weights}
 
 
 def list_evaluations(task: Any, search: Any, n: int) -> list[dict[str, Any]]:

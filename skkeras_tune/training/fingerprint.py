@@ -4,6 +4,7 @@ Functions and classes of the user's own count by their code and by all that it n
 so that a changed one has another digest; those of installed packages by their names.
 """
 
+import copy
 import copyreg
 import dataclasses
 import functools
@@ -194,7 +195,9 @@ def _freeze(value: Any) -> Any:
 
 
 def _reduced_parts(value: Any) -> list[Any]:
-    """Return what pickle would save of a value."""
+    """Return what pickle would save of a value, but for callbacks of scikit-learn's."""
+    if hasattr(value, "_skl_callbacks"):  # which listen, and decide nothing of it
+        value = copy.copy(value).set_callbacks()
     try:
         reduce = copyreg.dispatch_table.get(type(value))
         reduced = reduce(value) if reduce else value.__reduce_ex__(2)

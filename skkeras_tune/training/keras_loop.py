@@ -157,12 +157,14 @@ def _fit(model: keras.Model, training: Training) -> TrainingResult:
     pausing = Pausing(read_position if training.pauses else None)
     watchers, clocks = [*rule, *callbacks], list_clocks()
     resuming = [] if paused is None else [_resume(model, watchers, paused)]
+    listening = [] if training.listener is None else [training.listener]
+    behind = [*resuming, *listening, *clocks, pausing]
     with quiet_retracing():
         new = model.fit(
             **rows,
             initial_epoch=first_epoch,
             epochs=plan.first_epoch + plan.epochs,
-            callbacks=[FiniteLoss(), *watchers, *resuming, *clocks, pausing],
+            callbacks=[FiniteLoss(), *watchers, *behind],
             verbose=plan.verbose,
             shuffle=False,  # the batches come shuffled
         ).history
@@ -170,6 +172,8 @@ def _fit(model: keras.Model, training: Training) -> TrainingResult:
     best = read_best_epoch(stopping, plan.first_epoch, len(history["loss"]))
     result = _read_result(model, plan, history, best, callbacks)
     result.is_cut = any(clock.has_stopped for clock in clocks)
+    listener = training.listener
+    result.was_told_to_stop = listener is not None and listener.has_stopped
     if training.pauses:
         states = [read_callback(callback) for callback in rule]
         result.paused = pause_training(

@@ -175,6 +175,9 @@ class Training:
         Whether the result is to say from where training may go on.
     is_repeated : bool
         Whether it is one of many alike, as in a search: a program serves them all.
+    listener : keras.callbacks.Callback or None
+        Hears of each epoch and may end the training (`has_stopped`), but is no part of
+        what is trained.
     """
 
     plan: TrainingPlan
@@ -184,6 +187,7 @@ class Training:
     paused: "PausedTraining | None" = None
     pauses: bool = False
     is_repeated: bool = False
+    listener: Any = None
 
 
 @dataclass(eq=False)
@@ -210,6 +214,8 @@ class TrainingResult:
         From where training may go on, if that was asked for.
     is_cut : bool
         Whether a deadline ended it before its time.
+    was_told_to_stop : bool
+        Whether a listener ended it, who is no part of the plan.
     """
 
     state: ModelState
@@ -220,6 +226,7 @@ class TrainingResult:
     reason: str | None = None
     paused: "PausedTraining | None" = None
     is_cut: bool = False
+    was_told_to_stop: bool = False
 
 
 @dataclass(eq=False)

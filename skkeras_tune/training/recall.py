@@ -63,7 +63,8 @@ def train_remembered(
         new = train_all(list(left.values()), engine=engine)
         for key, result in zip(left, new, strict=True):
             results[key] = result
-            if not (result.is_cut or _is_over(left[key])):
+            is_short = result.is_cut or result.was_told_to_stop
+            if not (is_short or _is_over(left[key])):
                 store.keep(key, result)
     return [results[key] for key in keys]
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -347,11 +348,12 @@ class Slots:
             if slot is None:
                 continue
             try:
-                self._record(slot[1], history[:, place], int(counts[place]))
+                self._record(place, history[:, place], int(counts[place]))
             except Exception as error:
                 yield self._fail(place), error
             else:
-                has_ended = status[place] != RUNNING or slot[1].epochs_left == 0
+                is_done = slot[1].epochs_left == 0 or slot[1].has_stopped
+                has_ended = status[place] != RUNNING or is_done
                 slot[1].is_cut = slot[1].is_late and not has_ended
                 if has_ended or slot[1].is_cut:
                     ended.append(place)
@@ -360,9 +362,18 @@ class Slots:
             assert slot is not None
             yield slot[1], _end(slot[1], state, self._design)
 
-    def _record(self, member: Member, history: Any, n_epochs: int) -> None:
-        for values in history[: n_epochs - member.done].tolist():
-            member.end_epoch(dict(zip(self._program.keys, values, strict=True)))
+    def _record(self, place: int, history: Any, n_epochs: int) -> None:
+        slot = self._slots[place]
+        assert slot is not None
+        keys, read = self._program.keys, partial(self._read_weights, place)
+        for values in history[: n_epochs - slot[1].done].tolist():
+            slot[1].end_epoch(dict(zip(keys, values, strict=True)), read)
+
+    def _read_weights(self, place: int) -> list[NDArray[Any]]:
+        """Return the weights that a member has now."""
+        slot, (state,) = self._slots[place], self._read_states([place])
+        assert slot is not None
+        return slot[1].read_weights(state, self._design)
 
     def _read_states(self, places: list[int]) -> list[dict[str, Any]]:
         """Return the states of some members, as copies."""

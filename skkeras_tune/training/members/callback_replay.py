@@ -4,7 +4,7 @@ The callbacks live through a compiled training on the host, an epoch at a time, 
 stand-in for the model. What they do to weights and rates, the program has done already.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,7 +36,10 @@ class _Optimizer:
 
 
 class _Model:
-    """What a callback may touch of a model; its best weights come last."""
+    """What a callback may touch of a model; its best weights come last.
+
+    Who listens reads the weights of each epoch, which stay in the program until then.
+    """
 
     def __init__(self, optimizer: _Optimizer) -> None:
         self.optimizer = optimizer
@@ -45,9 +48,10 @@ class _Model:
         self.history: Any = None
         self.best: list[NDArray[Any]] = []
         self.is_restored = False
+        self.read: Callable[[], list[NDArray[Any]]] | None = None
 
     def get_weights(self) -> list[NDArray[Any]]:
-        return self.best
+        return self.best if self.read is None else self.read()
 
     def set_weights(self, weights: Any) -> None:
         self.is_restored = True
@@ -69,6 +73,8 @@ class CallbackReplay:
     dtype : str
     paused : PausedTraining, default=None
         The callbacks go on from there.
+    listener : keras.callbacks.Callback, default=None
+        Hears of each epoch after them, and may end the training.
     """
 
     def __init__(
@@ -79,18 +85,22 @@ class CallbackReplay:
         rate: float,
         dtype: str,
         paused: PausedTraining | None = None,
+        listener: Any = None,
     ) -> None:
         given = list(callbacks)
         histories = [c for c in given if isinstance(c, keras.callbacks.History)]
         self._history = histories[-1] if histories else keras.callbacks.History()
         self._callbacks = given if histories else [*given, self._history]
+        self._callbacks += [] if listener is None else [listener]
+        self._is_heard = listener is not None
         self._rules, self._paused = rules, paused
         self._optimizer = _Optimizer(rate, dtype)
         self._models = [_Model(self._optimizer) for _ in self._callbacks]
         self._params = dict(params)
         kind = keras.callbacks.LearningRateScheduler
-        #: Whether the rate is asked for before each epoch.
-        self.schedules = any(isinstance(c, kind) for c in given)
+        self._schedules = any(isinstance(c, kind) for c in given)
+        #: Whether there is something to do before each epoch.
+        self.goes_by_epoch = self._schedules or self._is_heard
 
     @contextmanager
     def run(self) -> Iterator[None]:
@@ -105,6 +115,8 @@ class CallbackReplay:
         finally:
             for callback, mode in zip(watchers, modes, strict=True):
                 callback.mode = mode
+            for model in self._models:
+                model.read = None  # the state of a program
             detach(self._callbacks)
 
     def _begin(self) -> None:
@@ -134,14 +146,30 @@ class CallbackReplay:
         kept = self._history.history
         return {name: [float(v) for v in values] for name, values in kept.items()}
 
-    def begin_epoch(self, epoch: int) -> NDArray[Any]:
-        """Return the learning rate of an epoch, counted from zero."""
+    def begin_epoch(self, epoch: int) -> NDArray[Any] | None:
+        """Begin an epoch, counted from zero; return its rate where callbacks say it."""
         for callback in self._callbacks:
             callback.on_epoch_begin(epoch)
-        return self._optimizer.learning_rate
+        return self._optimizer.learning_rate if self._schedules else None
 
-    def end_epoch(self, epoch: int, values: Mapping[str, float]) -> dict[str, float]:
-        """Return an epoch's values, as Keras sorts them, and what callbacks add."""
+    def end_epoch(
+        self,
+        epoch: int,
+        values: Mapping[str, float],
+        read: Callable[[], list[NDArray[Any]]] | None = None,
+    ) -> dict[str, float]:
+        """Return an epoch's values, as Keras sorts them, and what callbacks add.
+
+        Parameters
+        ----------
+        epoch : int
+            Counted from zero.
+        values : mapping
+        read : callable, default=None
+            Returns the weights, for who listens.
+        """
+        if self._is_heard:
+            self._models[-1].read = read
         names = sorted(values, key=lambda name: (name.startswith("val_"), name))
         logs = {name: values[name] for name in names}
         for callback in self._callbacks:

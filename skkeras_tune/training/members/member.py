@@ -214,7 +214,12 @@ class Member:
     @property
     def goes_by_epoch(self) -> bool:
         """Whether the host has something to do before each epoch."""
-        return self._printer.is_on or self._replay.schedules
+        return self._printer.is_on or self._replay.goes_by_epoch
+
+    @property
+    def has_stopped(self) -> bool:
+        """Whether a callback, or who listens, has ended the training."""
+        return self._replay.has_stopped
 
     def open(self) -> None:
         """Begin training."""
@@ -229,7 +234,13 @@ class Member:
         if self._paused is not None:
             rate = self._paused.state["counters"]["learning_rate"]
         self._replay = CallbackReplay(
-            self._callbacks, self.compiled.rules, params, rate, dtype, self._paused
+            self._callbacks,
+            self.compiled.rules,
+            params,
+            rate,
+            dtype,
+            self._paused,
+            self.training.listener,
         )
         self._open.enter_context(self._replay.run())
 
@@ -240,14 +251,18 @@ class Member:
     def begin_epoch(self) -> NDArray[Any] | None:
         """Announce an epoch; return its learning rate where the host decides it."""
         rate = None
-        if self._replay.schedules:
+        if self._replay.goes_by_epoch:
             rate = self._replay.begin_epoch(self.epoch)
         self._printer.begin(self.epoch)
         return rate
 
-    def end_epoch(self, values: Mapping[str, float]) -> None:
-        """Hand an epoch's values to the callbacks."""
-        logs = self._replay.end_epoch(self.epoch, values)
+    def end_epoch(
+        self,
+        values: Mapping[str, float],
+        read: Callable[[], list[NDArray[Any]]] | None = None,
+    ) -> None:
+        """Hand an epoch's values to the callbacks; `read` returns its weights."""
+        logs = self._replay.end_epoch(self.epoch, values, read)
         self._printer.end(self.epoch, logs)
         self.done += 1
 
@@ -278,10 +293,11 @@ class Member:
         """Tell whether a rule has ended the training, be it with the last epoch."""
         rule = self.plan.stopping
         has_waited = rule is not None and int(state["wait"]) >= max(rule.patience, 1)
-        return has_waited or self._replay.has_stopped
+        return has_waited or self.has_stopped
 
     def _read_result(self, state: dict[str, Any], room: Design) -> TrainingResult:
         network, history = self.design.network, self._replay.history
+        listener = self.training.listener
         n_epochs, rate = int(state["epochs"]), float(state["counters"]["learning_rate"])
         refuse_diverged(int(state["status"]), history, self.epoch, rate)
         weights = self._read_weights(state, room)
@@ -295,7 +311,12 @@ class Member:
             list(self._callbacks),
             engine="compiled",
             is_cut=self.is_cut,
+            was_told_to_stop=listener is not None and listener.has_stopped,
         )
+
+    def read_weights(self, state: dict[str, Any], room: Design) -> list[NDArray[Any]]:
+        """Return the weights of a state in the middle of training."""
+        return read_weights(state, self.design.network, room)
 
     def _find_best_epoch(self, state: dict[str, Any]) -> int:
         """Return the epoch that a rule has found best, or the last one."""

@@ -3,7 +3,7 @@
 The model itself ends with the trained weights, and stays as it is if training fails.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -88,12 +88,20 @@ class ModelMember(Member):
             arrays["weight"] = self.data.weight
         return arrays
 
-    def end_epoch(self, values: Mapping[str, float]) -> None:
+    def end_epoch(
+        self,
+        values: Mapping[str, float],
+        read: Callable[[], list[NDArray[Any]]] | None = None,
+    ) -> None:
         """Hand an epoch's values to the callbacks, under the names that Keras gives."""
         names = self.compiled.names
         if names is not None:
             values = {name: values[key] for name, key in names.items()}
-        super().end_epoch(values)
+        super().end_epoch(values, read)
+
+    def read_weights(self, state: dict[str, Any], room: Design) -> list[NDArray[Any]]:
+        """Return the weights of a state in the middle of training."""
+        return super().read_weights(state, room)[: len(self._model.weights)]
 
     def _initial_weights(self) -> list[NDArray[Any]]:
         return [to_numpy(variable) for variable in list_variables(self._model)]
