@@ -103,14 +103,14 @@ def test_a_regressor_tells_its_epochs(recorder):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_early_stopping_ends_the_tasks(recorder, engine):
-    """Of a training that may stop early nobody says how many epochs it has."""
+    """A training that may stop early says how many epochs it has at most."""
     network = build(
         early_stopping=True, patience=1, epochs=60, learning_rate=1.0, engine=engine
     )
     network.set_callbacks(recorder).fit(X, y)
     assert network.n_epochs_ < 60
     assert recorder.calls == list_calls(network.n_epochs_)
-    assert recorder.tasks[0].max_subtasks is None
+    assert recorder.tasks[0].max_subtasks == 60
 
 
 @pytest.mark.parametrize(
@@ -120,11 +120,11 @@ def test_early_stopping_ends_the_tasks(recorder, engine):
         {"early_stopping": True, "refit_full": True},
     ],
 )
-def test_who_may_stop_early(recorder, params):
-    """An early stopping of the user's counts, and so does a second training."""
+def test_a_second_training_is_not_told(recorder, params):
+    """With an early stopping of the user's or a second training, the first is told."""
     build(**params).set_callbacks(recorder).fit(X, y)
     assert recorder.calls == list_calls(4)
-    assert recorder.tasks[0].max_subtasks is None
+    assert recorder.tasks[0].max_subtasks == 4
 
 
 def test_hooks_are_told_of_the_rows(recorder):

@@ -277,9 +277,8 @@ class KerasEstimator(CallbackSupportMixin, FittedEstimator):
             data = build_data(settings, rows, held_out)
             plan = build_plan(settings, self._facts(), data)
             refit = plan_refit(settings, plan, rows)
-            callbacks, stages = settings.options["callbacks"], self._stages
-            n_epochs = count_epochs(plan, callbacks, stages, refit)
-            train = self._find_trainer()
+            stages, train = self._stages, self._find_trainer()
+            n_epochs = count_epochs(plan, stages)
             rebuild = partial(show_weights, plan) if self.n_members == 1 else None
             with open_fit(
                 self, *training[:3], n_epochs=n_epochs, rebuild=rebuild

@@ -20,7 +20,6 @@ from skkeras_tune.training import (
     TrainingResult,
     restore_models,
 )
-from skkeras_tune.training.callbacks import list_stopping
 from skkeras_tune.training.deadline import leaves_time_for, note_cut
 
 #: Trains all that it is given.
@@ -84,15 +83,8 @@ def list_trainings(
     return trainings
 
 
-def count_epochs(
-    plan: TrainingPlan,
-    callbacks: Sequence[Any],
-    stages: Stages | None = None,
-    refit: Refit | None = None,
-) -> int | None:
-    """Return how many epochs a member is to train, or None if that is not known."""
-    if plan.stopping is not None or list_stopping(callbacks) or refit is not None:
-        return None
+def count_epochs(plan: TrainingPlan, stages: Stages | None = None) -> int:
+    """Return how many epochs a member trains at most."""
     return plan.epochs - (stages.last[0].n_epochs if stages and stages.last else 0)
 
 

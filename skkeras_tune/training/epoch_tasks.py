@@ -108,7 +108,7 @@ def open_fit(
     y: Any,
     sample_weight: Any,
     *,
-    n_epochs: int | None,
+    n_epochs: int,
     rebuild: Rebuild | None = None,
 ) -> Iterator[EpochTasks | None]:
     """Open the task of an estimator's fit, and yield who hears of its epochs.
@@ -120,8 +120,8 @@ def open_fit(
     estimator : estimator
     X, y, sample_weight
         As they were given to `fit`.
-    n_epochs : int or None
-        How many epochs there will be, if that is known.
+    n_epochs : int
+        How many epochs there will be at most.
     rebuild : callable, default=None
         As for `EpochTasks`.
     """
