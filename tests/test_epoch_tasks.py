@@ -249,6 +249,14 @@ def test_partial_fit_tells_nothing(recorder):
     assert recorder.calls == []
 
 
+def assert_tasks_ended(recorder):
+    """Check that each task that has begun has ended."""
+    begun = sorted(c.split(" ", 1)[1] for c in recorder.calls if c[:5] == "begin")
+    ended = sorted(c.split(" ", 1)[1] for c in recorder.calls if c[:3] == "end")
+    assert begun
+    assert begun == ended
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_tasks_end_at_errors(recorder, engine):
     """Callbacks are torn down after a fit that fails, whose tasks have ended."""
@@ -256,9 +264,7 @@ def test_tasks_end_at_errors(recorder, engine):
     network.set_callbacks(recorder)
     with pytest.raises(ValueError, match="became"):
         network.fit(X * 1e10, y)
-    begun = sorted(c.split(" ", 1)[1] for c in recorder.calls if c[:5] == "begin")
-    ended = sorted(c.split(" ", 1)[1] for c in recorder.calls if c[:3] == "end")
-    assert begun == ended
+    assert_tasks_ended(recorder)
     assert recorder.calls[-1] == "teardown"
     assert recorder.fitted is None
     assert not RUNNING & vars(network).keys()
@@ -413,9 +419,7 @@ def test_a_failed_fold_ends_its_tasks(recorder):
     search.set_callbacks(recorder)
     with pytest.warns(FitFailedWarning, match="2 fits failed"):
         search.fit(X * 1e10, y)
-    begun = sorted(c.split(" ", 1)[1] for c in recorder.calls if c[:5] == "begin")
-    ended = sorted(c.split(" ", 1)[1] for c in recorder.calls if c[:3] == "end")
-    assert begun == ended
+    assert_tasks_ended(recorder)
 
 
 def test_epochs_of_a_stage(recorder):
