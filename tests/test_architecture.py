@@ -109,7 +109,7 @@ LAYERS = (
     {"training.members.model_member", "training.trainer"},
     {"training.groups.rescue"},
     {"training.groups.slots"},
-    {"training.groups.group"},
+    {"training.groups.group", "training.groups.timed_program"},
     {"training.groups.orders", "training.groups.pooling", "training.groups.room"},
     {"training.members.member", "training.members.model_design"},
     {

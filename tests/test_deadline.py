@@ -2,19 +2,28 @@
 
 import time
 import warnings
+from dataclasses import replace
+from math import ceil
 
 import keras
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.model_selection import cross_validate
 
 from skkeras_tune import KerasClassifier, KerasRegressor, fused
+from skkeras_tune.training import TrainingData
 from skkeras_tune.training.deadline import (
     Deadline,
     current_deadline,
     share_time,
     train_until,
 )
+from skkeras_tune.training.groups import timed_program
+from skkeras_tune.training.groups.slots import train_members
+from skkeras_tune.training.groups.timed_program import TimedProgram
+from skkeras_tune.training.programs.cache import ProgramCache
+from tests.plans import ARCHITECTURE, PLAN, enrol
 
 
 def build_long(**params):
@@ -45,7 +54,122 @@ def test_training_ends_at_its_deadline(engine, diabetes):
 def test_a_late_training_still_gives_a_model(engine, diabetes, now):
     """A training that begins too late has one epoch."""
     with train_until(now):
-        assert build_long(engine=engine).fit(*diabetes).n_epochs_ == 1
+        network = build_long(engine=engine).fit(*diabetes)
+    assert network.n_epochs_ == 1
+    assert count_steps(network) == ceil(len(diabetes[0]) / 32)
+
+
+def count_steps(network):
+    """Return how many steps an optimizer has taken."""
+    return int(network.model_.optimizer.iterations.numpy())
+
+
+N_TALL, BATCH = 20_000, 32
+N_BATCHES = 0.9 * N_TALL / BATCH
+
+
+@pytest.fixture(scope="module")
+def tall():
+    """Return rows that a large network visits for seconds."""
+    X = np.random.default_rng(0).normal(size=(N_TALL, 8)).astype("float32")
+    return X, X.sum(axis=1)
+
+
+def build_deep(meta):
+    """A model function of a large network."""
+    hidden = [keras.layers.Dense(512, "relu") for _ in range(3)]
+    return keras.Sequential([*hidden, keras.layers.Dense(1)])
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"engine": "compiled"},
+        {"engine": "keras"},
+        {"engine": "compiled", "model": build_deep, "loss": "mse"},
+    ],
+)
+def test_a_long_epoch_is_cut(params, tall):
+    """What a deadline leaves time for is trained, and makes a model."""
+    deadline = Deadline(time.monotonic())
+    built_in = {} if "model" in params else {"units": 512, "n_hidden": 3}
+    network = KerasRegressor(epochs=2, random_state=0, **built_in, **params)
+    with train_until(deadline):
+        network.fit(*tall)
+    assert network.n_epochs_ == 1
+    assert 1 <= count_steps(network) < N_BATCHES / 2
+    assert np.isfinite(network.history_["val_loss"]).all()
+    assert deadline.has_cut
+
+
+def of_rows(n_rows, batch_size=BATCH):
+    """Return the plan of a small network, and so many rows."""
+    rows = np.arange(n_rows)
+    X = np.linspace(0, 1, n_rows, dtype="float32")[:, np.newaxis]
+    data = TrainingData(X, X, None, rows, rows[:0])
+    network = replace(ARCHITECTURE, input_shape=(1,))
+    return replace(PLAN, network=network, batch_size=batch_size), data
+
+
+def test_members_in_turn_have_parts_of_an_epoch(monkeypatch):
+    """Where there is no time for one of each, nobody who waits is left without."""
+
+    def expect_long(program, arguments, members):
+        program.epoch_seconds = 12_000.0
+
+    monkeypatch.setattr(TimedProgram, "measure", expect_long)
+    plan, data = of_rows(N_TALL)
+    with train_until(Deadline(time.monotonic() + 6000.0)):
+        members = [enrol(replace(plan, seed=seed), data) for seed in range(3)]
+        ended = dict(train_members(members, n_slots=1))
+    parts = [ended[m].state.optimizer_state[0] * BATCH / N_TALL for m in members]
+    assert parts == pytest.approx([1 / 6, 1 / 4, 1 / 2], abs=0.02)
+    assert all(ended[m].is_cut for m in members)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "n_turns", "part"),
+    [(12, 0, 1), (6, 0, 0.5), (-9, 0, 0), (44, 3, 1), (36, 3, 0.875), (20, 3, 0.375)],
+)
+def test_the_rows_that_a_deadline_leaves(seconds, n_turns, part):
+    """After 2 of an epoch's 10 seconds, for held-out rows, come its batches."""
+    program = TimedProgram(None, None, None)
+    program.epoch_seconds, program._fixed_seconds = 10.0, 2.0
+    plan, data = of_rows(8000, batch_size=10)
+    with train_until(Deadline(time.monotonic() + seconds)):
+        member = enrol(plan, data)
+    expected = pytest.approx(8000 * part, abs=400) if part else 10
+    assert program.count_rows(member, n_turns) == expected
+
+
+@pytest.mark.parametrize(("longer", "left"), [(3.0, 0.5), (1.0, 0.5), (0.5, 0.5)])
+def test_an_epoch_is_timed_by_a_few_steps(monkeypatch, longer, left):
+    """However uneven the machine, there is a time for each step."""
+    member = enrol(*of_rows(N_TALL))
+    few = member.n_batches // 20 + 1
+    seconds = {1: 1.0, 1 + few: longer}
+    monkeypatch.setattr(
+        TimedProgram, "_time_epoch", lambda self, _, members, n: seconds[n]
+    )
+    monkeypatch.setattr(timed_program, "_QUICK_SECONDS", 0.0)
+    program = TimedProgram(member.design, None, ProgramCache())
+    program.measure(None, [member])
+    assert program.epoch_seconds > longer
+    with train_until(Deadline(time.monotonic() + left)):
+        assert 0 < program.count_rows(enrol(*of_rows(N_TALL)), 0) < N_TALL
+
+
+def test_numpy_trains_where_compiling_takes_too_long(tall, programs, monkeypatch):
+    """A program that is not compiled in time trains nothing."""
+    network = KerasRegressor(units=8, epochs=10**6, random_state=0)
+    monkeypatch.setattr(ProgramCache, "real_build_seconds", 600.0)
+    with train_until(Deadline(time.monotonic() + 1)):
+        network.fit(*tall)
+    assert not list(programs)
+    assert count_steps(network) > 1
+    with train_until(Deadline(time.monotonic() + 10**6)):
+        clone(network).set_params(epochs=1000, patience=0).fit(*tall)
+    assert list(programs)
 
 
 def test_fused_trainings_end_too(diabetes):
@@ -68,8 +192,9 @@ def test_the_best_epoch_so_far_is_kept(iris):
     assert network.best_epoch_ == int(np.argmin(losses)) + 1
 
 
-def test_chunks_change_nothing(iris):
-    """A deadline that is not reached leaves no trace."""
+def test_chunks_change_nothing(iris, monkeypatch):
+    """A deadline that is not reached leaves no trace, nor does timing an epoch."""
+    monkeypatch.setattr(timed_program, "_QUICK_SECONDS", 0.0)
     X, y = iris
     network = KerasClassifier(epochs=9, random_state=0)
     plain = network.fit(X, y).weights_

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 
 from skkeras_tune.frozen import freeze
 from skkeras_tune.training.engine import train
-from skkeras_tune.training.groups import slots
+from skkeras_tune.training.groups import slots, timed_program
 from skkeras_tune.training.groups.group import Group
 from skkeras_tune.training.groups.slots import Slots, programs, train_members
 from skkeras_tune.training.plan import (
@@ -381,12 +381,12 @@ def test_an_epoch_takes_its_part_of_those_trained(monkeypatch):
     """A call that ends since all have stopped has trained fewer epochs than asked."""
     ticks = itertools.count()
     clock = SimpleNamespace(perf_counter=lambda: next(ticks))
-    monkeypatch.setattr(slots, "time", clock)
+    monkeypatch.setattr(timed_program, "time", clock)
     rule = StoppingRule("val_loss", 1, 1e3, False)  # which nothing improves
     group = Slots(Group([enrol(replace(PLAN, epochs=9, stopping=rule), DATA)]), 1)
     ((_, result),) = group.run()
     assert len(result.history["loss"]) == 2
-    assert group._epoch_seconds == 1 / 2
+    assert group._program.epoch_seconds == 1 / 2
 
 
 def test_a_group_of_the_same_sizes_traces_nothing_again():

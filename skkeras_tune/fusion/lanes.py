@@ -9,8 +9,8 @@ from skkeras_tune.fusion.report import FusedGroup, describe_member
 from skkeras_tune.fusion.request import Request
 from skkeras_tune.training.groups.group import Group, spread_steps
 from skkeras_tune.training.groups.rescue import train_group
-from skkeras_tune.training.groups.room import estimate_room, list_rooms
-from skkeras_tune.training.groups.slots import Outcome, Slots, bound_slots, programs
+from skkeras_tune.training.groups.room import bound_slots, estimate_room, list_rooms
+from skkeras_tune.training.groups.slots import Outcome, Slots, programs
 from skkeras_tune.training.members.member import Member
 from skkeras_tune.training.programs.design import join_designs, pad_members
 from skkeras_tune.training.programs.formula_program import find_formulas

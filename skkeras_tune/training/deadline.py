@@ -113,10 +113,15 @@ def is_given_up() -> bool:
     return ask is not None and ask()
 
 
-class DeadlineStop(keras.callbacks.Callback):
-    """Ends Keras's own loop after the epoch in which a deadline passes.
+# However late a training of Keras's begins, it has so many seconds.
+_LEAST_SECONDS = 0.1
 
-    It does so too when nobody wants the training any more.
+
+class DeadlineStop(keras.callbacks.Callback):
+    """Ends Keras's own loop with the batch in which a deadline passes.
+
+    It does so too when nobody wants the training any more. However late it is, the
+    first tenth of a second is trained.
 
     Parameters
     ----------
@@ -129,10 +134,21 @@ class DeadlineStop(keras.callbacks.Callback):
         #: Whether it, and nothing before it, has ended the training.
         self.has_stopped = False
 
+    def on_train_begin(self, logs: object = None) -> None:
+        self._least = time.monotonic() + _LEAST_SECONDS
+
+    def on_train_batch_end(self, batch: int, logs: object = None) -> None:
+        is_last = batch + 1 == self.params["steps"]
+        if not is_last and time.monotonic() > self._least:
+            self._stop_late()
+
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:
+        if epoch + 1 < self.params["epochs"]:
+            self._stop_late()
+
+    def _stop_late(self) -> None:
         is_late = self.deadline is not None and self.deadline.has_passed
-        is_over = self.model.stop_training or epoch + 1 == self.params["epochs"]
-        if (is_late or is_given_up()) and not is_over:
+        if (is_late or is_given_up()) and not self.model.stop_training:
             self.model.stop_training = self.has_stopped = True
 
 

@@ -5,7 +5,8 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Protocol
 
-from skkeras_tune.training.groups.slots import bound_slots, train_members
+from skkeras_tune.training.groups.room import bound_slots
+from skkeras_tune.training.groups.slots import train_members
 from skkeras_tune.training.members.member import Member
 from skkeras_tune.training.plan import TrainingResult
 

@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from skkeras_tune.training.groups.pooling import pool_arrays
-from skkeras_tune.training.groups.room import choose_design, choose_machine, find_room
+from skkeras_tune.training.groups.room import (
+    choose_design,
+    choose_machine,
+    find_room,
+    gets_farther_by_numpy,
+    interpret,
+)
 from skkeras_tune.training.members.member import Member
 from skkeras_tune.training.programs.cache import ProgramCache
 from skkeras_tune.training.programs.design import Design, join_designs, pad_members
@@ -125,9 +131,12 @@ class Group:
                 return room
         if not self._may_interpret or find_formulas(own) is None:
             return own
-        n_slots = min(most_slots, math.ceil(len(waiting) / self.n_lanes))
+        wide = self.join(min(most_slots, math.ceil(len(waiting) / self.n_lanes)))
+        seconds = min(member.seconds_left for member in waiting)
+        if gets_farther_by_numpy(own, wide, lengths, seconds, programs):
+            return interpret(wide)
         most = [member.n_steps for member in waiting]
-        return choose_machine(own, self.join(n_slots), most, self._n_times)
+        return choose_machine(own, wide, most, self._n_times)
 
     @property
     def _is_by_numpy(self) -> bool:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from skkeras_tune.training.members.member import Member
 from skkeras_tune.training.mlp.stacked_mlp import StackedMLP
 from skkeras_tune.training.programs.cache import ProgramCache
 from skkeras_tune.training.programs.costs import (
@@ -28,6 +29,9 @@ from skkeras_tune.training.programs.design import (
 # More slots are not worth a part of the time that they save: estimates are no better,
 # in fewer slots others follow where one has stopped, and lanes share who waits.
 _SMALL_PART = 0.05
+_MAX_SLOTS = 64
+# The weights, their gradients, the best ones, and what optimizers keep.
+_COPIES = 6
 # Arrays of so many times the rows that are needed are left to others.
 _MOST_ROWS = 2
 
@@ -52,6 +56,12 @@ def estimate_room(room: Design, lengths: Sequence[int], n_lanes: int = 1) -> flo
         estimate = estimate_step
     n_steps = count_steps(lengths, n_lanes * layout.members)
     return n_steps * estimate(layout.members, room.network.trained_shapes, layout.batch)
+
+
+def bound_slots(members: Iterable[Member], max_bytes: int) -> int:
+    """Return how many members' states this memory holds."""
+    state = max(_COPIES * 4 * member.n_weights for member in members)
+    return max(1, min(max_bytes // state, _MAX_SLOTS))
 
 
 def choose_design(
@@ -131,9 +141,41 @@ def choose_machine(
     n_times : int
         How often the like may be trained in this process: it is compiled once.
     """
-    by_numpy = replace(wide, machine="numpy")
+    by_numpy = interpret(wide)
     longer = estimate_room(by_numpy, lengths) - estimate_room(own, lengths)
     return by_numpy if n_times * longer <= COMPILE_SECONDS else own
+
+
+def interpret(design: Design) -> Design:
+    """Return the design run by NumPy, which can run what has formulas."""
+    return replace(design, machine="numpy")
+
+
+def gets_farther_by_numpy(
+    own: Design,
+    wide: Design,
+    lengths: Sequence[int],
+    seconds: float,
+    programs: ProgramCache,
+) -> bool:
+    """Tell whether NumPy trains more in a time in which a new program does not finish.
+
+    Parameters
+    ----------
+    own : Design
+        Of the program that would have to be compiled.
+    wide : Design
+        That NumPy would run.
+    lengths : sequence of int
+        Steps that each member trains, about.
+    seconds : float
+        Until the deadline.
+    programs : ProgramCache
+        Knows how quick the machine is.
+    """
+    free = seconds / programs.pace
+    compiled = (free - programs.build_seconds) / estimate_room(own, lengths)
+    return compiled < min(1.0, free / estimate_room(interpret(wide), lengths))
 
 
 def choose_smaller_room(

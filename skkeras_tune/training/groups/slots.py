@@ -4,8 +4,8 @@ A member that stops leaves its slot to the next that waits. When nobody waits an
 enough have left, those that go on move to a smaller program.
 """
 
-import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager
 from functools import partial
@@ -17,11 +17,8 @@ from numpy.typing import NDArray
 
 from skkeras_tune.training.groups.group import Group
 from skkeras_tune.training.groups.orders import Orders
-from skkeras_tune.training.groups.room import (
-    choose_smaller_room,
-    estimate_room,
-    is_estimated,
-)
+from skkeras_tune.training.groups.room import choose_smaller_room
+from skkeras_tune.training.groups.timed_program import Arguments, TimedProgram
 from skkeras_tune.training.members.member import Member
 from skkeras_tune.training.members.member_state import repack_state
 from skkeras_tune.training.plan import TrainingResult
@@ -35,11 +32,6 @@ Outcome = TrainingResult | BaseException
 Pulse = Callable[["Slots"], None]
 
 _FIRST_EPOCHS = 8
-_MAX_SLOTS = 64
-# The weights, their gradients, the best ones, and what optimizers keep.
-_COPIES = 6
-# Less than this is no compiling, but finding a program that there is.
-_FOUND_SECONDS = 0.1
 
 programs = ProgramCache()
 
@@ -65,12 +57,6 @@ def train_members(
     n_times = REPEATS if any(member.training.is_repeated for member in members) else 1
     group = Group(members, shares=len(members) > 1, n_times=n_times)
     yield from Slots(group, n_slots).run()
-
-
-def bound_slots(members: Iterable[Member], max_bytes: int) -> int:
-    """Return how many members' states this memory holds."""
-    state = max(_COPIES * 4 * member.n_weights for member in members)
-    return max(1, min(max_bytes // state, _MAX_SLOTS))
 
 
 class LaneRun(NamedTuple):
@@ -109,10 +95,10 @@ class Slots:
     ) -> None:
         self._group, self._pulse = group, pulse
         self.n_slots = pad_members(n_slots)
-        self._train_seconds = self._compile_seconds = 0.0
         self._slots: list[tuple[int, Member] | None] = []
         self._orders = Orders(n_slots, group.order_length)
-        self._n_epochs, self._epoch_seconds = 1, 0.0
+        self._n_epochs = 1
+        self._programs: dict[Design, TimedProgram] = {}
         self._design: Design
         self._machine: Machine = "xla"
         self._state: dict[str, Any] = {}
@@ -134,8 +120,10 @@ class Slots:
     @property
     def record(self) -> LaneRun:
         """What has been done until now."""
-        seconds = self._compile_seconds, self._train_seconds
-        return LaneRun(self.n_slots, self._machine, *seconds)
+        timed = self._programs.values()
+        compiled = sum(program.compile_seconds for program in timed)
+        trained = sum(program.train_seconds for program in timed)
+        return LaneRun(self.n_slots, self._machine, compiled, trained)
 
     @property
     def n_free(self) -> int:
@@ -171,7 +159,7 @@ class Slots:
         """Return the design to go on with: a smaller one when nobody waits."""
         if self._group.n_waiting or not self._running:
             return self._group.choose_room(self.n_slots, programs)
-        seconds = self._expect_epochs() * self._epoch_seconds
+        seconds = self._expect_epochs() * self._program.epoch_seconds
         return choose_smaller_room(self._design, len(self._running), seconds, programs)
 
     def _expect_epochs(self) -> float:
@@ -208,8 +196,7 @@ class Slots:
         """Find the program of a design, and what stays the same between calls."""
         self._design, size = design, design.layout.members
         self._machine = design.machine
-        _, member = self._running[0]
-        self._program = _find_program(member, design)
+        self._program = self._find_program(design)
         self._arrays = self._group.load(design)
         held = np.zeros((size, design.layout.held), np.int32)
         n_held, n_rows = np.zeros(size, np.int32), np.zeros(size, np.int32)
@@ -223,6 +210,19 @@ class Slots:
         shape = design.layout.epochs, size, len(design.keys)
         fixed["history"] = np.zeros(shape, design.dtype)
         self._fixed = tf.nest.map_structure(tf.constant, fixed)
+
+    def _find_program(self, design: Design) -> TimedProgram:
+        if design not in self._programs:
+            program = self._build_program(design)
+            self._programs[design] = TimedProgram(design, program, programs)
+        return self._programs[design]
+
+    def _build_program(self, design: Design) -> Program:
+        member = self.members[0]
+        if design.machine == "numpy":  # is built in no time
+            return member.build_program(design)
+        program: Program = programs.find(design, lambda: member.build_program(design))
+        return program
 
     # --- training
 
@@ -244,7 +244,8 @@ class Slots:
         with self._drawing_ahead(n_epochs):
             values = self._call(run)
         yield from self._take_ended(values)
-        self._n_epochs = min(2 * n_epochs, self._count_epochs_of_a_call())
+        # While a longer call goes on, empty slots wait.
+        self._n_epochs = min(2 * n_epochs, self._program.count_epochs(CALL_SECONDS))
 
     def _drawing_ahead(self, n_epochs: int) -> AbstractContextManager[None]:
         """Let another core draw what the next calls visit, if one is idle."""
@@ -253,42 +254,48 @@ class Slots:
         epochs = range(n_epochs, n_epochs + most)
         return self._orders.drawn_ahead(self.members, epochs)
 
-    def _count_epochs_of_a_call(self) -> int:
-        """Return how many epochs are worth a call: in a longer one empty slots wait."""
-        return max(1, int(CALL_SECONDS / (self._epoch_seconds or np.inf)))
+    @property
+    def _n_turns(self) -> int:
+        """How many members wait for each slot, about."""
+        n_places = self._group.n_lanes * max(len(self._slots), 1)
+        return math.ceil(self._group.n_waiting / n_places)
 
     def _count_epochs_in_time(self) -> int:
         """Return how many epochs end before the next deadline, at least one."""
-        deadlines = [m.deadline for m in self.members if m.deadline is not None]
-        if not deadlines:
+        seconds = min(member.seconds_left for member in self.members)
+        if math.isinf(seconds):
             return self._n_epochs
-        seconds = min(deadline.seconds_left for deadline in deadlines)
-        # Of the first epoch nobody knows how long it takes, and those to come may be
-        # slower: by halves the end is met more closely.
-        return max(1, int(seconds / 2 / (self._epoch_seconds or np.inf)))
+        # Those to come may be slower: by halves the end is met more closely.
+        free = seconds - self._program.reserve(self._n_turns)
+        return self._program.count_epochs(free / 2)
 
     def _call(self, run: dict[str, Any]) -> NDArray[Any]:
         """Train some epochs, and return their values."""
         arguments = (self._arrays, run, self._numbers, self._state)
-        start = time.perf_counter()
-        self._program.prepare(*arguments)
-        compiled = time.perf_counter()
-        self._state, history = self._program.train(*arguments)
-        values: NDArray[Any] = history.numpy()
-        seconds = time.perf_counter() - compiled
-        self._compile_seconds += compiled - start
-        if compiled - start > _FOUND_SECONDS:
-            programs.record_build(compiled - start)
-        for member in self.members:
-            if member.deadline is not None:
-                member.deadline.note_program(compiled - start)
-        n_epochs = self._count_new_epochs()
-        if self._design.machine == "xla" and is_estimated(self._design):
-            n_steps = n_epochs * max(member.n_batches for member in self.members)
-            programs.record_training(seconds, estimate_room(self._design, [n_steps]))
-        self._train_seconds += seconds
-        self._epoch_seconds = seconds / n_epochs
+        compile_seconds = self._program.prepare(arguments)
+        in_time = [m.deadline for m in self.members if m.deadline is not None]
+        for deadline in in_time:
+            deadline.note_program(compile_seconds)
+        if in_time:
+            self._leave_out(arguments)
+        self._state, values, seconds = self._program.train(arguments)
+        if not any(member.is_cut for member in self.members):
+            n_batches = max(member.n_batches for member in self.members)
+            self._program.note(seconds, self._count_new_epochs(), n_batches)
         return values
+
+    def _leave_out(self, arguments: Arguments) -> None:
+        """Leave the last rows of an epoch out that would not end in time."""
+        _, run, *_ = arguments
+        members = [slot and slot[1] for slot in self._slots]
+        self._program.measure(arguments, members)
+        n_rows, n_turns = np.array(run["n_rows"]), self._n_turns
+        for place, member in enumerate(members):
+            n_left = self._program.count_rows(member, n_turns) if member else 0
+            if member and n_left < member.n_rows:
+                n_rows[place], member.is_cut = n_left, True
+                run["n_epochs"] = tf.constant(1)
+        run["n_rows"] = tf.constant(n_rows)
 
     def _count_new_epochs(self) -> int:
         """Return how many epochs the last call has trained: no more when all stop."""
@@ -354,7 +361,8 @@ class Slots:
             else:
                 is_done = slot[1].epochs_left == 0 or slot[1].has_stopped
                 has_ended = status[place] != RUNNING or is_done
-                slot[1].is_cut = slot[1].is_late and not has_ended
+                is_late = slot[1].seconds_left <= self._program.reserve(self._n_turns)
+                slot[1].is_cut |= is_late and not has_ended
                 if has_ended or slot[1].is_cut:
                     ended.append(place)
         for place, state in zip(ended, self._read_states(ended), strict=True):
@@ -365,7 +373,7 @@ class Slots:
     def _record(self, place: int, history: Any, n_epochs: int) -> None:
         slot = self._slots[place]
         assert slot is not None
-        keys, read = self._program.keys, partial(self._read_weights, place)
+        keys, read = self._design.keys, partial(self._read_weights, place)
         for values in history[: n_epochs - slot[1].done].tolist():
             slot[1].end_epoch(dict(zip(keys, values, strict=True)), read)
 
@@ -384,13 +392,6 @@ class Slots:
             tf.nest.map_structure(lambda array, p=p: np.array(array[p]), host)
             for p in places
         ]
-
-
-def _find_program(member: Member, design: Design) -> Program:
-    if design.machine == "numpy":  # is built in no time
-        return member.build_program(design)
-    program: Program = programs.find(design, lambda: member.build_program(design))
-    return program
 
 
 def _refuse_cancelled(member: Member) -> None:

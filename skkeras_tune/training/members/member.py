@@ -108,6 +108,11 @@ class Member:
         """Steps of an epoch."""
         return count_batches(self.n_rows, self.plan.batch_size)
 
+    def count_rows(self, n_batches: int) -> int:
+        """Return the rows of an epoch that leaves all but so many batches out."""
+        n_left_out = max(self.n_batches - n_batches, 0)
+        return self.n_rows - n_left_out * self.plan.batch_size
+
     @property
     def n_steps(self) -> int:
         """Steps that it still trains at most."""
@@ -206,10 +211,11 @@ class Member:
         return self.plan.epochs - self.done
 
     @property
-    def is_late(self) -> bool:
-        """Whether its deadline has passed, or nobody wants it where it trains alone."""
-        has_passed = self.deadline is not None and self.deadline.has_passed
-        return has_passed or is_given_up()
+    def seconds_left(self) -> float:
+        """Seconds until its deadline; none where nobody wants it any more."""
+        if is_given_up():  # where it trains alone
+            return 0.0
+        return math.inf if self.deadline is None else self.deadline.seconds_left
 
     @property
     def goes_by_epoch(self) -> bool:

@@ -26,7 +26,9 @@ class ProgramCache:
         self._programs: OrderedDict[Hashable, Any] = OrderedDict()
         self._lock = threading.RLock()
         self.n_built = 0
-        self._build_seconds, self._pace = PROGRAM_SECONDS, 1.0
+        self._build_seconds = PROGRAM_SECONDS
+        #: Seconds that training takes here for each that is estimated.
+        self.pace = 1.0
 
     @property
     def real_build_seconds(self) -> float:
@@ -40,7 +42,7 @@ class ProgramCache:
         On a machine that is slow or busy, training takes longer than estimated, and so
         does this: it is to be compared with estimates.
         """
-        return self.real_build_seconds / self._pace
+        return self.real_build_seconds / self.pace
 
     def record_build(self, seconds: float) -> None:
         """Take note of what a program took to trace and compile."""
@@ -49,7 +51,7 @@ class ProgramCache:
     def record_training(self, seconds: float, estimate: float) -> None:
         """Take note of what a call took, and of what was expected."""
         if estimate > _SHORT_SECONDS:
-            self._pace = (self._pace + seconds / estimate) / 2
+            self.pace = (self.pace + seconds / estimate) / 2
 
     def __contains__(self, key: Hashable) -> bool:
         with self._lock:

@@ -1,0 +1,144 @@
+"""A program in, how long its epochs take out, and what of one ends before a deadline.
+
+Training is a pure function: a few steps can be timed and their outcome dropped.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from skkeras_tune.training.groups.room import estimate_room, is_estimated
+from skkeras_tune.training.members.member import Member
+from skkeras_tune.training.programs.cache import ProgramCache
+from skkeras_tune.training.programs.costs import CALL_SECONDS
+from skkeras_tune.training.programs.design import Design
+from skkeras_tune.training.programs.program import Program
+
+#: What a program takes: data, run, numbers and state.
+Arguments = tuple[Any, dict[str, Any], Any, dict[str, Any]]
+
+# Less than this is no compiling, but finding a program that there is.
+_FOUND_SECONDS = 0.1
+# An epoch that is expected to take less is not timed before it is trained; another is
+# by a twentieth of its steps.
+_QUICK_SECONDS, _PART = 0.02, 20
+
+
+class TimedProgram:
+    """The program of a design, and what its calls have taken.
+
+    Parameters
+    ----------
+    design : Design
+    program : Program
+    programs : ProgramCache
+        Is told what compiling and training have taken.
+    """
+
+    def __init__(
+        self, design: Design, program: Program, programs: ProgramCache
+    ) -> None:
+        self._design, self._program, self._programs = design, program, programs
+        self.compile_seconds = self.train_seconds = 0.0
+        #: Of a whole epoch; 0.0 while nobody knows.
+        self.epoch_seconds = 0.0
+        # Of what an epoch takes whatever its steps: held-out rows, for the most part.
+        self._fixed_seconds = 0.0
+
+    def prepare(self, arguments: Arguments) -> float:
+        """Trace and compile, if nobody has, and return what that took."""
+        start = time.perf_counter()
+        self._program.prepare(*arguments)
+        seconds = time.perf_counter() - start
+        self.compile_seconds += seconds
+        if seconds > _FOUND_SECONDS:
+            self._programs.record_build(seconds)
+        return seconds
+
+    def train(self, arguments: Arguments) -> tuple[dict[str, Any], NDArray[Any], float]:
+        """Return the state after a call, the values of its epochs, and its seconds."""
+        start = time.perf_counter()
+        state, history = self._program.train(*arguments)
+        values: NDArray[Any] = history.numpy()
+        seconds = time.perf_counter() - start
+        self.train_seconds += seconds
+        return state, values, seconds
+
+    # --- how long an epoch takes
+
+    def note(self, seconds: float, n_epochs: int, n_batches: int) -> None:
+        """Take note of what so many whole epochs of so many batches have taken."""
+        self.epoch_seconds = seconds / n_epochs
+        if self._design.machine == "xla" and is_estimated(self._design):
+            estimate = estimate_room(self._design, [n_epochs * n_batches])
+            self._programs.record_training(seconds, estimate)
+
+    def measure(self, arguments: Arguments, members: Sequence[Member | None]) -> None:
+        """Find out by a few steps what an epoch takes, if nobody knows.
+
+        Parameters
+        ----------
+        arguments : tuple
+            Of a call that is to follow.
+        members : sequence of Member or None
+            Who is in each slot.
+        """
+        n_batches = max(member.n_batches for member in members if member)
+        few = n_batches // _PART + 1
+        if self.epoch_seconds or few >= n_batches or self._is_quick(n_batches):
+            return
+        shortest = self._time_epoch(arguments, members, 1)
+        longer = self._time_epoch(arguments, members, 1 + few)
+        is_clear = longer > shortest
+        step = (longer - shortest) / few if is_clear else longer / (1 + few)
+        self._fixed_seconds = max(shortest - step, 0.0)
+        self.epoch_seconds = self._fixed_seconds + n_batches * step
+
+    def _is_quick(self, n_batches: int) -> bool:
+        if not is_estimated(self._design):
+            return False
+        return estimate_room(self._design, [n_batches]) < _QUICK_SECONDS
+
+    def _time_epoch(
+        self, arguments: Arguments, members: Sequence[Member | None], n_batches: int
+    ) -> float:
+        """Return what an epoch of so many batches takes, whose outcome is dropped."""
+        data, run, numbers, state = arguments
+        n_rows = [member.count_rows(n_batches) if member else 0 for member in members]
+        short = {"n_rows": tf.constant(n_rows), "n_epochs": tf.constant(1)}
+        *_, seconds = self.train((data, {**run, **short}, numbers, state))
+        return seconds
+
+    # --- what ends in time
+
+    def count_epochs(self, seconds: float) -> int:
+        """Return how many epochs these seconds hold, at least one."""
+        return max(1, int(seconds / (self.epoch_seconds or np.inf)))
+
+    def reserve(self, n_turns: int) -> float:
+        """Return the seconds of so many members in turn, an epoch each."""
+        return n_turns * self.epoch_seconds
+
+    def count_rows(self, member: Member, n_turns: int) -> int:
+        """Return the rows of a member's next epoch: those that its deadline leaves.
+
+        There is a batch at least. No epoch is cut that takes no longer than a call of a
+        program is meant to, however late it is.
+
+        Parameters
+        ----------
+        member : Member
+        n_turns : int
+            How many wait for its place. If there is no time for an epoch of each, all
+            have equal parts of one.
+        """
+        left = member.seconds_left
+        part = max(left - self.reserve(n_turns), left / (1 + n_turns), CALL_SECONDS)
+        if part >= self.epoch_seconds:
+            return member.n_rows
+        free, needed = (s - self._fixed_seconds for s in (part, self.epoch_seconds))
+        return member.count_rows(max(1, int(free / needed * member.n_batches)))
