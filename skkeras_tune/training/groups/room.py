@@ -173,9 +173,10 @@ def gets_farther_by_numpy(
     programs : ProgramCache
         Knows how quick the machine is.
     """
-    free = seconds / programs.pace
-    compiled = (free - programs.build_seconds) / estimate_room(own, lengths)
-    return compiled < min(1.0, free / estimate_room(interpret(wide), lengths))
+    left = seconds - programs.longest_build_seconds
+    compiled = left / (programs.pace * estimate_room(own, lengths))
+    by_numpy = seconds / (programs.pace * estimate_room(interpret(wide), lengths))
+    return compiled < min(1.0, by_numpy)
 
 
 def choose_smaller_room(

@@ -1,13 +1,15 @@
 """Programs by what makes them differ, the least recently used leaving first."""
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 from skkeras_tune.training.programs.costs import PROGRAM_SECONDS
 
 _CAPACITY = 64
+# Builds that tell how long another may take.
+_RECENT = 8
 # A call that should take less tells how long calls take, not steps.
 _SHORT_SECONDS = 0.05
 
@@ -27,6 +29,7 @@ class ProgramCache:
         self._lock = threading.RLock()
         self.n_built = 0
         self._build_seconds = PROGRAM_SECONDS
+        self._recent: deque[float] = deque([PROGRAM_SECONDS], _RECENT)
         #: Seconds that training takes here for each that is estimated.
         self.pace = 1.0
 
@@ -34,6 +37,11 @@ class ProgramCache:
     def real_build_seconds(self) -> float:
         """What another program takes here to trace and compile, whatever the pace."""
         return self._build_seconds
+
+    @property
+    def longest_build_seconds(self) -> float:
+        """What another program may take here, since one of the last ones did."""
+        return max(self._recent)
 
     @property
     def build_seconds(self) -> float:
@@ -47,6 +55,7 @@ class ProgramCache:
     def record_build(self, seconds: float) -> None:
         """Take note of what a program took to trace and compile."""
         self._build_seconds = (self._build_seconds + seconds) / 2
+        self._recent.append(seconds)
 
     def record_training(self, seconds: float, estimate: float) -> None:
         """Take note of what a call took, and of what was expected."""
