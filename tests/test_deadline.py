@@ -65,7 +65,6 @@ def count_steps(network):
 
 
 N_TALL, BATCH = 20_000, 32
-N_BATCHES = 0.9 * N_TALL / BATCH
 
 
 @pytest.fixture(scope="module")
@@ -93,11 +92,13 @@ def test_a_long_epoch_is_cut(params, tall):
     """What a deadline leaves time for is trained, and makes a model."""
     deadline = Deadline(time.monotonic())
     built_in = {} if "model" in params else {"units": 512, "n_hidden": 3}
-    network = KerasRegressor(epochs=2, random_state=0, **built_in, **params)
+    network = KerasRegressor(
+        epochs=2, batch_size=8, random_state=0, **built_in, **params
+    )
     with train_until(deadline):
         network.fit(*tall)
     assert network.n_epochs_ == 1
-    assert 1 <= count_steps(network) < N_BATCHES / 2
+    assert 1 <= count_steps(network) < 0.9 * N_TALL / 8 / 2
     assert np.isfinite(network.history_["val_loss"]).all()
     assert deadline.has_cut
 

@@ -9,6 +9,7 @@ from skopt.space import Dimension
 from skkeras_tune import BayesSearchCV, KerasClassifier, KerasRegressor, mlp_space
 from skkeras_tune.search.dimensions import build_space
 from skkeras_tune.search.spaces import choose_batch_size
+from skkeras_tune.training.mlp.activations import HAVE_FORMULAS
 from skkeras_tune.tuning.target import read_target
 
 LEVELS = ["small", "default", "large"]
@@ -61,6 +62,12 @@ def test_the_small_space_is_within_the_large_one(iris):
         assert less.keys() <= more.keys()
         for name in less.keys() - {"learning_rate", "batch_size"}:
             assert set(less[name].categories) <= set(more[name].categories), name
+
+
+@pytest.mark.parametrize("level", ["default", "large"])
+def test_all_of_a_space_has_formulas(level, iris):
+    """No candidate has to be traced by TensorFlow."""
+    assert set(mlp_space(level, *iris, search="random")["activation"]) <= HAVE_FORMULAS
 
 
 def test_label_smoothing_is_for_labels(iris, diabetes):

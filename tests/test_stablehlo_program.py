@@ -32,7 +32,7 @@ def built(monkeypatch):
         ({}, StableHLOProgram),
         ({"normalization": "batch", "dropout": 0.2}, StableHLOProgram),
         ({"metrics": ["accuracy"]}, MLPProgram),
-        ({"activation": "mish"}, MLPProgram),
+        ({"activation": "softsign"}, MLPProgram),
         ({"loss": "kl_divergence"}, MLPProgram),
     ],
 )

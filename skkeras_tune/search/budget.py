@@ -2,7 +2,7 @@
 
 A search under a budget evaluates its candidates in batches, as many at a time as the
 last ones say there is time for, and leaves time for the fit that ends it. What trains
-when that time comes ends with the epoch it is in.
+when that time comes ends there.
 """
 
 import time

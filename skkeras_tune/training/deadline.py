@@ -1,4 +1,4 @@
-"""When training has to end: a moment in, trainings that stop at their next epoch out.
+"""When training has to end: a moment in, trainings that stop there out.
 
 The deadline belongs to a thread. A training begun under one keeps it, wherever it runs.
 """
@@ -12,7 +12,7 @@ import keras
 
 
 class Deadline:
-    """A moment after which trainings end with the epoch that they are in.
+    """A moment after which trainings end, in the middle of an epoch if it is long.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def share_time(n_trainings: int) -> Iterator[None]:
 
 @contextmanager
 def train_unless(is_given_up: Callable[[], bool]) -> Iterator[None]:
-    """Let trainings in the context end with their epoch when nobody wants them."""
+    """Let trainings in the context end when nobody wants them any more."""
     token = _given_up.set(is_given_up)
     try:
         yield
@@ -113,15 +113,16 @@ def is_given_up() -> bool:
     return ask is not None and ask()
 
 
-# However late a training of Keras's begins, it has so many seconds.
-_LEAST_SECONDS = 0.1
+# However late a training of Keras's begins, it has so many seconds after the step
+# that is traced.
+_LEAST_SECONDS = 0.5
 
 
 class DeadlineStop(keras.callbacks.Callback):
     """Ends Keras's own loop with the batch in which a deadline passes.
 
-    It does so too when nobody wants the training any more. However late it is, the
-    first tenth of a second is trained.
+    It does so too when nobody wants the training any more. However late it is, half a
+    second is trained.
 
     Parameters
     ----------
@@ -135,11 +136,14 @@ class DeadlineStop(keras.callbacks.Callback):
         self.has_stopped = False
 
     def on_train_begin(self, logs: object = None) -> None:
-        self._least = time.monotonic() + _LEAST_SECONDS
+        self._first_step: float | None = None
 
     def on_train_batch_end(self, batch: int, logs: object = None) -> None:
+        now = time.monotonic()
+        if self._first_step is None:
+            self._first_step = now
         is_last = batch + 1 == self.params["steps"]
-        if not is_last and time.monotonic() > self._least:
+        if not is_last and now - self._first_step > _LEAST_SECONDS:
             self._stop_late()
 
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:

@@ -32,6 +32,8 @@ _SMALL_PART = 0.05
 _MAX_SLOTS = 64
 # The weights, their gradients, the best ones, and what optimizers keep.
 _COPIES = 6
+# On a busy machine a program may take so many times what the slowest of late has taken.
+_MARGIN = 2
 # Arrays of so many times the rows that are needed are left to others.
 _MOST_ROWS = 2
 
@@ -173,7 +175,7 @@ def gets_farther_by_numpy(
     programs : ProgramCache
         Knows how quick the machine is.
     """
-    left = seconds - programs.longest_build_seconds
+    left = seconds - _MARGIN * programs.longest_build_seconds
     compiled = left / (programs.pace * estimate_room(own, lengths))
     by_numpy = seconds / (programs.pace * estimate_room(interpret(wide), lengths))
     return compiled < min(1.0, by_numpy)

@@ -56,6 +56,15 @@ def _find_normal(x: Any) -> Any:
     return 0.5 * (1 + erf(x * x.dtype.type(0.5**0.5)))
 
 
+def _mish(x: Any) -> Any:
+    return x * np.tanh(softplus(x))
+
+
+def _mish_slope(x: Any, outputs: Any) -> Any:
+    share = np.tanh(softplus(x))
+    return share + x * (1 - share * share) * sigmoid(x)
+
+
 def _selu(x: Any) -> Any:
     low = _SELU_ALPHA * np.expm1(np.minimum(x, 0))
     return _SELU_SCALE * where(x > 0, x, low)
@@ -70,6 +79,7 @@ _FORMULAS: dict[str, _Pair] = {
         lambda x, _: where(x > 0, np.ones_like(x), np.full_like(x, _LEAK)),
     ),
     "linear": (lambda x: x, lambda x, _: np.ones_like(x)),
+    "mish": (_mish, _mish_slope),
     "selu": (_selu, _selu_slope),
     "sigmoid": (sigmoid, lambda _, outputs: outputs * (1 - outputs)),
     "silu": (lambda x: x * sigmoid(x), _silu_slope),

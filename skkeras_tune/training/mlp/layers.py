@@ -202,8 +202,13 @@ class _Normalized:
         """
         scales = [add_up(slope * self._normal, 1), add_up(slope, 1)]
         slope = slope * self._scale
-        along = add_up(slope * self._normal, self._axis, keepdims=True)
-        total = add_up(slope, self._axis, keepdims=True)
+        if (
+            self._axis == 1
+        ):  # the sums are known but for the scale, the same in all rows
+            along, total = (expand(sums, 1) * self._scale for sums in scales)
+        else:
+            along = add_up(slope * self._normal, self._axis, keepdims=True)
+            total = add_up(slope, self._axis, keepdims=True)
         slope = slope - self._share * (total + self._normal * along)
         return slope * self._inverse, scales
 
