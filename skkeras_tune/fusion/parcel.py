@@ -15,7 +15,8 @@ from skkeras_tune._compat.keras import use_thread_settings
 from skkeras_tune.training.deadline import Deadline
 from skkeras_tune.training.groups.group import Group
 from skkeras_tune.training.groups.rescue import train_group
-from skkeras_tune.training.groups.slots import LaneRun, Outcome, Slots
+from skkeras_tune.training.groups.slots import Outcome, Slots
+from skkeras_tune.training.groups.timed_program import LaneRun
 from skkeras_tune.training.members.member import Member
 from skkeras_tune.training.plan import Training
 from skkeras_tune.training.programs.store import open_program_store

@@ -4,7 +4,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from skkeras_tune.training.groups.slots import LaneRun, Outcome
+from skkeras_tune.training.groups.slots import Outcome
+from skkeras_tune.training.groups.timed_program import LaneRun
 from skkeras_tune.training.members.member import Member
 
 

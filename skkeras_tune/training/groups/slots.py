@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from skkeras_tune.training.groups.group import Group
 from skkeras_tune.training.groups.orders import Orders
 from skkeras_tune.training.groups.room import choose_smaller_room
-from skkeras_tune.training.groups.timed_program import Arguments, TimedProgram
+from skkeras_tune.training.groups.timed_program import Arguments, LaneRun, TimedProgram
 from skkeras_tune.training.members.member import Member
 from skkeras_tune.training.members.member_state import repack_state
 from skkeras_tune.training.plan import TrainingResult
@@ -57,24 +57,6 @@ def train_members(
     n_times = REPEATS if any(member.training.is_repeated for member in members) else 1
     group = Group(members, shares=len(members) > 1, n_times=n_times)
     yield from Slots(group, n_slots).run()
-
-
-class LaneRun(NamedTuple):
-    """What slots have done.
-
-    Attributes
-    ----------
-    n_slots : int
-        Members trained side by side.
-    machine : {"xla", "tensorflow", "numpy"}
-        What ran the program.
-    compile_seconds, train_seconds : float
-    """
-
-    n_slots: int
-    machine: Machine
-    compile_seconds: float
-    train_seconds: float
 
 
 class Slots:

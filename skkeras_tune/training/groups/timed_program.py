@@ -5,7 +5,7 @@ Training is a pure function: a few steps can be timed and their outcome dropped.
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +15,7 @@ from skkeras_tune.training.groups.room import estimate_room, is_estimated
 from skkeras_tune.training.members.member import Member
 from skkeras_tune.training.programs.cache import ProgramCache
 from skkeras_tune.training.programs.costs import CALL_SECONDS
-from skkeras_tune.training.programs.design import Design
+from skkeras_tune.training.programs.design import Design, Machine
 from skkeras_tune.training.programs.program import Program
 
 #: What a program takes: data, run, numbers and state.
@@ -26,6 +26,24 @@ _FOUND_SECONDS = 0.1
 # An epoch that is expected to take less is not timed before it is trained; another is
 # by a twentieth of its steps.
 _QUICK_SECONDS, _PART = 0.02, 20
+
+
+class LaneRun(NamedTuple):
+    """What the slots of a lane have done.
+
+    Attributes
+    ----------
+    n_slots : int
+        Members trained side by side.
+    machine : {"xla", "tensorflow", "numpy"}
+        What ran the program.
+    compile_seconds, train_seconds : float
+    """
+
+    n_slots: int
+    machine: Machine
+    compile_seconds: float
+    train_seconds: float
 
 
 class TimedProgram:
