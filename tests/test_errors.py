@@ -410,6 +410,14 @@ def test_parameters_that_a_compiled_model_does_not_see(iris, settings, named):
         model.fit(*iris)
 
 
+def test_nothing_is_asked_of_a_compiled_model(iris):
+    """A parameter that is given as None has nothing that it could not have."""
+    model = build_softmax()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    nothing = {"metrics": None, "loss": None}
+    KerasClassifier(model, **nothing, **QUICK).fit(*iris)  # warnings are errors
+
+
 def test_initialize_checks_the_outputs(iris):
     """`initialize` refuses a model whose outputs are not as many as the classes."""
     two = keras.Sequential(

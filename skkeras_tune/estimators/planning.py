@@ -290,6 +290,7 @@ def _wrap_model(
     params, source, loss = settings.params, settings.source, settings.params["loss"]
     # A name must agree with a compiled model's loss, and says nothing more then.
     is_named = loss is None or isinstance(loss, str)
+    asked = frozenset(n for n in settings.given if params.get(n) is not None)
     own = {
         name: value
         for name, value in params.items()
@@ -310,5 +311,5 @@ def _wrap_model(
         keras.tree.map_structure(
             lambda leaf: np.zeros((1, *leaf.shape[1:]), leaf.dtype), x
         ),
-        settings.given - {"loss"} if is_named else settings.given,
+        asked - {"loss"} if is_named else asked,
     )
