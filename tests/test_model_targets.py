@@ -7,8 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from skkeras_tune import KerasClassifier, build_mlp
+from skkeras_tune import KerasClassifier, KerasRegressor, build_mlp
 from tests.plans import DATA, Y, of_function, train
+
+ENGINES = ["auto", "keras"]
 
 
 @pytest.mark.parametrize(
@@ -115,3 +117,81 @@ def test_a_function_after_the_last_layer_is_an_activation(activate):
     network = keras.Model(inputs, activate(keras.layers.Dense(2)(inputs)))
     model = KerasClassifier(network, loss="sparse_categorical_crossentropy", epochs=1)
     model.fit(DATA.x, LABELS)  # warnings are errors
+
+
+def build_heads(as_dict=False):
+    """Return a network with the outputs "a" and "b", in a list or by other keys."""
+    inputs = keras.Input((3,))
+    a, b = (keras.layers.Dense(1, name=name)(inputs) for name in "ab")
+    return keras.Model(inputs, {"p": a, "q": b} if as_dict else [a, b])
+
+
+class Heads(keras.Model):
+    """A model with two outputs, of which nothing is known before it is called."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = keras.layers.Dense(1)
+
+    def build(self, shape):
+        self.head.build(shape)
+
+    def call(self, inputs):
+        return [self.head(inputs), -self.head(inputs)]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("network", "loss", "message"),
+    [
+        (build_mlp(3, 1), {"z": "mse"}, r"\['z'\], .* Give its one loss by itself"),
+        (
+            keras.Sequential([keras.layers.Dense(1, name="a")]),
+            {"a": "mse"},
+            r"\['a'\], .* have no names. Give its one loss by itself",
+        ),
+        (build_heads(), {"a": "mse"}, r"\['a'\], .* are \['a', 'b'\]. Name these"),
+        (build_heads(), {"a": "mse", "z": "mse"}, r"\['a', 'z'\], .* \['a', 'b'\]"),
+        (build_heads(True), {"a": "mse"}, r"\['a'\], .* are \['p', 'q'\]"),
+        (Heads, {"a": "mse", "b": "mse"}, r"\['a', 'b'\], .* have no names"),
+    ],
+)
+def test_losses_go_by_the_names_of_the_outputs(network, loss, message, engine):
+    """A dict of losses for other outputs than the model has is refused."""
+    model = KerasRegressor(network, loss=loss, epochs=1, engine=engine)
+    with pytest.raises(ValueError, match=f"^The 'loss' parameter is .*{message}"):
+        model.fit(DATA.x, Y)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("network", [build_heads(), build_heads(True), Heads])
+@pytest.mark.parametrize("y", [Y, np.hstack([Y, Y])])
+def test_several_outputs_need_several_targets(network, y, engine):
+    """One array for several outputs is refused, with what gives one for each."""
+    message = rf"has 2 outputs, but y is one array, of shape \({len(y)}, {y.shape[1]}\)"
+    with pytest.raises(ValueError, match=rf"{message}.*Override target_encoder"):
+        KerasRegressor(network, loss="mse", epochs=1, engine=engine).fit(DATA.x, y)
+
+
+class Summed(Heads):
+    """A model whose outputs are summed before they are compared."""
+
+    def compute_loss(self, x, y, y_pred, *weight, **options):
+        return keras.ops.mean((y - sum(y_pred)) ** 2)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("network", "loss"),
+    [
+        (build_heads(True), {"p": "mse"}),
+        (build_heads(), ["mse", None]),
+        (Summed, "mse"),
+    ],
+)
+def test_one_target_for_several_outputs(network, loss, engine):
+    """Where one output alone has a loss, or the model has its own, one array does."""
+    model = KerasRegressor(network, loss=loss, epochs=1, engine=engine)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Gradients do not exist")
+        model.fit(DATA.x, Y)

@@ -21,22 +21,72 @@ _OF_PROBABILITIES = ("binary", "sparse", "categorical")
 
 
 def prepare_targets(model: keras.Model, data: TrainingData) -> Any:
-    """Return the targets in the form that the model's loss and outputs need."""
-    units = _output_units(model, data.x)
-    if units is None or not isinstance(data.y, np.ndarray):
+    """Return the targets in the form that the model's loss and outputs need.
+
+    Raises
+    ------
+    ValueError
+        If the outputs, the losses and the targets do not fit together.
+    """
+    outputs = _find_outputs(model, data.x)
+    flat = keras.tree.flatten(outputs)
+    if not _has_own_step(model):
+        _refuse_other_names(model, outputs)
+        _refuse_undivided(model, len(flat), data.y)
+    if len(flat) != 1 or not isinstance(data.y, np.ndarray):
         return data.y
+    units = int(flat[0].shape[-1])
     _refuse_misfit(units, model.loss, data.y)
     _refuse_constant(units, model)
     _warn_of_activation(model)
     return adapt_targets(data.y, model.loss, units)
 
 
-def _output_units(model: keras.Model, x: Any) -> int | None:
-    """Return the width of the last layer, or None where there are several."""
+def _find_outputs(model: keras.Model, x: Any) -> Any:
+    """Return the outputs, symbolic or those of a row, in their structure."""
     outputs = getattr(model, "outputs", None)
     if outputs is None:
-        outputs = keras.tree.flatten(model(take_rows(x, slice(0, 1))))
-    return int(outputs[0].shape[-1]) if len(outputs) == 1 else None
+        return model(take_rows(x, slice(0, 1)))
+    return model.output if hasattr(model, "output_names") else outputs
+
+
+def _has_own_step(model: keras.Model) -> bool:
+    """Tell whether a model compares its outputs with the targets in its own way."""
+    kind, names = type(model), ("compute_loss", "train_step")
+    return any(getattr(kind, n) is not getattr(keras.Model, n) for n in names)
+
+
+def _refuse_other_names(model: keras.Model, outputs: Any) -> None:
+    """Refuse losses by names that are not those of the outputs."""
+    if not isinstance(model.loss, dict):
+        return
+    given, names = list(model.loss), list(getattr(model, "output_names", None) or [])
+    if isinstance(outputs, dict):  # goes by its keys, of which some may have no loss
+        names, fits = list(outputs), model.loss.keys() <= outputs.keys()
+    else:
+        fits = set(given) == set(names)
+    if not fits:
+        are = f"are {names!r}" if names else "have no names"
+        single = len(keras.tree.flatten(outputs)) == 1
+        message = (
+            f"The 'loss' parameter is a dict for the outputs {given!r}, but those of "
+            f"the model {are}. "
+            + ("Give its one loss by itself." if single else "Name these.")
+        )
+        raise ValueError(message)
+
+
+def _refuse_undivided(model: keras.Model, n_outputs: int, y: Any) -> None:
+    """Refuse one array of targets for several outputs with losses."""
+    losses = [each for each in keras.tree.flatten(model.loss) if each is not None]
+    is_for_one = isinstance(model.loss, list | tuple | dict) and len(losses) == 1
+    if n_outputs > 1 and isinstance(y, np.ndarray) and not is_for_one:
+        message = (
+            f"The model has {n_outputs} outputs, but y is one array, of shape "
+            f"{y.shape}. Override target_encoder by a transformer that gives a list or "
+            "dict with an array for each output."
+        )
+        raise ValueError(message)
 
 
 def _refuse_misfit(units: int, loss: Any, y: NDArray[Any]) -> None:
