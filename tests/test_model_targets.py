@@ -195,3 +195,42 @@ def test_one_target_for_several_outputs(network, loss, engine):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Gradients do not exist")
         model.fit(DATA.x, Y)
+
+
+def build_three(loss, metrics):
+    """Return a compiled classifier of three classes."""
+    model = build_mlp(3, 3, "softmax")
+    model.compile("sgd", loss, metrics=metrics)
+    return model
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("place", ["builtin", "own", "compiled"])
+@pytest.mark.parametrize(
+    "metric", ["CategoricalAccuracy", "AUC", keras.metrics.F1Score(average="macro")]
+)
+def test_a_named_loss_of_class_numbers(metric, place, engine):
+    """A metric of each class beside it is refused, with what to change."""
+    params = {"loss": "sparse_categorical_crossentropy", "metrics": [metric]}
+    own = {"model": build_mlp(3, 3, "softmax"), **params}
+    each = {"builtin": params, "own": own, "compiled": {"model": build_three(**params)}}
+    model = KerasClassifier(**each[place], epochs=1, engine=engine)
+    labels = np.arange(len(Y)) % 3
+    message = "metric .* class by class, .* 'sparse_categorical_crossentropy' takes"
+    with pytest.raises(ValueError, match=message):
+        model.fit(DATA.x, labels)
+    if place != "compiled":
+        model.set_params(loss="categorical_crossentropy").fit(DATA.x, labels)
+
+
+def test_metrics_of_functions_take_what_the_loss_takes():
+    """What a function of the user's compares is not known, in a metric of it either."""
+
+    def own(y_true, y_pred):
+        return keras.ops.cast(keras.ops.reshape(y_true, (-1,)), "float32")
+
+    metric = keras.metrics.MeanMetricWrapper(own, name="mean_class")
+    model = KerasClassifier(metrics=[metric], epochs=1).fit(
+        DATA.x, np.arange(len(Y)) % 3
+    )
+    assert model.history_["mean_class"][0] > 0

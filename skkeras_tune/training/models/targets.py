@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from skkeras_tune._compat.keras import read_compile_arguments
 from skkeras_tune.losses import (
     adapt_targets,
     loss_family,
@@ -14,6 +15,7 @@ from skkeras_tune.losses import (
     sole_loss,
     takes_logits,
 )
+from skkeras_tune.metrics import refuse_other_targets
 from skkeras_tune.training.batches import take_rows
 from skkeras_tune.training.plan import TrainingData
 
@@ -26,7 +28,7 @@ def prepare_targets(model: keras.Model, data: TrainingData) -> Any:
     Raises
     ------
     ValueError
-        If the outputs, the losses and the targets do not fit together.
+        If the outputs, the losses, the metrics and the targets do not fit together.
     """
     outputs = _find_outputs(model, data.x)
     flat = keras.tree.flatten(outputs)
@@ -38,6 +40,7 @@ def prepare_targets(model: keras.Model, data: TrainingData) -> Any:
     units = int(flat[0].shape[-1])
     _refuse_misfit(units, model.loss, data.y)
     _refuse_constant(units, model)
+    _refuse_metrics(units, model, data.y)
     _warn_of_activation(model)
     return adapt_targets(data.y, model.loss, units)
 
@@ -87,6 +90,15 @@ def _refuse_undivided(model: keras.Model, n_outputs: int, y: Any) -> None:
             "dict with an array for each output."
         )
         raise ValueError(message)
+
+
+def _refuse_metrics(units: int, model: keras.Model, y: NDArray[Any]) -> None:
+    """Refuse metrics that need other targets than the loss."""
+    has_one = not isinstance(sole_loss(model.loss), list | dict)
+    if has_one and y.dtype.kind in "iu" and not _has_own_step(model):
+        given = read_compile_arguments(model)
+        metrics = [given.get(name) for name in ("metrics", "weighted_metrics")]
+        refuse_other_targets(metrics, model.loss, units)
 
 
 def _refuse_misfit(units: int, loss: Any, y: NDArray[Any]) -> None:
