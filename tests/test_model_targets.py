@@ -81,6 +81,28 @@ def test_outputs_of_any_size_are_no_probabilities(units, activation, loss, warns
     assert any("last layer has no activation" in each for each in said) == warns
 
 
+@pytest.mark.parametrize(
+    ("units", "activation", "loss", "warns"),
+    [
+        (1, None, "hinge", True),
+        (1, "tanh", keras.losses.SquaredHinge(), True),
+        (3, None, "categorical_hinge", True),
+        (1, "sigmoid", "hinge", False),
+        (3, "softmax", "categorical_hinge", False),
+    ],
+)
+def test_margins_are_no_probabilities(units, activation, loss, warns):
+    """Outputs around zero, which a hinge trains, are warned of in a classifier."""
+    network = build_mlp(3, units, activation)
+    said = list_warnings(KerasClassifier(network, loss=loss, epochs=1))
+    assert any("comes out are margins" in each for each in said) == warns
+
+
+def test_a_regressor_gives_margins():
+    """Whoever asks for numbers may train margins."""
+    KerasRegressor(build_mlp(3, 1), loss="hinge", epochs=1).fit(DATA.x, np.sign(Y))
+
+
 def test_a_softmax_is_no_sigmoid():
     """A binary crossentropy of a softmax is warned of.
 

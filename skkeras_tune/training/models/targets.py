@@ -41,7 +41,7 @@ def prepare_targets(model: keras.Model, data: TrainingData) -> Any:
     _refuse_misfit(units, model.loss, data.y)
     _refuse_constant(units, model)
     _refuse_metrics(units, model, data.y)
-    _warn_of_activation(model)
+    _warn_of_activation(model, of_classes=data.y.dtype.kind in "iu")
     return adapt_targets(data.y, model.loss, units)
 
 
@@ -132,19 +132,19 @@ def _refuse_constant(units: int, model: keras.Model) -> None:
         raise ValueError(message)
 
 
-def _warn_of_activation(model: keras.Model) -> None:
+def _warn_of_activation(model: keras.Model, *, of_classes: bool) -> None:
     """Warn of a last activation that is not the one which the loss reckons with.
 
     Keras computes it all the same: chances below 0 and hardly any gradient without an
-    activation, and of a softmax the sigmoid of what it takes.
+    activation, and of a softmax the sigmoid of what it takes. A hinge takes margins
+    around 0, of which a classifier would make chances, with the border at a half.
     """
     loss = sole_loss(model.loss)
     if isinstance(loss, list | dict) or takes_logits(loss):
         return
     family, name = loss_family(loss), loss_name(loss)
-    message = None
-    is_linear = _last_activation(model) is keras.activations.linear
-    if is_linear and family in _OF_PROBABILITIES:
+    message, last = None, _last_activation(model)
+    if last is keras.activations.linear and family in _OF_PROBABILITIES:
         message = (
             f"The model's last layer has no activation, but its loss {name!r} takes "
             "what comes out for probabilities. End the model in a sigmoid or softmax, "
@@ -155,6 +155,13 @@ def _warn_of_activation(model: keras.Model) -> None:
             f"The model ends in a softmax, but for its loss {name!r} Keras trains a "
             "sigmoid in each unit. End the model in a sigmoid, or give the loss "
             "'sparse_categorical_crossentropy'."
+        )
+    is_margin = last in (keras.activations.linear, keras.activations.tanh)
+    if is_margin and family == "hinge" and of_classes:
+        message = (
+            f"By its loss {name!r}, what comes out are margins around 0, but a "
+            "classifier takes it for probabilities. End the model in a sigmoid or "
+            "softmax, best with a crossentropy."
         )
     if message is not None:
         warnings.warn(message, UserWarning, stacklevel=2)
