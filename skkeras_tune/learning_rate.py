@@ -1,6 +1,9 @@
 """The learning-rate range test: an estimator and rows in, a curve and a rate out."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from numbers import Integral, Real
 from typing import Any
 
@@ -26,6 +29,7 @@ _OUTLIERS = 5
 _SMOOTHING = 0.02
 _SAFETY = 10.0
 
+_ARGUMENTS = ("min_rate", "max_rate", "n_steps")
 _ROUTES_LEFT_OUT = (
     "callbacks__",
     "fit__callbacks",
@@ -178,7 +182,9 @@ def find_learning_rate(
     _validate_range(min_rate, max_rate, n_steps)
     ramp = RateRamp(np.geomspace(min_rate, max_rate, n_steps))
     _find_network(estimator)  # before `clone`, whose error would say less
-    _prepare(clone(estimator), ramp).fit(X, y, **fit_params)
+    prepared = _prepare(clone(estimator), ramp)
+    with _naming_own(fit_params):
+        prepared.fit(X, y, **fit_params)
     if ramp.n_fits > 1:
         message = (
             f"find_learning_rate takes an estimator that trains its network once. Got "
@@ -194,6 +200,21 @@ def find_learning_rate(
         raise ValueError(message)
     losses = np.asarray(ramp.losses, np.float64)
     return LearningRateCurve(ramp.rates[: len(losses)], losses)
+
+
+@contextmanager
+def _naming_own(fit_params: Iterable[str]) -> Iterator[None]:
+    """Add the arguments that are not for `fit` to its error of one much like them."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        near = [name for name in fit_params if get_close_matches(name, _ARGUMENTS)]
+        if near:
+            error.add_note(
+                f"find_learning_rate itself takes {', '.join(_ARGUMENTS)} and passes "
+                f"{', '.join(near)} on to fit."
+            )
+        raise
 
 
 def _validate_range(min_rate: float, max_rate: float, n_steps: int) -> None:

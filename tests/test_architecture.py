@@ -185,7 +185,7 @@ LAYERS = (
         "training.holdout",
         "training.plan",
     },
-    {"initial_weights"},
+    {"initial_weights", "metrics"},
     {"frozen", "losses", "randomness", "training.own_code"},
     {"routing"},
     {

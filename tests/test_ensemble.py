@@ -630,6 +630,39 @@ def test_too_few_last_parameters():
         ensemble.fit(X, y)
 
 
+class Untrained(LogisticRegression):
+    """A member that must not be fitted."""
+
+    def fit(self, X, y, sample_weight=None):
+        raise AssertionError("it was fitted")
+
+
+@pytest.mark.parametrize("final", [{"D": 3.0}, [{"C": 3.0}, {"D": 3.0}]])
+@pytest.mark.parametrize("is_search", [True, False])
+def test_unknown_last_parameters_are_told_before_any_fit(final, is_search):
+    """A name that members do not have is refused before a search that takes hours."""
+    members = [Untrained(), Untrained()]
+    if is_search:
+        members = GridSearchCV(Untrained(), {"C": [1.0, 2.0]})
+    ensemble = EnsembleClassifier(members, final_params=final)
+    message = r"^The 'final_params' .*{'D': 3.0}.* Invalid parameter 'D' for estimator"
+    with pytest.raises(ValueError, match=message):
+        ensemble.fit(*load("multiclass"))
+
+
+def test_last_parameters_of_what_a_search_brings():
+    """Parameters of a step that a search puts in are not known before."""
+    X, y = load("multiclass")
+    pipeline = make_pipeline("passthrough", GaussianNB())
+    steps = [LogisticRegression(max_iter=500), LogisticRegression(max_iter=200)]
+    search = GridSearchCV(
+        pipeline, {"passthrough": [StandardScaler()], "gaussiannb": steps}, cv=2
+    )
+    final = {"gaussiannb__C": 3.0, "passthrough__with_mean": False}
+    ensemble = EnsembleClassifier(search, final_params=final).fit(X, y)
+    assert all(member[-1].C == 3.0 for member in ensemble.estimators_)
+
+
 def test_no_chance_is_above_one():
     """Of certain members the average is certain, and not more, whatever is rounded."""
     X = np.repeat([[0.0], [1e6]], 20, axis=0)

@@ -206,6 +206,20 @@ def test_a_hook_ends_training(engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("model", [None, build_model])
+def test_a_hook_ends_the_training_of_all_members(engine, model):
+    """Where a hook ends the first member's training, the others have as many epochs."""
+    params = {"n_members": 3, "engine": engine, "model": model}
+    recorder = Recorder(last=2)
+    told = build(epochs=20, **params).set_callbacks(recorder).fit(X, y)
+    assert recorder.calls == list_calls(3)
+    assert [member.n_epochs_ for member in told.members_] == [3, 3, 3]
+    short = build(epochs=3, **params).fit(X, y)
+    for weight, expected in zip(told.weights_, short.weights_, strict=True):
+        np.testing.assert_array_equal(weight, expected)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_callbacks_change_nothing(recorder, engine):
     """A network that is listened to is the network that is not."""
     params = {"engine": engine, "early_stopping": True, "patience": 2, "epochs": 12}

@@ -343,6 +343,43 @@ def test_a_parameter_that_the_function_would_not_see(iris):
         KerasClassifier(build, units=5, **QUICK).fit(*iris)
 
 
+def build_softmax(width=5):
+    """Build a network of one's own, not compiled."""
+    layers = [keras.layers.Dense(width), keras.layers.Dense(3, activation="softmax")]
+    return keras.Sequential(layers)
+
+
+@pytest.mark.parametrize("name", ["model__widht", "model__width__of", "model__meta"])
+def test_a_misspelt_option_of_a_model_function(iris, name):
+    """An option that the function does not take is refused, with those that it does."""
+    message = rf"neither it nor .*: {{'{name}': 3}}. The function takes \['width'\]"
+    with pytest.raises(TypeError, match=message):
+        KerasClassifier(build_softmax, **{name: 3}, **QUICK).fit(*iris)
+
+
+def test_a_model_that_is_built_takes_no_options(iris):
+    """An option for a function is refused beside a model, which ignores it."""
+    model = keras.Sequential([keras.Input((4,)), *build_softmax().layers])
+    with pytest.raises(TypeError, match=r"function takes: {'model__width': 3}"):
+        KerasClassifier(model, model__width=3, **QUICK).fit(*iris)
+
+
+@pytest.mark.parametrize("model", [None, build_softmax])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("optimizer", "compile__optimizer='sgd' is not .* give optimizer='sgd'"),
+        ("loss", "compile__loss='sgd' is not taken, .* give loss='sgd'"),
+        ("metrics", "compile__metrics='sgd' is not taken, .* give metrics='sgd'"),
+        ("weights", r"compile__weights='sgd' is no option of compile.*'loss_weights'"),
+    ],
+)
+def test_options_that_compile_does_not_take(iris, model, name, message):
+    """What the estimator has a parameter for, or compile does not know, is refused."""
+    with pytest.raises(ValueError, match=f"^{message}"):
+        KerasClassifier(model, **{f"compile__{name}": "sgd"}, **QUICK).fit(*iris)
+
+
 @pytest.mark.parametrize("name", ["callbacks__patience", "metrics__name"])
 def test_options_of_what_is_not_there(iris, name):
     """An option of callbacks or metrics is refused where there are none."""
@@ -371,6 +408,14 @@ def test_parameters_that_a_compiled_model_does_not_see(iris, settings, named):
     model = KerasClassifier(build, **settings, **QUICK)
     with pytest.warns(UserWarning, match=rf"^{named}.* had no effect"):
         model.fit(*iris)
+
+
+def test_nothing_is_asked_of_a_compiled_model(iris):
+    """A parameter that is given as None has nothing that it could not have."""
+    model = build_softmax()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    nothing = {"metrics": None, "loss": None}
+    KerasClassifier(model, **nothing, **QUICK).fit(*iris)  # warnings are errors
 
 
 def test_initialize_checks_the_outputs(iris):

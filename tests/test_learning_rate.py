@@ -305,3 +305,20 @@ def test_a_loss_that_is_never_finite(diabetes):
     network = KerasRegressor(optimizer="sgd", random_state=0)
     with pytest.raises(ValueError, match=r"not finite after .*Scale X and y, or lower"):
         find_learning_rate(network, X, y * 1e25, min_rate=1e3, max_rate=1e4)
+
+
+@pytest.mark.parametrize("name", ["min_learning_rate", "max_lr", "num_steps"])
+@pytest.mark.parametrize("wrap", [lambda network: network, make_pipeline])
+def test_a_misspelt_argument(digits, name, wrap):
+    """The error of `fit`, which gets arguments that are not known, says which are."""
+    with pytest.raises((TypeError, ValueError), match=name) as caught:
+        find_learning_rate(wrap(KerasClassifier()), *digits, **{name: 1})
+    (note,) = caught.value.__notes__
+    assert f"takes min_rate, max_rate, n_steps and passes {name} on to fit" in note
+
+
+def test_an_argument_of_another_name(digits):
+    """Nothing is added to an error of `fit` where no name is near."""
+    with pytest.raises(TypeError, match="unexpected argument 'epoch'") as caught:
+        find_learning_rate(KerasClassifier(), *digits, epoch=1)
+    assert not hasattr(caught.value, "__notes__")

@@ -7,8 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from skkeras_tune import KerasClassifier, build_mlp
+from skkeras_tune import KerasClassifier, KerasRegressor, build_mlp
 from tests.plans import DATA, Y, of_function, train
+
+ENGINES = ["auto", "keras"]
 
 
 @pytest.mark.parametrize(
@@ -79,6 +81,28 @@ def test_outputs_of_any_size_are_no_probabilities(units, activation, loss, warns
     assert any("last layer has no activation" in each for each in said) == warns
 
 
+@pytest.mark.parametrize(
+    ("units", "activation", "loss", "warns"),
+    [
+        (1, None, "hinge", True),
+        (1, "tanh", keras.losses.SquaredHinge(), True),
+        (3, None, "categorical_hinge", True),
+        (1, "sigmoid", "hinge", False),
+        (3, "softmax", "categorical_hinge", False),
+    ],
+)
+def test_margins_are_no_probabilities(units, activation, loss, warns):
+    """Outputs around zero, which a hinge trains, are warned of in a classifier."""
+    network = build_mlp(3, units, activation)
+    said = list_warnings(KerasClassifier(network, loss=loss, epochs=1))
+    assert any("comes out are margins" in each for each in said) == warns
+
+
+def test_a_regressor_gives_margins():
+    """Whoever asks for numbers may train margins."""
+    KerasRegressor(build_mlp(3, 1), loss="hinge", epochs=1).fit(DATA.x, np.sign(Y))
+
+
 def test_a_softmax_is_no_sigmoid():
     """A binary crossentropy of a softmax is warned of.
 
@@ -115,3 +139,120 @@ def test_a_function_after_the_last_layer_is_an_activation(activate):
     network = keras.Model(inputs, activate(keras.layers.Dense(2)(inputs)))
     model = KerasClassifier(network, loss="sparse_categorical_crossentropy", epochs=1)
     model.fit(DATA.x, LABELS)  # warnings are errors
+
+
+def build_heads(as_dict=False):
+    """Return a network with the outputs "a" and "b", in a list or by other keys."""
+    inputs = keras.Input((3,))
+    a, b = (keras.layers.Dense(1, name=name)(inputs) for name in "ab")
+    return keras.Model(inputs, {"p": a, "q": b} if as_dict else [a, b])
+
+
+class Heads(keras.Model):
+    """A model with two outputs, of which nothing is known before it is called."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = keras.layers.Dense(1)
+
+    def build(self, shape):
+        self.head.build(shape)
+
+    def call(self, inputs):
+        return [self.head(inputs), -self.head(inputs)]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("network", "loss", "message"),
+    [
+        (build_mlp(3, 1), {"z": "mse"}, r"\['z'\], .* Give its one loss by itself"),
+        (
+            keras.Sequential([keras.layers.Dense(1, name="a")]),
+            {"a": "mse"},
+            r"\['a'\], .* have no names. Give its one loss by itself",
+        ),
+        (build_heads(), {"a": "mse"}, r"\['a'\], .* are \['a', 'b'\]. Name these"),
+        (build_heads(), {"a": "mse", "z": "mse"}, r"\['a', 'z'\], .* \['a', 'b'\]"),
+        (build_heads(True), {"a": "mse"}, r"\['a'\], .* are \['p', 'q'\]"),
+        (Heads, {"a": "mse", "b": "mse"}, r"\['a', 'b'\], .* have no names"),
+    ],
+)
+def test_losses_go_by_the_names_of_the_outputs(network, loss, message, engine):
+    """A dict of losses for other outputs than the model has is refused."""
+    model = KerasRegressor(network, loss=loss, epochs=1, engine=engine)
+    with pytest.raises(ValueError, match=f"^The 'loss' parameter is .*{message}"):
+        model.fit(DATA.x, Y)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("network", [build_heads(), build_heads(True), Heads])
+@pytest.mark.parametrize("y", [Y, np.hstack([Y, Y])])
+def test_several_outputs_need_several_targets(network, y, engine):
+    """One array for several outputs is refused, with what gives one for each."""
+    message = rf"has 2 outputs, but y is one array, of shape \({len(y)}, {y.shape[1]}\)"
+    with pytest.raises(ValueError, match=rf"{message}.*Override target_encoder"):
+        KerasRegressor(network, loss="mse", epochs=1, engine=engine).fit(DATA.x, y)
+
+
+class Summed(Heads):
+    """A model whose outputs are summed before they are compared."""
+
+    def compute_loss(self, x, y, y_pred, *weight, **options):
+        return keras.ops.mean((y - sum(y_pred)) ** 2)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("network", "loss"),
+    [
+        (build_heads(True), {"p": "mse"}),
+        (build_heads(), ["mse", None]),
+        (Summed, "mse"),
+    ],
+)
+def test_one_target_for_several_outputs(network, loss, engine):
+    """Where one output alone has a loss, or the model has its own, one array does."""
+    model = KerasRegressor(network, loss=loss, epochs=1, engine=engine)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Gradients do not exist")
+        model.fit(DATA.x, Y)
+
+
+def build_three(loss, metrics):
+    """Return a compiled classifier of three classes."""
+    model = build_mlp(3, 3, "softmax")
+    model.compile("sgd", loss, metrics=metrics)
+    return model
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("place", ["builtin", "own", "compiled"])
+@pytest.mark.parametrize(
+    "metric", ["CategoricalAccuracy", "AUC", keras.metrics.F1Score(average="macro")]
+)
+def test_a_named_loss_of_class_numbers(metric, place, engine):
+    """A metric of each class beside it is refused, with what to change."""
+    params = {"loss": "sparse_categorical_crossentropy", "metrics": [metric]}
+    own = {"model": build_mlp(3, 3, "softmax"), **params}
+    each = {"builtin": params, "own": own, "compiled": {"model": build_three(**params)}}
+    model = KerasClassifier(**each[place], epochs=1, engine=engine)
+    labels = np.arange(len(Y)) % 3
+    message = "metric .* class by class, .* 'sparse_categorical_crossentropy' takes"
+    with pytest.raises(ValueError, match=message):
+        model.fit(DATA.x, labels)
+    if place != "compiled":
+        model.set_params(loss="categorical_crossentropy").fit(DATA.x, labels)
+
+
+def test_metrics_of_functions_take_what_the_loss_takes():
+    """What a function of the user's compares is not known, in a metric of it either."""
+
+    def own(y_true, y_pred):
+        return keras.ops.cast(keras.ops.reshape(y_true, (-1,)), "float32")
+
+    metric = keras.metrics.MeanMetricWrapper(own, name="mean_class")
+    model = KerasClassifier(metrics=[metric], epochs=1).fit(
+        DATA.x, np.arange(len(Y)) % 3
+    )
+    assert model.history_["mean_class"][0] > 0

@@ -32,6 +32,7 @@ from skkeras_tune.ensemble.members import (
     is_search,
     list_final_params,
     name_members,
+    refuse_final_params,
 )
 from skkeras_tune.ensemble.objective import (
     average,
@@ -135,6 +136,7 @@ class EnsembleEstimator(BaseEstimator):
         rows = self._validate_rows(X, y, sample_weight, groups, fit_params)
         # Before a search of hours, which a name that is unknown would waste.
         scorer = None if self.scoring is None else check_scoring(self, self.scoring)
+        refuse_final_params(self.final_params, self.estimators)
         library = self._gather(rows)
         self._weigh(library, rows, scorer)
         self._fit_members(library, rows)

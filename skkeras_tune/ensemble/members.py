@@ -1,6 +1,6 @@
 """What the user calls members in; named estimators, not fitted, out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from sklearn import get_config
@@ -144,6 +144,63 @@ def list_final_params(given: Any, n_members: int) -> list[dict[str, Any]]:
         )
         raise ValueError(message)
     return given[:n_members]
+
+
+def refuse_final_params(given: Any, estimators: Any) -> None:
+    """Refuse parameters for the last fit that a member does not have.
+
+    Parameters
+    ----------
+    given : dict, list of dict or None
+        As for `list_final_params`.
+    estimators : list of estimators, list of (str, estimator) pairs, or search
+        A search may put other estimators in the place of a part, whose parameters are
+        not known before.
+
+    Raises
+    ------
+    ValueError
+        With what the member says of it.
+    """
+    if not given:
+        return
+    if is_search(estimators):
+        each = given if isinstance(given, list) else [given]
+        pairs = [("estimator", estimators.estimator, params) for params in each]
+        parts = tuple(f"{name}__" for name in _list_searched(estimators))
+    else:
+        named = name_members(estimators)
+        each = list_final_params(given, len(named))
+        pairs = list(zip(named, named.values(), each, strict=True))
+        parts = ()
+    for name, member, params in pairs:
+        known = {n: v for n, v in params.items() if not n.startswith(parts)}
+        _refuse_unknown(name, member, known)
+
+
+def _list_searched(search: Any) -> set[str]:
+    """Return the names of the parameters that a search varies, however it calls them.
+
+    Spaces are dicts, lists of them, and pairs of one and a number of draws.
+    """
+    spaces = []
+    for value in search.get_params(deep=False).values():
+        items = value if isinstance(value, list | tuple) else [value]
+        spaces += [i[0] if isinstance(i, tuple) and i else i for i in items]
+    return {str(n) for space in spaces if isinstance(space, Mapping) for n in space}
+
+
+def _refuse_unknown(name: str, member: Any, params: Mapping[str, Any]) -> None:
+    if isinstance(member, type) or not hasattr(member, "set_params"):
+        return  # no member, which is told elsewhere
+    try:
+        clone(member).set_params(**params)
+    except (AttributeError, ValueError) as error:
+        message = (
+            f"The 'final_params' parameter holds {dict(params)!r}, which the member "
+            f"{name!r} does not take: {error}"
+        )
+        raise ValueError(message) from error
 
 
 def weight_arguments(member: Any, sample_weight: Any) -> dict[str, Any]:

@@ -27,6 +27,9 @@ COMPILE_EXTRAS = frozenset(
     {"loss_weights", "weighted_metrics", "run_eagerly", "jit_compile"}
 )
 
+#: Arguments of `compile` that the estimator makes of parameters of the same name.
+_OWN = frozenset({"loss", "metrics", "optimizer"})
+
 _PLAIN = (bool, int, float, str, type(None))
 #: Stands for all learning rates.
 _RATE = 0.5
@@ -45,9 +48,15 @@ def resolve_compilation(
         Names of the parameters that the user set.
     loss : str, keras.losses.Loss, callable, list or dict
         The loss, resolved.
+
+    Raises
+    ------
+    ValueError
+        If a routed option is none of its destination's.
     """
     extras = {name: params[name] for name in COMPILE_EXTRAS if name in params}
     options = {**extras, **route_options(params, "compile")}
+    _refuse_own(options)
     with fresh_names():
         optimizer = _freeze_optimizer(params, "learning_rate" in given)
         metrics = build_metrics(params["metrics"], route_options(params, "metrics"))
@@ -59,6 +68,15 @@ def resolve_compilation(
         metrics=freeze(metrics),
         options=freeze(options) if options else None,
     )
+
+
+def _refuse_own(options: Mapping[str, Any]) -> None:
+    for name in _OWN & options.keys():
+        message = (
+            f"compile__{name}={options[name]!r} is not taken, since the estimator has "
+            f"a parameter for it: give {name}={options[name]!r}."
+        )
+        raise ValueError(message)
 
 
 def build_losses(loss: Any, options: Mapping[str, Any]) -> Any:

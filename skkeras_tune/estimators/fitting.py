@@ -21,6 +21,7 @@ from skkeras_tune.training import (
     restore_models,
 )
 from skkeras_tune.training.deadline import leaves_time_for, note_cut
+from skkeras_tune.training.epoch_tasks import EpochFollower, EpochTasks
 
 #: Trains all that it is given.
 Trainer = Callable[[list[Training]], list[TrainingResult]]
@@ -45,7 +46,7 @@ def list_trainings(
     earlier: Sequence[FittedMember] = (),
     *,
     is_repeated: bool = False,
-    listener: Any = None,
+    listener: EpochTasks | None = None,
 ) -> list[Training]:
     """Return what each member trains: the same plan and rows, from another seed.
 
@@ -61,8 +62,8 @@ def list_trainings(
         What to go on from. Members beyond these start afresh.
     is_repeated : bool, default=False
         Whether more trainings like these are to come.
-    listener : keras.callbacks.Callback, default=None
-        Hears of the first member's epochs.
+    listener : EpochTasks, default=None
+        Hears of the first member's epochs. Where it ends them, it ends those of all.
     """
     trainings = []
     seeds = list_seeds(plan.seed, n_members)
@@ -78,8 +79,10 @@ def list_trainings(
         )
         start = before.trained.start(plan) if before else None
         copies = [c if place == 0 else copy.deepcopy(c) for c in callbacks]
-        training = Training(own, data, start, copies, is_repeated=is_repeated)
-        trainings.append(training if place else replace(training, listener=listener))
+        heard = listener if place == 0 or listener is None else EpochFollower(listener)
+        trainings.append(
+            Training(own, data, start, copies, is_repeated=is_repeated, listener=heard)
+        )
     return trainings
 
 

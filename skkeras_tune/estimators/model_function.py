@@ -179,6 +179,20 @@ def takes_parameter(model: Any, name: str) -> bool:
     return _takes(model, name)
 
 
+def takes_option(model: Any, name: str) -> bool:
+    """Tell whether a model function takes what was routed to it as ``model__name``."""
+    if not callable(model) or isinstance(model, keras.Model):
+        return False
+    return names_parameter(model, name) or bool(accepts_kwargs(model))
+
+
+def list_arguments(model: Any) -> list[str]:
+    """Return the names of what a model function takes from the user."""
+    if not callable(model) or isinstance(model, keras.Model):
+        return []
+    return [n for n in inspect.signature(model).parameters if takes_parameter(model, n)]
+
+
 def _takes(model: Callable[..., Any], name: str) -> bool:
     # The keywords of a class of models are for `keras.Model`.
     takes_any = accepts_kwargs(model) and not isinstance(model, type)

@@ -9,12 +9,18 @@ from functools import lru_cache
 from typing import Any
 
 from skkeras_tune.estimators.compilation import COMPILE_EXTRAS
-from skkeras_tune.estimators.model_function import takes_parameter
+from skkeras_tune.estimators.model_function import (
+    list_arguments,
+    takes_option,
+    takes_parameter,
+)
 from skkeras_tune.estimators.parameters import ARCHITECTURE, FIT_EXTRAS
 from skkeras_tune.routing import is_routed
 
 #: Arguments of Keras's `fit` and `compile` that every estimator takes, as in scikeras.
 EXTRAS = FIT_EXTRAS | COMPILE_EXTRAS
+
+_ROUTE = "model__"
 
 
 def list_defaults(classes: Iterable[type]) -> dict[str, Any]:
@@ -118,12 +124,14 @@ def refuse_unused(
         name: value
         for name, value in params.items()
         if not (name in known or is_routed(name) or takes_parameter(source, name))
-        or (source is None and name.startswith("model__"))
+        or (name.startswith(_ROUTE) and not takes_option(source, name[len(_ROUTE) :]))
     }
     if unused:
+        arguments = list_arguments(source)
         message = (
             f"{caller} got parameters that neither it nor its model function takes: "
             f"{unused!r}."
+            + (f" The function takes {arguments!r}." if arguments else "")
             + (" Pass build_fn as model." if "build_fn" in unused else "")
         )
         raise TypeError(message)

@@ -25,7 +25,7 @@ from skkeras_tune.estimators.compilation import (
     build_callbacks,
     find_optimizer_class,
 )
-from skkeras_tune.estimators.metrics import find_metric_class, is_accuracy
+from skkeras_tune.metrics import find_metric_class, is_accuracy
 from skkeras_tune.routing import route_options
 from skkeras_tune.training.result_store import ResultStore
 

@@ -9,7 +9,6 @@ import keras
 import numpy as np
 
 from skkeras_tune.estimators.compilation import build_losses, resolve_compilation
-from skkeras_tune.estimators.metrics import compares_each_class
 from skkeras_tune.estimators.model_function import (
     build_network,
     names_parameter,
@@ -20,6 +19,7 @@ from skkeras_tune.estimators.parameters import resolve_batch_size
 from skkeras_tune.estimators.rows import Rows, assign_roles
 from skkeras_tune.estimators.targets import read_class_numbers
 from skkeras_tune.frozen import freeze
+from skkeras_tune.metrics import list_of_each_class, refuse_other_targets
 from skkeras_tune.network import MLPArchitecture, resolve_hidden_units
 from skkeras_tune.routing import model_options, route_options, to_python
 from skkeras_tune.training import (
@@ -226,17 +226,22 @@ def _resolve_loss(settings: Settings, encoder: Any) -> tuple[Any, Any]:
         if is_auto:
             loss = _choose_loss(settings, encoder)
         head = resolve(loss, options)
+        if settings.source is None:  # a model of the user's is seen when it is built
+            refuse_other_targets(_list_metrics(settings), head.loss, head.units)
         return head.loss, head
     return build_losses(None if is_auto else loss, options), None
 
 
 def _choose_loss(settings: Settings, encoder: Any) -> str:
     """Return "auto", or the loss whose targets suit a metric of each class."""
-    metrics = [settings.params[n] for n in _METRICS if n in settings.params]
     is_multiclass = getattr(encoder, "target_type_", None) == "multiclass"
-    if is_multiclass and compares_each_class(metrics):
+    if is_multiclass and list_of_each_class(_list_metrics(settings)):
         return "categorical_crossentropy"
     return "auto"
+
+
+def _list_metrics(settings: Settings) -> list[Any]:
+    return [settings.params[name] for name in _METRICS if name in settings.params]
 
 
 def _build_architecture(
@@ -290,6 +295,7 @@ def _wrap_model(
     params, source, loss = settings.params, settings.source, settings.params["loss"]
     # A name must agree with a compiled model's loss, and says nothing more then.
     is_named = loss is None or isinstance(loss, str)
+    asked = frozenset(n for n in settings.given if params.get(n) is not None)
     own = {
         name: value
         for name, value in params.items()
@@ -310,5 +316,5 @@ def _wrap_model(
         keras.tree.map_structure(
             lambda leaf: np.zeros((1, *leaf.shape[1:]), leaf.dtype), x
         ),
-        settings.given - {"loss"} if is_named else settings.given,
+        asked - {"loss"} if is_named else asked,
     )

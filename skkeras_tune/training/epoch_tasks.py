@@ -82,8 +82,39 @@ class EpochTasks(keras.callbacks.Callback):
             reconstruction_attributes=attributes, **self._facts
         )
 
+    @property
+    def n_epochs(self) -> int:
+        """How many epochs have begun."""
+        return self._n_begun
+
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_task": _separate(self._task)}
+
+
+class EpochFollower(keras.callbacks.Callback):
+    """Ends the training of another member where a hook has ended that of the first.
+
+    It tells nobody of its epochs, and has as many of them as the first one, or more if
+    it is ahead.
+
+    Parameters
+    ----------
+    first : EpochTasks
+        Hears of the first member's epochs.
+    """
+
+    def __init__(self, first: EpochTasks) -> None:
+        super().__init__()
+        self._first, self._n_begun = first, 0
+        self.has_stopped = False
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._n_begun = 0
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self._n_begun += 1
+        if self._first.has_stopped and self._n_begun >= self._first.n_epochs:
+            self.model.stop_training = self.has_stopped = True
 
 
 def _has_diverged(logs: Any) -> bool:

@@ -4,8 +4,9 @@ Its state is read and restored as arrays, and what it leaves behind is freed.
 """
 
 import gc
+import inspect
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
@@ -43,10 +44,17 @@ def build_model(network: Network, compilation: Compilation, seed: int) -> keras.
     compilation : Compilation
         Used unless the model is compiled already.
     seed : int
+
+    Raises
+    ------
+    ValueError
+        If the model has no loss or optimizer, or is to be compiled with an option that
+        it does not take.
     """
     model = network.build(seed)
     if not model.compiled:
         options = thaw(compilation.options) or {}
+        _refuse_options(model, options)
         model.compile(
             optimizer=thaw(compilation.optimizer),
             loss=thaw(_choose_loss(model, compilation)),
@@ -58,6 +66,16 @@ def build_model(network: Network, compilation: Compilation, seed: int) -> keras.
         model.optimizer.build(model.trainable_variables)
     stop_gradient_leak(model)
     return model
+
+
+def _refuse_options(model: keras.Model, options: Mapping[str, Any]) -> None:
+    parameters = inspect.signature(model.compile).parameters
+    unknown = options.keys() - parameters.keys()
+    if unknown and all(p.kind is not p.VAR_KEYWORD for p in parameters.values()):
+        named = ", ".join(f"compile__{n}={options[n]!r}" for n in sorted(unknown))
+        known = sorted(parameters.keys() - {"loss", "metrics", "optimizer"})
+        message = f"{named} is no option of compile, which takes {known}."
+        raise ValueError(message)
 
 
 def _choose_loss(model: keras.Model, compilation: Compilation) -> Any:
