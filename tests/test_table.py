@@ -408,6 +408,18 @@ def test_scaler_of_columns_without_quartiles():
     assert (scaled[:, 1:] == 0).all()
 
 
+@pytest.mark.parametrize("size", [5e-324, 1e-305, 1e-160, 1e160, 1e299])
+@pytest.mark.parametrize("far", [0.0, 1e7, 1e300])
+def test_scaler_of_numbers_of_any_size(size, far):
+    """Neither the smallest nor the largest numbers overflow, nor do they warn."""
+    X = np.r_[size * np.linspace(-4, 4, 9), far, -far][:, None]
+    scaled = SmoothScaler().fit_transform(X)
+    assert np.isfinite(scaled).all()
+    assert np.abs(scaled).max() <= 3
+    if 1e-306 < size < far / 100:
+        assert scaled[-2:, 0] == pytest.approx([3, -3])
+
+
 def test_columns_without_strings_for_names_keep_their_order():
     """Columns that change places are refused, whatever their names are."""
     table = pandas.DataFrame(np.arange(12.0).reshape(6, 2))
