@@ -344,6 +344,14 @@ def test_no_rows_are_refused():
         TablePreprocessor().fit(pandas.DataFrame({"a": []}))
 
 
+def test_no_new_rows_are_refused():
+    """The error is scikit-learn's."""
+    fitted = TablePreprocessor().fit(pandas.DataFrame({"a": [1.0, 2.0]}))
+    match = r"Found array with 0 sample\(s\) \(shape=\(0, 1\)\) .* TablePreprocessor"
+    with pytest.raises(ValueError, match=match):
+        fitted.transform(pandas.DataFrame({"a": []}))
+
+
 def test_arrays_are_refused():
     """Arrays need no such preparation."""
     with pytest.raises(TypeError, match=r"takes a data frame of pandas. Got ndarray"):
@@ -400,14 +408,6 @@ def test_scaler_keeps_the_middle_and_bounds_the_rest():
     assert scaled[75, 0] == pytest.approx(0.5, abs=0.02)
 
 
-def test_scaler_of_columns_without_quartiles():
-    """Zeros and ones are told apart, a constant becomes zero, and so does nothing."""
-    X = np.array([[0, 5, np.nan]] * 9 + [[1, 5, np.nan]])
-    scaled = SmoothScaler().fit(X).transform(np.nan_to_num(X))
-    assert scaled[-2:, 0] == pytest.approx([0, 2 / np.sqrt(1 + 4 / 9)])
-    assert (scaled[:, 1:] == 0).all()
-
-
 @pytest.mark.parametrize("size", [5e-324, 1e-305, 1e-160, 1e160, 1e299])
 @pytest.mark.parametrize("far", [0.0, 1e7, 1e300])
 def test_scaler_of_numbers_of_any_size(size, far):
@@ -418,6 +418,14 @@ def test_scaler_of_numbers_of_any_size(size, far):
     assert np.abs(scaled).max() <= 3
     if 1e-306 < size < far / 100:
         assert scaled[-2:, 0] == pytest.approx([3, -3])
+
+
+def test_scaler_of_columns_without_quartiles():
+    """Zeros and ones are told apart, a constant becomes zero, and so does nothing."""
+    X = np.array([[0, 5, np.nan]] * 9 + [[1, 5, np.nan]])
+    scaled = SmoothScaler().fit(X).transform(np.nan_to_num(X))
+    assert scaled[-2:, 0] == pytest.approx([0, 2 / np.sqrt(1 + 4 / 9)])
+    assert (scaled[:, 1:] == 0).all()
 
 
 def test_columns_without_strings_for_names_keep_their_order():

@@ -219,11 +219,19 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples, n_numbers)
             Without missing values; scaled, encoded, or 0 and 1.
+
+        Raises
+        ------
+        ValueError
+            If X has other columns than in `fit`, or no rows.
+        TypeError
+            If X is no data frame.
         """
         check_is_fitted(self)
         _refuse_other_than_frame(X)
         validate_data(self, X, skip_check_array=True, reset=False)
         _refuse_other_order(X.columns, self.columns_)
+        _refuse_no_rows(X)
         numbers: NDArray[np.float64] = self.transformer_.transform(X)
         return numbers
 
@@ -346,6 +354,16 @@ def _refuse_other_order(names: "pd.Index[Any]", columns: list[Column]) -> None:
         message = (
             "The columns of X must be those of fit, in their order: "
             f"{known[:5]!r} and so on. Got {names.tolist()[:5]!r}."
+        )
+        raise ValueError(message)
+
+
+def _refuse_no_rows(X: "pd.DataFrame") -> None:
+    """Say what scikit-learn says of arrays."""
+    if not len(X):
+        message = (
+            f"Found array with 0 sample(s) (shape={X.shape}) while a minimum of 1 is "
+            "required by TablePreprocessor."
         )
         raise ValueError(message)
 
