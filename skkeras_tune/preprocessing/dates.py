@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skkeras_tune.optional import import_optional
+from skkeras_tune.preprocessing.day_order import DayOrder, to_iso
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +29,11 @@ class DateEncoder(TransformerMixin, BaseEstimator):
     January. Those of the day are left out where no date has a time. Missing dates, and
     those that cannot be read, are NaN throughout.
 
+    Parameters
+    ----------
+    order : {"day first", "month first"}, default=None
+        How text such as 31/12/2020 is read. None reads ISO's form alone.
+
     Attributes
     ----------
     origin_ : list of Timestamp
@@ -37,6 +43,9 @@ class DateEncoder(TransformerMixin, BaseEstimator):
     n_features_in_ : int
         Number of columns.
     """
+
+    def __init__(self, order: DayOrder | None = None) -> None:
+        self.order = order
 
     def fit(self, X: "pd.DataFrame", y: Any = None) -> Self:
         """Learn the first dates, and whether there are times.
@@ -50,7 +59,7 @@ class DateEncoder(TransformerMixin, BaseEstimator):
         self._names = [str(name) for name in X.columns]
         self.origin_, self.has_time_ = [], []
         for i in range(X.shape[1]):
-            dates = to_dates(X.iloc[:, i])
+            dates = to_dates(X.iloc[:, i], self.order)
             known = dates.dropna()
             self.origin_.append(known.min())
             self.has_time_.append(bool((known != known.dt.normalize()).any()))
@@ -65,7 +74,7 @@ class DateEncoder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         parts = [
-            _to_parts(to_dates(X.iloc[:, i]), origin, has_time)
+            _to_parts(to_dates(X.iloc[:, i], self.order), origin, has_time)
             for i, (origin, has_time) in enumerate(
                 zip(self.origin_, self.has_time_, strict=True)
             )
@@ -83,14 +92,24 @@ class DateEncoder(TransformerMixin, BaseEstimator):
         return np.asarray(found, object)
 
 
-def to_dates(values: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Return dates without a zone, in microseconds; ISO's strings are read."""
+def to_dates(
+    values: "pd.Series[Any]", order: DayOrder | None = None
+) -> "pd.Series[Any]":
+    """Return dates without a zone, in microseconds; ISO's strings are read.
+
+    Parameters
+    ----------
+    values : Series
+    order : {"day first", "month first"}, default=None
+        In which text such as 31/12/2020 is read too.
+    """
     pandas = import_optional("pandas", "DateEncoder")
     # Arrow's days are of this kind too, but have no zone to ask for.
     if values.dtype.kind != "M" or values.dtype.type is date:
         # What cannot be read counts as missing, as new categories do.
+        texts = values.astype(object).map(_to_string)
         values = pandas.to_datetime(
-            values.astype(object).map(_to_string),
+            texts if order is None else to_iso(texts, order),
             errors="coerce",
             format="ISO8601",
             utc=True,

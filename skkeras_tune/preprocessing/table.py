@@ -31,7 +31,8 @@ from skkeras_tune.preprocessing.columns import (
     read_columns,
 )
 from skkeras_tune.preprocessing.dates import DateEncoder
-from skkeras_tune.preprocessing.kinds import NUMERIC, GivenKind
+from skkeras_tune.preprocessing.day_order import DayOrder
+from skkeras_tune.preprocessing.kinds import DATES, NUMERIC, GivenKind
 from skkeras_tune.preprocessing.numbers import SmoothScaler
 from skkeras_tune.preprocessing.readings import to_numbers
 from skkeras_tune.preprocessing.words import WordEncoder
@@ -49,8 +50,12 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
 
     - numbers, booleans and durations: missing values get the median and a column that
       says so; outliers are drawn in, see [1]_. Infinite numbers count as missing, and
-      so do blanks, "?", "NA" and the like among numbers or dates in text;
-    - dates: days, and places in the year, the week and, where there are times, the day;
+      so do blanks, "?", "NA" and the like among numbers or dates in text. Text such as
+      "$1,234.50" is read, and "1.234,50" in columns in which all is written so and
+      some cannot be read with the comma between thousands;
+    - dates: days, and places in the year, the week and, where there are times, the day.
+      Text is read in ISO's form, and such as 31/12/2020 or 12/31/2020 where some day of
+      the column is above 12, which tells the day from the month;
     - few categories: a column for each, with one for those that are rare or new; a
       missing value is a category;
     - many categories: the mean target of each, cross-fitted so that no row sees its own
@@ -286,7 +291,15 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
         )
         parts = [
             ("numbers", self._build_numbers(), list_places(columns, *NUMERIC)),
-            ("dates", _build_dates(), list_places(columns, "date")),
+            (
+                "decimals",
+                self._build_numbers(decimal_comma=True),
+                list_places(columns, "number with decimal comma"),
+            ),
+            *(
+                (order or "dates", _build_dates(order), list_places(columns, kind))
+                for kind, order in DATES.items()
+            ),
             ("few", build_one_hot(least), list_places(columns, "few categories")),
             ("many", many, list_places(columns, "many categories")),
             ("words", WordEncoder(), list_places(columns, "words")),
@@ -303,8 +316,12 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
             [part for part in parts if part[2]], sparse_threshold=0.0
         ).set_output(transform="default")
 
-    def _build_numbers(self) -> Pipeline:
-        read = FunctionTransformer(to_numbers, feature_names_out="one-to-one")
+    def _build_numbers(self, *, decimal_comma: bool = False) -> Pipeline:
+        read = FunctionTransformer(
+            to_numbers,
+            kw_args={"decimal_comma": decimal_comma},
+            feature_names_out="one-to-one",
+        )
         return make_pipeline(read, *build_number_steps())
 
     def _resolve_frequency(self, n_rows: int) -> int:
@@ -328,8 +345,8 @@ def build_number_steps() -> list[Any]:
     return [imputer, SmoothScaler()]
 
 
-def _build_dates() -> Pipeline:
-    return make_pipeline(DateEncoder(), *build_number_steps())
+def _build_dates(order: DayOrder | None) -> Pipeline:
+    return make_pipeline(DateEncoder(order), *build_number_steps())
 
 
 def _to_presence(values: "pd.DataFrame") -> NDArray[np.float64]:
