@@ -169,6 +169,22 @@ def test_new_dates_are_read_as_the_first_ones():
     assert unread[2].tolist() != found[0].tolist()
 
 
+@pytest.mark.parametrize(
+    "values", [[np.inf, -np.inf], [np.inf, np.nan], [1e305, 2e305]]
+)
+def test_columns_of_infinities_are_reported(values):
+    """Infinite values are missing, and a column that has no others says so."""
+    column = np.resize(values, N_ROWS)
+    table = pandas.DataFrame({"a": column, "b": range(N_ROWS)})
+    row = TablePreprocessor().fit(table).report().loc["a"]
+    assert row["missing"]
+    assert "inf" in row["treatment"]
+    some = table.assign(a=np.r_[column[:-2], 1.0, 2.0])
+    report = TablePreprocessor(kinds={"a": "number"}).fit(some).report()
+    assert report.loc["a", ["kind", "missing"]].tolist() == ["number", True]
+    TablePreprocessor(kinds={"a": "number"}).fit(table)
+
+
 @pytest.mark.parametrize("value", [3.0, True, "x"])
 def test_the_value_of_a_constant_column_is_shown_as_it_is(value):
     """The report shows no types of NumPy."""

@@ -9,6 +9,7 @@ from skkeras_tune.preprocessing.kinds import (
     GIVEN_KINDS,
     GivenKind,
     Kind,
+    count_readable,
     decide_kind,
     resolve_given,
 )
@@ -33,6 +34,7 @@ class Column:
     n_distinct : int
         Distinct values, without missing ones.
     has_missing : bool
+        Also where a value cannot be read as what the column is, or is infinite.
     """
 
     name: Any
@@ -138,7 +140,6 @@ def _read_column(
     given: GivenKind | None,
 ) -> Column:
     known = values.dropna()
-    has_missing = len(known) < len(values)
     try:
         n_distinct = _count_distinct(name, known)
         kind, reason = decide_kind(name, known, n_distinct, len(values), max_one_hot)
@@ -148,7 +149,8 @@ def _read_column(
         n_distinct, kind, reason = len(known), "empty", ""
     if given is not None and given != kind:
         kind, reason = resolve_given(name, given, known, n_distinct, max_one_hot)
-    return Column(name, place, kind, reason, n_distinct, has_missing)
+    n_read = 0 if kind == "empty" else count_readable(kind, known)
+    return Column(name, place, kind, reason, n_distinct, n_read < len(values))
 
 
 def _count_distinct(name: Any, known: "pd.Series[Any]") -> int:
