@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from skkeras_tune.preprocessing.columns import is_frame
+from skkeras_tune.preprocessing.readings import LARGEST
 
 _ALL_CONSTANT = "X has no column that a network could learn from: all are constant."
 
@@ -59,8 +60,11 @@ def _read_numbers(X: Any) -> NDArray[np.float64]:
 
 def _refuse_useless(array: NDArray[np.float64]) -> None:
     _refuse_no_values(array)
-    if np.isinf(array).any():
-        message = "X has infinite values. Replace them, by NaN for instance."
+    if (np.abs(array) > LARGEST).any():
+        message = (
+            f"X has infinite values, or larger ones than {LARGEST:g}. Replace them, by "
+            "NaN for instance."
+        )
         raise ValueError(message)
     if (array == array[:1]).all() or np.isnan(array).all():
         raise ValueError(_ALL_CONSTANT)
