@@ -132,6 +132,7 @@ def test_the_task_can_be_said():
         (["a", None, None], "2 missing values in"),
         (pandas.array([1, None], dtype="Int64"), "1 missing value in"),
         (pandas.Series(["a", None], dtype="category"), "1 missing value in"),
+        (np.ma.masked_equal([1, 2, 3], 2), "1 missing value in"),
     ],
 )
 def test_missing_values_are_refused(y, n):

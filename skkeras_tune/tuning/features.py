@@ -29,6 +29,7 @@ def validate_features(X: Any) -> Any:
     if is_frame(X):
         return X  # whose columns are read where their preparation is built
     _refuse_other_tables(X)
+    _refuse_masks(X)
     array = _read_numbers(X)
     _refuse_useless(array)
     return array
@@ -82,6 +83,16 @@ def _refuse_other_tables(X: Any) -> None:
         f"{whose}{type(X).__name__} instead" + (f": pass X.{way}()." if way else ".")
     )
     raise TypeError(message)
+
+
+def _refuse_masks(X: Any) -> None:
+    """Refuse values that are hidden, which scikit-learn would bring to light."""
+    if isinstance(X, np.ma.MaskedArray) and X.mask.any():
+        message = (
+            f"X is an array of which {X.mask.sum()} values are masked. Pass "
+            "X.astype(float).filled(numpy.nan), so that they count as missing."
+        )
+        raise ValueError(message)
 
 
 def _check_sparse(X: Any) -> Any:
