@@ -436,6 +436,13 @@ def test_columns_without_strings_for_names_keep_their_order():
         fitted.transform(table[[1, 0]])
 
 
+def test_a_name_may_be_nan():
+    """Two names that are NaN are one name, as pandas has it."""
+    table = pandas.DataFrame(np.eye(6)[:, :2], columns=[np.nan, 1.0])
+    fitted = TablePreprocessor().fit(table)
+    assert fitted.transform(table.copy()).shape == (6, 2)
+
+
 def test_one_and_true_are_two_categories():
     """A row's numbers do not depend on the rows that stand before it."""
     table = pandas.DataFrame({"mixed": pandas.Series([1, "1", True, "x"] * 30)})

@@ -366,8 +366,10 @@ def _refuse_other_than_frame(X: Any) -> None:
 
 def _refuse_other_order(names: "pd.Index[Any]", columns: list[Column]) -> None:
     """Refuse columns whose names are no strings, of which scikit-learn says nothing."""
+    pandas = import_optional("pandas", "TablePreprocessor")
     known = [column.name for column in columns]
-    if names.tolist() != known and not isinstance(known[0], str):
+    is_same = names.equals(pandas.Index(known, tupleize_cols=False))  # NaN is NaN
+    if not is_same and not isinstance(known[0], str):
         message = (
             "The columns of X must be those of fit, in their order: "
             f"{known[:5]!r} and so on. Got {names.tolist()[:5]!r}."
