@@ -148,6 +148,15 @@ def test_dates_that_do_not_tell_are_left_and_reported(n_distinct):
     assert said.report().loc["a", "treatment"].startswith("read with the day before")
 
 
+def test_dates_and_text_of_dates_stand_together():
+    """A spreadsheet has some dates as such and others as text."""
+    days = pandas.Series(DAYS, dtype=object)
+    days[::3] = [day.strftime("%Y-%m-%d") for day in DAYS[::3]]
+    days[4] = "?"
+    assert find_kind(days) == "date"
+    assert find_kind(days.replace("?", "soon")) == "identifier"
+
+
 def test_dates_in_both_orders_are_no_dates():
     """One order fits all values of a column, or it holds no dates."""
     values = [f"{13 + i % 9}/11/{1900 + i}" for i in range(N_ROWS)]

@@ -1,5 +1,6 @@
 """Columns of dates in, columns of numbers that a network can use out."""
 
+import re
 from contextlib import suppress
 from datetime import date
 from typing import TYPE_CHECKING, Any, Self
@@ -11,10 +12,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from skkeras_tune.optional import import_optional
 from skkeras_tune.preprocessing.day_order import DayOrder, to_iso
+from skkeras_tune.preprocessing.readings import are_read, is_marker
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_ISO_DATE = re.compile(
+    r"\d{4}([-/])\d{2}\1\d{2}"
+    r"([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
+)
 _DAY = 86_400.0
 #: Dates further away are missing: microseconds between two might not fit into 64 bits.
 _LAST_YEAR = 100_000
@@ -90,6 +96,24 @@ class DateEncoder(TransformerMixin, BaseEstimator):
             waves = [f"{name}_{t}_{wave}" for t in turns for wave in ("sin", "cos")]
             found += [f"{name}_days", *waves]
         return np.asarray(found, object)
+
+
+def say_dates(known: "pd.Series[Any]") -> bool:
+    """Tell whether all are dates or periods, or strings of a date in ISO's form."""
+    first = known.head(100)
+    if all(map(_is_date, first)):
+        return True
+    if not all(_is_date(value) or _may_be_date(value) for value in first):
+        return False
+    return are_read(known, to_dates)
+
+
+def _is_date(value: Any) -> bool:
+    return hasattr(value, "year") and hasattr(value, "day")
+
+
+def _may_be_date(value: Any) -> bool:
+    return isinstance(value, str) and bool(_ISO_DATE.match(value) or is_marker(value))
 
 
 def to_dates(

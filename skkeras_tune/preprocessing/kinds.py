@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from skkeras_tune.optional import import_optional
-from skkeras_tune.preprocessing.dates import to_dates
+from skkeras_tune.preprocessing.dates import say_dates, to_dates
 from skkeras_tune.preprocessing.day_order import DayOrder, find_day_orders
 from skkeras_tune.preprocessing.readings import (
     are_durations,
     hold_numbers,
     is_absent,
-    say_dates,
     say_numbers,
     to_numbers,
 )

@@ -18,10 +18,6 @@ from skkeras_tune.optional import import_optional
 if TYPE_CHECKING:
     import pandas as pd
 
-_ISO_DATE = re.compile(
-    r"\d{4}([-/])\d{2}\1\d{2}"
-    r"([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
-)
 # Amounts, shares and large numbers as they are written: $1,234.50, -3 %, 12,000 €.
 _WRITTEN = re.compile(
     r"([+-]?)[$€£¥]? ?((?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?) ?[$€£¥%]?$"
@@ -40,9 +36,11 @@ def hold_numbers(known: "pd.Series[Any]") -> bool:
     """Tell whether all are numbers that stand as objects, such as decimals."""
     if known.dtype != object:
         return False
-    return all(
-        isinstance(v, Real | Decimal) and not isinstance(v, _NO_NUMBERS) for v in known
-    )
+    return all(map(_is_number, known))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real | Decimal) and not isinstance(value, _NO_NUMBERS)
 
 
 def say_numbers(known: "pd.Series[Any]", *, decimal_comma: bool = False) -> bool:
@@ -54,18 +52,6 @@ def say_numbers(known: "pd.Series[Any]", *, decimal_comma: bool = False) -> bool
         return pandas.to_numeric(some.map(spell_out), errors="coerce")
 
     return are_read(known, read)
-
-
-def say_dates(known: "pd.Series[Any]") -> bool:
-    """Tell whether all are dates or periods, or strings of a date in ISO's form."""
-    first = known.head(100)
-    if all(hasattr(value, "year") and hasattr(value, "day") for value in first):
-        return True
-    if not all(isinstance(value, str) and _may_be_date(value) for value in first):
-        return False
-    pandas = import_optional("pandas", "TablePreprocessor")
-    options = {"errors": "coerce", "format": "ISO8601", "utc": True}
-    return are_read(known, partial(pandas.to_datetime, **options))
 
 
 def are_durations(known: "pd.Series[Any]") -> bool:
@@ -89,12 +75,7 @@ def is_marker(value: Any) -> bool:
 
 def is_absent(value: Any) -> bool:
     """Tell whether a value says that there is none, or is infinite or too large."""
-    is_number = isinstance(value, Real | Decimal) and not isinstance(value, _NO_NUMBERS)
-    return is_marker(value) or (is_number and abs(value) > LARGEST)
-
-
-def _may_be_date(value: str) -> bool:
-    return bool(_ISO_DATE.match(value)) or is_marker(value)
+    return is_marker(value) or (_is_number(value) and not -LARGEST <= value <= LARGEST)
 
 
 def _is_duration(value: Any) -> bool:
@@ -129,7 +110,8 @@ def _column_to_numbers(
     pandas = import_optional("pandas", "TablePreprocessor")
     if values.dtype.kind == "m":
         return values.dt.total_seconds().to_numpy(float, na_value=np.nan)
-    if not pandas.api.types.is_numeric_dtype(values.dtype):
+    types = pandas.api.types
+    if not types.is_numeric_dtype(values.dtype) or types.is_complex_dtype(values.dtype):
         read = values.astype(object).map(partial(_read_number, spell_out=spell_out))
         values = pandas.to_numeric(read, errors="coerce")
     return values.to_numpy(float, na_value=np.nan)
@@ -146,8 +128,10 @@ def _read_number(value: Any, spell_out: Callable[[Any], Any]) -> Any:
         return value.total_seconds()
     if isinstance(value, str):
         return _TRUTHS.get(value.strip().lower(), spell_out(value))
+    if isinstance(value, bytes | np.bool_):
+        return value
     try:
-        return float(value) if isinstance(value, Real | Decimal) else value
+        return float(value) if isinstance(value, Real | Decimal) else np.nan
     except OverflowError:
         return np.nan
 
@@ -159,8 +143,8 @@ def _spell_out(value: Any) -> Any:
 
 
 def _spell_out_comma(value: Any) -> Any:
-    """Do so for one whose decimals follow a comma; of other text it makes nothing."""
+    """Do so for one whose decimals follow a comma; of other values it makes nothing."""
     if not isinstance(value, str):
-        return value
+        return value if _is_number(value) else None
     swapped = value.strip().translate(_POINTS_TO_COMMAS)
     return _spell_out(swapped) if _WRITTEN.match(swapped) else None
