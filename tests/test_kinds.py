@@ -13,6 +13,7 @@ from skkeras_tune.preprocessing.readings import to_numbers
 pandas = pytest.importorskip("pandas")
 
 N_ROWS = 60
+DAYS = pandas.date_range("2019-12-20", periods=N_ROWS)
 
 
 def find_kind(values, name="column", **kinds):
@@ -102,9 +103,6 @@ def test_new_rows_are_read_as_the_first_ones():
     missing = fitted.transform(pandas.DataFrame({"a": [None], "b": 0}))
     assert found[0].tolist() == found[1].tolist() != missing[0].tolist()
     assert (found[2:] == missing).all()
-
-
-DAYS = pandas.date_range("2019-12-20", periods=N_ROWS)
 
 
 @pytest.mark.parametrize(
@@ -258,6 +256,14 @@ def test_kinds_are_said():
     assert find_kind(values, kinds={"column": "few categories"}) == "few categories"
     assert find_kind(values, kinds={"column": "identifier"}) == "identifier"
     assert find_kind(list(map(str, values)), kinds={"column": "number"}) == "number"
+
+
+def test_how_text_is_read_need_not_be_said():
+    """A number is one with a decimal comma too, and a date one in any order."""
+    commas = [f"{i},5" for i in range(N_ROWS)]
+    assert "comma" in find_kind(commas, kinds={"column": "number"})
+    days = pandas.Series(DAYS).dt.strftime("%d/%m/%Y")
+    assert find_kind(days, kinds={"column": "date"}) == "date, day first"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from skkeras_tune.preprocessing.kinds import (
     DROPPED,
+    FINER,
     GIVEN_KINDS,
     GivenKind,
     Kind,
@@ -147,7 +148,7 @@ def _read_column(
         if given not in DROPPED:  # which may hold anything
             raise
         n_distinct, kind, reason = len(known), "empty", ""
-    if given is not None and given != kind:
+    if given is not None and kind not in (given, *FINER.get(given, ())):
         kind, reason = resolve_given(name, given, known, n_distinct, max_one_hot)
     n_read = 0 if kind == "empty" else count_readable(kind, known)
     return Column(name, place, kind, reason, n_distinct, n_read < len(values))

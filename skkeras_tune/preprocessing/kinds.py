@@ -49,6 +49,11 @@ DATES: dict[Kind, DayOrder | None] = {
     "date, day first": "day first",
     "date, month first": "month first",
 }
+#: Kinds that say how the text of another kind is read, which values tell.
+FINER: dict[GivenKind, tuple[Kind, ...]] = {
+    "number": ("number with decimal comma",),
+    "date": ("date, day first", "date, month first"),
+}
 _ORDERED: dict[DayOrder, Kind] = {order: kind for kind, order in DATES.items() if order}
 
 _DATES_BECOME = "turned into days, and parts of the year, week and day"

@@ -81,10 +81,12 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
         hundredth of the rows, but from 2 to 10.
     kinds : dict, default=None
         What columns are, by their names, whatever their values say: "number", "number
-        in text", "boolean", "date", "duration", "few categories", "many categories",
+        in text", "number with decimal comma", "boolean", "date", "date, day first",
+        "date, month first", "duration", "few categories", "many categories",
         "categories" (few or many, by their number), "words", or "identifier" to leave
-        one out. In cross-validation it keeps a column from being one thing in some
-        folds and another in others; `tune` gives it.
+        one out. How the text of a "number" or a "date" is read, its values tell. In
+        cross-validation it keeps a column from being one thing in some folds and
+        another in others; `tune` gives it.
     random_state : int, default=0
         Decides the folds of cross-fitting.
 
