@@ -277,6 +277,14 @@ def test_columns_of_arrow():
     table = TablePreprocessor().fit(frame)
     assert table.report()["kind"].to_list() == [kind for _, kind in types.values()]
     assert np.isfinite(table.transform(frame)).all()
+    texts = {
+        "identifier": [f"n{i}" for i in range(30)],
+        "number in text": [f"{i}.5" for i in range(30)],
+        "number with decimal comma": [f"{i},5" for i in range(30)],
+        "date, day first": times.dt.strftime("%d.%m.%Y"),
+    }
+    frame = pandas.DataFrame(texts, dtype=pandas.ArrowDtype(arrow.string()))
+    assert TablePreprocessor().fit(frame).report()["kind"].to_list() == list(texts)
     lists = pandas.Series(
         [[1], [2]], dtype=pandas.ArrowDtype(arrow.list_(arrow.int8()))
     )

@@ -49,7 +49,8 @@ def say_numbers(known: "pd.Series[Any]", *, decimal_comma: bool = False) -> bool
     spell_out = _spell_out_comma if decimal_comma else _spell_out
 
     def read(some: "pd.Series[Any]") -> Any:
-        return pandas.to_numeric(some.map(spell_out), errors="coerce")
+        # As objects: of Arrow's strings, those that are none would not be missing.
+        return pandas.to_numeric(some.astype(object).map(spell_out), errors="coerce")
 
     return are_read(known, read)
 
