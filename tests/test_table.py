@@ -362,8 +362,20 @@ def test_no_new_rows_are_refused():
 
 def test_arrays_are_refused():
     """Arrays need no such preparation."""
-    with pytest.raises(TypeError, match=r"takes a data frame of pandas. Got ndarray"):
+    match = r"takes a data frame of pandas. Got numpy's ndarray instead: wrap it"
+    with pytest.raises(TypeError, match=match):
         TablePreprocessor().fit(np.zeros((3, 2)))
+
+
+def test_frames_of_other_libraries_are_refused():
+    """The error says how to turn it into one of pandas, as that of tune does."""
+
+    class Polars:
+        def to_pandas(self):
+            return None
+
+    with pytest.raises(TypeError, match=r"Polars instead: pass X.to_pandas\(\)\.$"):
+        TablePreprocessor().fit(Polars())
 
 
 @pytest.mark.parametrize("parameter", ["max_one_hot", "min_frequency"])

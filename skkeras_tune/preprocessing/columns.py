@@ -176,3 +176,15 @@ def is_frame(X: Any) -> bool:
     kind = type(X)  # whose attributes are no columns
     has_parts = all(hasattr(kind, name) for name in ("iloc", "columns", "dtypes"))
     return has_parts and not hasattr(kind, "compute")
+
+
+def describe_other(X: Any) -> tuple[str, str | None]:
+    """Return what stands in place of a data frame, and what would turn it into one.
+
+    The latter is a call such as "X.to_pandas()", or None.
+    """
+    names = ("to_pandas", "compute", "collect")
+    way = next((f"X.{name}()" for name in names if hasattr(X, name)), None)
+    library = type(X).__module__.partition(".")[0]
+    whose = "" if library == "builtins" else f"{library}'s "
+    return f"{whose}{type(X).__name__}", way

@@ -26,6 +26,7 @@ from skkeras_tune.preprocessing.categories import (
 )
 from skkeras_tune.preprocessing.columns import (
     Column,
+    describe_other,
     is_frame,
     list_places,
     read_columns,
@@ -359,9 +360,11 @@ def _to_presence(values: "pd.DataFrame") -> NDArray[np.float64]:
 def _refuse_other_than_frame(X: Any) -> None:
     if is_frame(X):
         return
+    found, way = describe_other(X)
+    remedy = "wrap it in pandas.DataFrame, or use SimpleImputer and a scaler"
     message = (
-        f"TablePreprocessor takes a data frame of pandas. Got {type(X).__name__} "
-        "instead: wrap it in pandas.DataFrame, or use SimpleImputer and a scaler."
+        f"TablePreprocessor takes a data frame of pandas. Got {found} instead: "
+        f"{f'pass {way}' if way else remedy}."
     )
     raise TypeError(message)
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from skkeras_tune.preprocessing.columns import is_frame
+from skkeras_tune.preprocessing.columns import describe_other, is_frame
 from skkeras_tune.preprocessing.readings import LARGEST
 
 _ALL_CONSTANT = "X has no column that a network could learn from: all are constant."
@@ -72,15 +72,12 @@ def _refuse_useless(array: NDArray[np.float64]) -> None:
 
 
 def _refuse_other_tables(X: Any) -> None:
-    names = ("to_pandas", "compute", "collect")
-    way = next((name for name in names if hasattr(X, name)), None)
+    found, way = describe_other(X)
     if way is None and np.ndim(X):
         return
-    library = type(X).__module__.partition(".")[0]
-    whose = "" if library == "builtins" else f"{library}'s "
     message = (
         "X must be a data frame of pandas, an array or a sparse matrix. Got "
-        f"{whose}{type(X).__name__} instead" + (f": pass X.{way}()." if way else ".")
+        f"{found} instead" + (f": pass {way}." if way else ".")
     )
     raise TypeError(message)
 
