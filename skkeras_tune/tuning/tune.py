@@ -140,9 +140,9 @@ def tune(
     ------
     ValueError
         If a parameter is out of range, `y` has missing values, is constant, is text
-        that hardly repeats, or holds numbers whose squared errors float64 cannot hold,
-        no column of X can be used, `scoring` or `cv` does not go with `y`, or every
-        candidate fails or has NaN for a score.
+        that hardly repeats, or holds labels in several columns or numbers whose squared
+        errors float64 cannot hold, no column of X can be used, `scoring` or `cv` does
+        not go with `y`, or every candidate fails or has NaN for a score.
     TypeError
         If X or `y` is of a type that cannot be used.
 
