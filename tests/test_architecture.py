@@ -86,8 +86,9 @@ LAYERS = (
         "search.seeds",
     },
     {"preprocessing.kinds"},
+    {"preprocessing.dates"},
+    {"preprocessing.day_order"},
     {
-        "preprocessing.dates",
         "preprocessing.labels",
         "preprocessing.numbers",
         "preprocessing.readings",

@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_validate
 from sklearn.neighbors import KNeighborsClassifier
@@ -13,8 +14,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skkeras_tune import (
+    BayesSearchCV,
     EnsembleClassifier,
     EnsembleRegressor,
+    HyperbandSearchCV,
     KerasClassifier,
     KerasRegressor,
     fused,
@@ -183,14 +186,35 @@ def test_a_member_may_want_no_weights():
 
 
 @pytest.mark.usefixtures("routing")
-def test_groups_reach_a_search_by_routing():
-    """A search's folds get the groups, and its predictions are gathered apart."""
-    network = KerasClassifier(**QUICK).set_fit_request(groups=True)
-    search = GridSearchCV(network, {"units": [4, 6]}, cv=GroupKFold(3))
+@pytest.mark.parametrize("kind", ["grid", "bayes", "hyperband"])
+def test_groups_reach_a_search_by_routing(kind):
+    """A search's folds and networks get the groups, and nothing is trained twice."""
+    network = KerasClassifier(**QUICK, patience=2).set_fit_request(groups=True)
+    space, options = (
+        {"units": [4, 5, 6, 7, 8]},
+        {"cv": GroupKFold(3), "random_state": 0},
+    )
+    search = {
+        "grid": GridSearchCV(network, space, cv=GroupKFold(3)),
+        "bayes": BayesSearchCV(network, space, n_iter=2, **options),
+        "hyperband": HyperbandSearchCV(network, space, max_epochs=3, **options),
+    }[kind]
     ensemble = EnsembleClassifier(search, n_best=2, random_state=0)
     ensemble.fit(X, y, groups=GROUPS)
-    assert ensemble.recorded_reason_ == "groups are routed to the search's folds"
-    assert ensemble.score(X, y) > 0.5
+    assert ensemble.recorded_, ensemble.recorded_reason_
+    plain = clone(search).fit(X, y, groups=GROUPS)
+    assert_allclose(
+        ensemble.search_.cv_results_["mean_test_score"],
+        plain.cv_results_["mean_test_score"],
+    )
+
+
+@pytest.mark.usefixtures("routing")
+def test_groups_that_nobody_has_asked_for_are_refused():
+    """An ensemble of a search hears what the search alone would say."""
+    search = GridSearchCV(KerasClassifier(**QUICK), {"units": [4]}, cv=GroupKFold(3))
+    with pytest.raises(UnsetMetadataPassedError, match="not explicitly set"):
+        EnsembleClassifier(search).fit(X, y, groups=GROUPS)
 
 
 @pytest.mark.usefixtures("routing")

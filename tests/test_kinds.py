@@ -13,6 +13,7 @@ from skkeras_tune.preprocessing.readings import to_numbers
 pandas = pytest.importorskip("pandas")
 
 N_ROWS = 60
+DAYS = pandas.date_range("2019-12-20", periods=N_ROWS)
 
 
 def find_kind(values, name="column", **kinds):
@@ -54,11 +55,141 @@ def test_numbers_are_read_as_people_write_them(written, unit):
     np.testing.assert_allclose(read, [*(sign * n for n in numbers), np.nan])
 
 
-@pytest.mark.parametrize("written", ["{},5", "1,{}", "{} dollars", "{}-{}", "$%{}"])
-def test_what_may_be_read_in_two_ways_is_no_number(written):
-    """A comma is a point in some countries, so that it stands for neither."""
+@pytest.mark.parametrize("written", ["{} dollars", "{}-{}", "$%{}", "{}.5,25,{}"])
+def test_what_is_written_otherwise_is_no_number(written):
+    """What is no number in any country stands for none."""
     values = [written.format(i, i) for i in range(N_ROWS)]
-    assert find_kind(values) != "number in text"
+    assert "number" not in find_kind(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "numbers"),
+    [
+        (["3,14", "-0,5", "7"], [3.14, -0.5, 7]),
+        (["1.234,50", "12.000", "0,5 €"], [1234.5, 12_000, 0.5]),
+        (["12,3 %", "1,234", "n/a"], [12.3, 1.234, np.nan]),
+    ],
+)
+def test_decimal_commas_are_read(values, numbers):
+    """One value that has no comma between thousands decides for its column."""
+    column = pandas.Series([*values, *(f"{i},{i}" for i in range(N_ROWS))])
+    assert find_kind(column) == "number with decimal comma"
+    read = to_numbers(column, decimal_comma=True).ravel()
+    np.testing.assert_allclose(read[:3], numbers)
+
+
+@pytest.mark.parametrize(
+    ("forms", "kind"),
+    [
+        (["{},{:03d}"], "number in text"),  # thousands, as ever
+        (["{}.{:03d}"], "number in text"),
+        (["{},5", "{}.5"], "identifier"),
+        (["{},5", "1,{:03d}.5"], "identifier"),
+        (["{},5", "1,2,{}"], "identifier"),
+    ],
+)
+def test_no_column_is_read_in_two_ways(forms, kind):
+    """Where commas are no decimals throughout, they are none."""
+    values = [forms[i % len(forms)].format(i, i) for i in range(N_ROWS)]
+    assert find_kind(values) == kind
+
+
+def test_new_rows_are_read_as_the_first_ones():
+    """What cannot be read with a decimal comma is missing, and a number is a number."""
+    table = pandas.DataFrame({"a": [f"{i},5" for i in range(N_ROWS)]})
+    fitted = TablePreprocessor().fit(table.assign(b=range(N_ROWS)))
+    values = pandas.Series(["2,5", 2.5, "2.5", "two", None], dtype=object)
+    found = fitted.transform(pandas.DataFrame({"a": values, "b": 0}))
+    missing = fitted.transform(pandas.DataFrame({"a": [None], "b": 0}))
+    assert found[0].tolist() == found[1].tolist() != missing[0].tolist()
+    assert (found[2:] == missing).all()
+
+
+@pytest.mark.parametrize(
+    ("form", "kind"),
+    [
+        ("%m/%d/%Y", "date, month first"),
+        ("%m-%d-%Y %I:%M:%S %p", "date, month first"),
+        ("%d/%m/%Y", "date, day first"),
+        ("%d.%m.%Y", "date, day first"),
+        ("%d.%m.%Y %H:%M", "date, day first"),
+        ("%Y/%m/%d", "date"),
+    ],
+)
+@pytest.mark.parametrize("n_distinct", [5, N_ROWS])
+def test_dates_of_countries_are_read(form, kind, n_distinct):
+    """A day above 12 tells the day from the month, for the whole column."""
+    dates = pandas.Series(np.resize(DAYS[:n_distinct], N_ROWS))
+    columns = {"plain": dates, "text": dates.dt.strftime(form)}
+    table = pandas.DataFrame(columns)
+    table.loc[3, "text"] = "n/a"
+    assert find_kind(table["text"]) == kind
+    expected = TablePreprocessor().fit(table[["plain"]])
+    fitted = TablePreprocessor().fit(table[["text"]])
+    rows = table.drop(3)
+    np.testing.assert_allclose(
+        fitted.transform(rows[["text"]])[:, :5],
+        expected.transform(rows[["plain"]])[:, :5],
+        atol=0.1,
+    )
+
+
+@pytest.mark.parametrize("n_distinct", [5, N_ROWS])
+def test_dates_that_do_not_tell_are_left_and_reported(n_distinct):
+    """Where no day is above 12, a column is what it was, and the report says why."""
+    values = [f"{i % 12 + 1}/{i % 5 + 1}/{1990 + i}" for i in range(n_distinct)]
+    table = pandas.DataFrame({"a": np.resize(values, N_ROWS), "b": range(N_ROWS)})
+    row = TablePreprocessor().fit(table).report().loc["a"]
+    assert row["kind"] == ("few categories" if n_distinct == 5 else "identifier")
+    assert "as no day is above 12, it is not read as dates" in row["treatment"]
+    said = TablePreprocessor(kinds={"a": "date, day first"}).fit(table)
+    assert said.report().loc["a", "treatment"].startswith("read with the day before")
+
+
+def test_dates_and_text_of_dates_stand_together():
+    """A spreadsheet has some dates as such and others as text."""
+    days = pandas.Series(DAYS, dtype=object)
+    days[::3] = [day.strftime("%Y-%m-%d") for day in DAYS[::3]]
+    days[4] = "?"
+    assert find_kind(days) == "date"
+    assert find_kind(days.replace("?", "soon")) == "identifier"
+
+
+def test_dates_in_both_orders_are_no_dates():
+    """One order fits all values of a column, or it holds no dates."""
+    values = [f"{13 + i % 9}/11/{1900 + i}" for i in range(N_ROWS)]
+    assert find_kind(values) == "date, day first"
+    assert find_kind([*values, "11/13/2020"]) == "identifier"
+    assert find_kind([*values, "31/02/2020"]) == "identifier"
+
+
+def test_new_dates_are_read_as_the_first_ones():
+    """Text in the other order is missing, and dates that are none in text are dates."""
+    text = pandas.Series(DAYS).dt.strftime("%d/%m/%Y")
+    fitted = TablePreprocessor().fit(pandas.DataFrame({"a": text}))
+    day = DAYS[5]
+    values = [day.strftime("%d/%m/%Y"), "2019-12-25", day, day.date()]
+    found = fitted.transform(pandas.DataFrame({"a": pandas.Series(values, dtype="O")}))
+    assert (found == found[0]).all()
+    unread = fitted.transform(pandas.DataFrame({"a": ["12/25/2019", "soon", None]}))
+    assert (unread == unread[2]).all()
+    assert unread[2].tolist() != found[0].tolist()
+
+
+@pytest.mark.parametrize(
+    "values", [[np.inf, -np.inf], [np.inf, np.nan], [1e305, 2e305]]
+)
+def test_columns_of_infinities_are_reported(values):
+    """Infinite values are missing, and a column that has no others says so."""
+    column = np.resize(values, N_ROWS)
+    table = pandas.DataFrame({"a": column, "b": range(N_ROWS)})
+    row = TablePreprocessor().fit(table).report().loc["a"]
+    assert row["missing"]
+    assert "inf" in row["treatment"]
+    some = table.assign(a=np.r_[column[:-2], 1.0, 2.0])
+    report = TablePreprocessor(kinds={"a": "number"}).fit(some).report()
+    assert report.loc["a", ["kind", "missing"]].tolist() == ["number", True]
+    TablePreprocessor(kinds={"a": "number"}).fit(table)
 
 
 @pytest.mark.parametrize("value", [3.0, True, "x"])
@@ -125,6 +256,14 @@ def test_kinds_are_said():
     assert find_kind(values, kinds={"column": "few categories"}) == "few categories"
     assert find_kind(values, kinds={"column": "identifier"}) == "identifier"
     assert find_kind(list(map(str, values)), kinds={"column": "number"}) == "number"
+
+
+def test_how_text_is_read_need_not_be_said():
+    """A number is one with a decimal comma too, and a date one in any order."""
+    commas = [f"{i},5" for i in range(N_ROWS)]
+    assert "comma" in find_kind(commas, kinds={"column": "number"})
+    days = pandas.Series(DAYS).dt.strftime("%d/%m/%Y")
+    assert find_kind(days, kinds={"column": "date"}) == "date, day first"
 
 
 @pytest.mark.parametrize(

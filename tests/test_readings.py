@@ -36,12 +36,21 @@ pandas = pytest.importorskip("pandas")
             np.nan,
         ),  # which pandas 2.1 takes where it takes no such int
         (1.7e308, np.nan),
+        (1j, np.nan),
     ],
 )
 def test_what_values_say(value, number):
     """What is no number, infinite or too large to subtract is missing."""
     column = pandas.Series([value, "x"], dtype=object)
     assert_array_equal(to_numbers(column)[:, 0], [number, np.nan])
+
+
+@pytest.mark.parametrize("dtype", [None, object])
+@pytest.mark.parametrize("value", [1j, pandas.Timestamp("2020-01-01"), [1]])
+def test_what_is_no_number_is_missing(value, dtype):
+    """A new table may hold anything, which is not made a number of."""
+    column = pandas.Series([value, value], dtype=dtype)
+    assert_array_equal(to_numbers(column), [[np.nan], [np.nan]])
 
 
 def test_no_columns_are_no_numbers():

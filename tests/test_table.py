@@ -277,6 +277,14 @@ def test_columns_of_arrow():
     table = TablePreprocessor().fit(frame)
     assert table.report()["kind"].to_list() == [kind for _, kind in types.values()]
     assert np.isfinite(table.transform(frame)).all()
+    texts = {
+        "identifier": [f"n{i}" for i in range(30)],
+        "number in text": [f"{i}.5" for i in range(30)],
+        "number with decimal comma": [f"{i},5" for i in range(30)],
+        "date, day first": times.dt.strftime("%d.%m.%Y"),
+    }
+    frame = pandas.DataFrame(texts, dtype=pandas.ArrowDtype(arrow.string()))
+    assert TablePreprocessor().fit(frame).report()["kind"].to_list() == list(texts)
     lists = pandas.Series(
         [[1], [2]], dtype=pandas.ArrowDtype(arrow.list_(arrow.int8()))
     )
@@ -344,10 +352,30 @@ def test_no_rows_are_refused():
         TablePreprocessor().fit(pandas.DataFrame({"a": []}))
 
 
+def test_no_new_rows_are_refused():
+    """The error is scikit-learn's."""
+    fitted = TablePreprocessor().fit(pandas.DataFrame({"a": [1.0, 2.0]}))
+    match = r"Found array with 0 sample\(s\) \(shape=\(0, 1\)\) .* TablePreprocessor"
+    with pytest.raises(ValueError, match=match):
+        fitted.transform(pandas.DataFrame({"a": []}))
+
+
 def test_arrays_are_refused():
     """Arrays need no such preparation."""
-    with pytest.raises(TypeError, match=r"takes a data frame of pandas. Got ndarray"):
+    match = r"takes a data frame of pandas. Got numpy's ndarray instead: wrap it"
+    with pytest.raises(TypeError, match=match):
         TablePreprocessor().fit(np.zeros((3, 2)))
+
+
+def test_frames_of_other_libraries_are_refused():
+    """The error says how to turn it into one of pandas, as that of tune does."""
+
+    class Polars:
+        def to_pandas(self):
+            return None
+
+    with pytest.raises(TypeError, match=r"Polars instead: pass X.to_pandas\(\)\.$"):
+        TablePreprocessor().fit(Polars())
 
 
 @pytest.mark.parametrize("parameter", ["max_one_hot", "min_frequency"])
@@ -400,6 +428,18 @@ def test_scaler_keeps_the_middle_and_bounds_the_rest():
     assert scaled[75, 0] == pytest.approx(0.5, abs=0.02)
 
 
+@pytest.mark.parametrize("size", [5e-324, 1e-305, 1e-160, 1e160, 1e299])
+@pytest.mark.parametrize("far", [0.0, 1e7, 1e300])
+def test_scaler_of_numbers_of_any_size(size, far):
+    """Neither the smallest nor the largest numbers overflow, nor do they warn."""
+    X = np.r_[size * np.linspace(-4, 4, 9), far, -far][:, None]
+    scaled = SmoothScaler().fit_transform(X)
+    assert np.isfinite(scaled).all()
+    assert np.abs(scaled).max() <= 3
+    if 1e-306 < size < far / 100:
+        assert scaled[-2:, 0] == pytest.approx([3, -3])
+
+
 def test_scaler_of_columns_without_quartiles():
     """Zeros and ones are told apart, a constant becomes zero, and so does nothing."""
     X = np.array([[0, 5, np.nan]] * 9 + [[1, 5, np.nan]])
@@ -414,6 +454,13 @@ def test_columns_without_strings_for_names_keep_their_order():
     fitted = TablePreprocessor().fit(table)
     with pytest.raises(ValueError, match=r"their order: \[0, 1\] .* Got \[1, 0\]"):
         fitted.transform(table[[1, 0]])
+
+
+def test_a_name_may_be_nan():
+    """Two names that are NaN are one name, as pandas has it."""
+    table = pandas.DataFrame(np.eye(6)[:, :2], columns=[np.nan, 1.0])
+    fitted = TablePreprocessor().fit(table)
+    assert fitted.transform(table.copy()).shape == (6, 2)
 
 
 def test_one_and_true_are_two_categories():

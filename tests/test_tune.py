@@ -596,6 +596,8 @@ def test_parameters_are_checked(iris, option, match):
         (np.full((150, 1), "a"), "X must hold numbers"),
         (np.full((150, 1), "a", object), "X must hold numbers"),
         (np.full((150, 2), np.inf), "X has infinite values"),
+        (np.full((150, 2), 1.7e308), "or larger ones than 1e[+]300"),
+        (np.ma.masked_less(np.eye(150), 1), "of which 22350 values are masked"),
         (np.zeros((150, 2)), "all are constant"),
         (np.full((150, 2), np.nan), "all are constant"),
         (np.zeros((150, 0)), "nothing to learn"),

@@ -88,6 +88,26 @@ def test_several_columns_of_categories():
     assert not read_target(frame.astype("category"), "regression").classifies
 
 
+@pytest.mark.parametrize(
+    ("y", "match"),
+    [
+        ([[1, 2], [2, 3]], r"of labels, .* Got \[1, 2\] .*, or task='regression' if"),
+        ([[0.0, 2.0], [1.0, 3.0]], "of labels, and only zeros and ones"),
+        ([["a", "b"], ["c", "d"]], "of text, .*: pass one column[.]$"),
+    ],
+)
+def test_several_columns_of_classes(y, match):
+    """Whole numbers in several columns are numbers, and no classes for a network.
+
+    An estimator of the user's may take them.
+    """
+    with pytest.raises(ValueError, match=f"y has several columns {match}"):
+        read_target(y, "classification")
+    assert read_target(y, "classification", is_built=False).classifies
+    if isinstance(y[0][0], int):
+        assert not read_target(y).classifies
+
+
 def test_floats_are_labels_only_if_two_whole_numbers():
     """Floats are numbers, but for what missing values or a cast leave of two labels."""
     assert read_target([0.0, 1.0, 1.0]).classifies
@@ -112,6 +132,7 @@ def test_the_task_can_be_said():
         (["a", None, None], "2 missing values in"),
         (pandas.array([1, None], dtype="Int64"), "1 missing value in"),
         (pandas.Series(["a", None], dtype="category"), "1 missing value in"),
+        (np.ma.masked_equal([1, 2, 3], 2), "1 missing value in"),
     ],
 )
 def test_missing_values_are_refused(y, n):

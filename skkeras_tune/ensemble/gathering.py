@@ -100,8 +100,6 @@ def gather_from_search(
         reason = "the search was fitted before"
     elif cv is not None:
         reason = "cv asks for folds of the ensemble's own"
-    elif rows.groups is not None and get_config()["enable_metadata_routing"]:
-        reason = "groups are routed to the search's folds"
     else:
         reason = why_not_recorded(search, rows.X, splits) or ""
     if not reason:
@@ -136,6 +134,9 @@ def _gather_recorded(
 ) -> Library:
     read = rows.target.read
     params = _search_arguments(search, rows)
+    if get_config()["enable_metadata_routing"]:
+        # The folds are drawn already; the networks may ask for them too.
+        params = {**_group_argument(rows), **params}
     fitted = fit_recorded(search, rows.X, rows.y, splits, read, folder, **params)
     members = list_candidates(fitted, n_best)
     seed = getattr(fitted, "step_seed_", None)
@@ -149,9 +150,12 @@ def _gather_recorded(
 
 
 def _fit_search(search: Any, rows: Rows) -> Any:
-    groups = {} if rows.groups is None else {"groups": rows.groups}
-    params = _search_arguments(search, rows)
-    return clone(search).fit(rows.X, rows.y, **groups, **params)
+    params = {**_group_argument(rows), **_search_arguments(search, rows)}
+    return clone(search).fit(rows.X, rows.y, **params)
+
+
+def _group_argument(rows: Rows) -> dict[str, Any]:
+    return {} if rows.groups is None else {"groups": rows.groups}
 
 
 def _search_arguments(search: Any, rows: Rows) -> dict[str, Any]:

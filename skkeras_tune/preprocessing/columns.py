@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from skkeras_tune.preprocessing.kinds import (
     DROPPED,
+    FINER,
     GIVEN_KINDS,
     GivenKind,
     Kind,
+    count_readable,
     decide_kind,
     resolve_given,
 )
@@ -33,6 +35,7 @@ class Column:
     n_distinct : int
         Distinct values, without missing ones.
     has_missing : bool
+        Also where a value cannot be read as what the column is, or is infinite.
     """
 
     name: Any
@@ -138,7 +141,6 @@ def _read_column(
     given: GivenKind | None,
 ) -> Column:
     known = values.dropna()
-    has_missing = len(known) < len(values)
     try:
         n_distinct = _count_distinct(name, known)
         kind, reason = decide_kind(name, known, n_distinct, len(values), max_one_hot)
@@ -146,9 +148,10 @@ def _read_column(
         if given not in DROPPED:  # which may hold anything
             raise
         n_distinct, kind, reason = len(known), "empty", ""
-    if given is not None and given != kind:
+    if given is not None and kind not in (given, *FINER.get(given, ())):
         kind, reason = resolve_given(name, given, known, n_distinct, max_one_hot)
-    return Column(name, place, kind, reason, n_distinct, has_missing)
+    n_read = 0 if kind == "empty" else count_readable(kind, known)
+    return Column(name, place, kind, reason, n_distinct, n_read < len(values))
 
 
 def _count_distinct(name: Any, known: "pd.Series[Any]") -> int:
@@ -173,3 +176,15 @@ def is_frame(X: Any) -> bool:
     kind = type(X)  # whose attributes are no columns
     has_parts = all(hasattr(kind, name) for name in ("iloc", "columns", "dtypes"))
     return has_parts and not hasattr(kind, "compute")
+
+
+def describe_other(X: Any) -> tuple[str, str | None]:
+    """Return what stands in place of a data frame, and what would turn it into one.
+
+    The latter is a call such as "X.to_pandas()", or None.
+    """
+    names = ("to_pandas", "compute", "collect")
+    way = next((f"X.{name}()" for name in names if hasattr(X, name)), None)
+    library = type(X).__module__.partition(".")[0]
+    whose = "" if library == "builtins" else f"{library}'s "
+    return f"{whose}{type(X).__name__}", way

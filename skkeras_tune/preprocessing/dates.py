@@ -1,5 +1,6 @@
 """Columns of dates in, columns of numbers that a network can use out."""
 
+import re
 from contextlib import suppress
 from datetime import date
 from typing import TYPE_CHECKING, Any, Self
@@ -10,10 +11,16 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skkeras_tune.optional import import_optional
+from skkeras_tune.preprocessing.day_order import DayOrder, to_iso
+from skkeras_tune.preprocessing.readings import are_read, is_marker
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_ISO_DATE = re.compile(
+    r"\d{4}([-/])\d{2}\1\d{2}"
+    r"([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
+)
 _DAY = 86_400.0
 #: Dates further away are missing: microseconds between two might not fit into 64 bits.
 _LAST_YEAR = 100_000
@@ -28,6 +35,11 @@ class DateEncoder(TransformerMixin, BaseEstimator):
     January. Those of the day are left out where no date has a time. Missing dates, and
     those that cannot be read, are NaN throughout.
 
+    Parameters
+    ----------
+    order : {"day first", "month first"}, default=None
+        How text such as 31/12/2020 is read. None reads ISO's form alone.
+
     Attributes
     ----------
     origin_ : list of Timestamp
@@ -37,6 +49,9 @@ class DateEncoder(TransformerMixin, BaseEstimator):
     n_features_in_ : int
         Number of columns.
     """
+
+    def __init__(self, order: DayOrder | None = None) -> None:
+        self.order = order
 
     def fit(self, X: "pd.DataFrame", y: Any = None) -> Self:
         """Learn the first dates, and whether there are times.
@@ -50,7 +65,7 @@ class DateEncoder(TransformerMixin, BaseEstimator):
         self._names = [str(name) for name in X.columns]
         self.origin_, self.has_time_ = [], []
         for i in range(X.shape[1]):
-            dates = to_dates(X.iloc[:, i])
+            dates = to_dates(X.iloc[:, i], self.order)
             known = dates.dropna()
             self.origin_.append(known.min())
             self.has_time_.append(bool((known != known.dt.normalize()).any()))
@@ -65,7 +80,7 @@ class DateEncoder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         parts = [
-            _to_parts(to_dates(X.iloc[:, i]), origin, has_time)
+            _to_parts(to_dates(X.iloc[:, i], self.order), origin, has_time)
             for i, (origin, has_time) in enumerate(
                 zip(self.origin_, self.has_time_, strict=True)
             )
@@ -83,14 +98,42 @@ class DateEncoder(TransformerMixin, BaseEstimator):
         return np.asarray(found, object)
 
 
-def to_dates(values: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Return dates without a zone, in microseconds; ISO's strings are read."""
+def say_dates(known: "pd.Series[Any]") -> bool:
+    """Tell whether all are dates or periods, or strings of a date in ISO's form."""
+    first = known.head(100)
+    if all(map(_is_date, first)):
+        return True
+    if not all(_is_date(value) or _may_be_date(value) for value in first):
+        return False
+    return are_read(known, to_dates)
+
+
+def _is_date(value: Any) -> bool:
+    return hasattr(value, "year") and hasattr(value, "day")
+
+
+def _may_be_date(value: Any) -> bool:
+    return isinstance(value, str) and bool(_ISO_DATE.match(value) or is_marker(value))
+
+
+def to_dates(
+    values: "pd.Series[Any]", order: DayOrder | None = None
+) -> "pd.Series[Any]":
+    """Return dates without a zone, in microseconds; ISO's strings are read.
+
+    Parameters
+    ----------
+    values : Series
+    order : {"day first", "month first"}, default=None
+        In which text such as 31/12/2020 is read too.
+    """
     pandas = import_optional("pandas", "DateEncoder")
     # Arrow's days are of this kind too, but have no zone to ask for.
     if values.dtype.kind != "M" or values.dtype.type is date:
         # What cannot be read counts as missing, as new categories do.
+        texts = values.astype(object).map(_to_string)
         values = pandas.to_datetime(
-            values.astype(object).map(_to_string),
+            texts if order is None else to_iso(texts, order),
             errors="coerce",
             format="ISO8601",
             utc=True,

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from skkeras_tune.optional import import_optional
-from skkeras_tune.preprocessing.dates import to_dates
+from skkeras_tune.preprocessing.dates import say_dates, to_dates
+from skkeras_tune.preprocessing.day_order import DayOrder, find_day_orders
 from skkeras_tune.preprocessing.readings import (
     are_durations,
     hold_numbers,
-    is_marker,
-    say_dates,
+    is_absent,
     say_numbers,
     to_numbers,
 )
@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 Kind = Literal[
     "number",
     "number in text",
+    "number with decimal comma",
     "boolean",
     "date",
+    "date, day first",
+    "date, month first",
     "duration",
     "few categories",
     "many categories",
@@ -40,17 +43,37 @@ GivenKind = Kind | Literal["categories"]
 GIVEN_KINDS = (*get_args(Kind), "categories")
 DROPPED = frozenset({"constant", "empty", "identifier", "text"})
 NUMERIC: tuple[Kind, ...] = ("number", "number in text", "boolean", "duration")
+#: How text is read as dates of a kind, beside ISO's form.
+DATES: dict[Kind, DayOrder | None] = {
+    "date": None,
+    "date, day first": "day first",
+    "date, month first": "month first",
+}
+#: Kinds that say how the text of another kind is read, which values tell.
+FINER: dict[GivenKind, tuple[Kind, ...]] = {
+    "number": ("number with decimal comma",),
+    "date": ("date, day first", "date, month first"),
+}
+_ORDERED: dict[DayOrder, Kind] = {order: kind for kind, order in DATES.items() if order}
 
+_DATES_BECOME = "turned into days, and parts of the year, week and day"
 _TREATMENTS = {
     "number": "scaled",
     "number in text": "read as numbers, and scaled",
+    "number with decimal comma": "read as numbers with a decimal comma, and scaled",
     "boolean": "scaled as 0 and 1",
-    "date": "turned into days, and parts of the year, week and day",
+    "date": _DATES_BECOME,
+    "date, day first": f"read with the day before the month, and {_DATES_BECOME}",
+    "date, month first": f"read with the month before the day, and {_DATES_BECOME}",
     "duration": "turned into seconds, and scaled",
     "few categories": "a column for each category",
     "many categories": "each category's mean target, cross-fitted",
     "words": "a column for each word that recurs",
 }
+
+_EITHER_ORDER = (
+    "; as no day is above 12, it is not read as dates: use pandas.to_datetime"
+)
 
 # Below so many rows, that all values differ says little.
 _FEW_ROWS = 20
@@ -100,6 +123,8 @@ def decide_kind(
         return "identifier", "dropped: its name and its values number the rows"
     if kind is None:
         return _decide_objects(known, n_distinct, max_one_hot)
+    if kind == "number" and all(map(is_absent, known)):
+        return "empty", "dropped: its values are infinite, or too large to scale"
     return kind, _TREATMENTS[kind]
 
 
@@ -139,20 +164,34 @@ def _decide_objects(
     """Decide on strings, categories and other objects."""
     is_few = n_distinct <= max_one_hot
     is_varied = n_distinct > _DISTINCT * len(known)
-    few_or_many: Kind = "few categories" if is_few else "many categories"
-    kind: Kind | None = None
+    kind: Kind = "few categories" if is_few else "many categories"
     if known.dtype.name == "category":
-        kind = few_or_many
-    elif say_dates(known):
-        kind = "date"
-    elif are_durations(known):
-        kind = "duration"
-    elif (is_varied or not is_few) and say_numbers(known):
-        kind = "number in text"
-    elif is_varied and len(known) >= _FEW_ROWS:
-        return _decide_texts(known, n_distinct)
-    kind = kind or few_or_many
-    return kind, _TREATMENTS[kind]
+        return kind, _TREATMENTS[kind]
+    orders = find_day_orders(known)
+    read = (
+        _ORDERED[orders[0]]
+        if len(orders) == 1
+        else _find_reading(known, may_be_numbers=is_varied or not is_few)
+    )
+    if read is not None:
+        return read, _TREATMENTS[read]
+    reason = _TREATMENTS[kind]
+    if is_varied and len(known) >= _FEW_ROWS:
+        kind, reason = _decide_texts(known, n_distinct)
+    return kind, reason + (_EITHER_ORDER if orders else "")
+
+
+def _find_reading(known: "pd.Series[Any]", *, may_be_numbers: bool) -> Kind | None:
+    """Return what objects are to be read as, None if they are categories."""
+    if say_dates(known):
+        return "date"
+    if are_durations(known):
+        return "duration"
+    if may_be_numbers and say_numbers(known):
+        return "number in text"
+    if may_be_numbers and say_numbers(known, decimal_comma=True):
+        return "number with decimal comma"
+    return None
 
 
 def _decide_texts(known: "pd.Series[Any]", n_distinct: int) -> tuple[Kind, str]:
@@ -188,8 +227,8 @@ def resolve_given(
     if kind in DROPPED:
         return kind, "dropped, as kinds says"
     # As objects: sparse values map to sparse ones, which cannot say that all are False.
-    values = known[~known.astype(object).map(is_marker).astype(bool)]
-    if len(values) and not _count_readable(kind, values):
+    values = known[~known.astype(object).map(is_absent).astype(bool)]
+    if len(values) and not count_readable(kind, values):
         message = (
             f"The column {name!r} of X is to be a {kind}, as kinds says, and holds "
             f"none. Got {values.iloc[0]!r}."
@@ -198,8 +237,15 @@ def resolve_given(
     return kind, _TREATMENTS[kind]
 
 
-def _count_readable(kind: Kind, values: "pd.Series[Any]") -> int:
-    """Return how many values can be read as those of a kind."""
+def count_readable(kind: Kind, known: "pd.Series[Any]") -> int:
+    """Return how many values can be read as those of a kind.
+
+    Infinite numbers cannot.
+    """
     if kind in NUMERIC:
-        return int(np.isfinite(to_numbers(values.to_frame())).sum())
-    return int(to_dates(values).notna().sum()) if kind == "date" else len(values)
+        return int(np.isfinite(to_numbers(known)).sum())
+    if kind == "number with decimal comma":
+        return int(np.isfinite(to_numbers(known, decimal_comma=True)).sum())
+    if kind in DATES:
+        return int(to_dates(known, DATES[kind]).notna().sum())
+    return len(known)

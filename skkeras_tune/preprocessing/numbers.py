@@ -10,6 +10,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 # Numbers far out approach this many scales.
 _LIMIT = 3.0
+# Numbers further out are as far out as these.
+_FAR = 1e150
 
 
 class SmoothScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -86,8 +88,9 @@ class SmoothScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         X = validate_data(
             self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False
         )
-        scaled = (X - self.center_) * self.scale_
-        # hypot does not overflow.
+        with np.errstate(over="ignore"):  # which is far out
+            scaled = (X - self.center_) * self.scale_
+        scaled = np.clip(scaled, -_FAR, _FAR)
         drawn: NDArray[np.float64] = scaled / np.hypot(1.0, scaled / _LIMIT)
         return drawn
 

@@ -18,51 +18,41 @@ from skkeras_tune.optional import import_optional
 if TYPE_CHECKING:
     import pandas as pd
 
-_ISO_DATE = re.compile(
-    r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
-)
 # Amounts, shares and large numbers as they are written: $1,234.50, -3 %, 12,000 €.
 _WRITTEN = re.compile(
     r"([+-]?)[$€£¥]? ?((?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?) ?[$€£¥%]?$"
 )
+_POINTS_TO_COMMAS = str.maketrans(",.", ".,")
 # What files say where a number or a date is missing.
 _MARKERS = frozenset({"", "?", "-", ".", "na", "n/a", "nan", "null", "none"})
 _TRUTHS = {"true": 1.0, "false": 0.0}
 # Which Python and NumPy call integers.
 _NO_NUMBERS = (bool, np.timedelta64)
-# Differences of greater numbers overflow.
-_LARGEST = 1e300
+#: Differences of greater numbers overflow.
+LARGEST = 1e300
 
 
 def hold_numbers(known: "pd.Series[Any]") -> bool:
     """Tell whether all are numbers that stand as objects, such as decimals."""
     if known.dtype != object:
         return False
-    return all(
-        isinstance(v, Real | Decimal) and not isinstance(v, _NO_NUMBERS) for v in known
-    )
+    return all(map(_is_number, known))
 
 
-def say_numbers(known: "pd.Series[Any]") -> bool:
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real | Decimal) and not isinstance(value, _NO_NUMBERS)
+
+
+def say_numbers(known: "pd.Series[Any]", *, decimal_comma: bool = False) -> bool:
     """Tell whether all are strings of numbers, but for marks of missing ones."""
     pandas = import_optional("pandas", "TablePreprocessor")
+    spell_out = _spell_out_comma if decimal_comma else _spell_out
 
     def read(some: "pd.Series[Any]") -> Any:
-        return pandas.to_numeric(some.map(_spell_out), errors="coerce")
+        # As objects: of Arrow's strings, those that are none would not be missing.
+        return pandas.to_numeric(some.astype(object).map(spell_out), errors="coerce")
 
-    return _are_read(known, read)
-
-
-def say_dates(known: "pd.Series[Any]") -> bool:
-    """Tell whether all are dates or periods, or strings of a date in ISO's form."""
-    first = known.head(100)
-    if all(hasattr(value, "year") and hasattr(value, "day") for value in first):
-        return True
-    if not all(isinstance(value, str) and _may_be_date(value) for value in first):
-        return False
-    pandas = import_optional("pandas", "TablePreprocessor")
-    options = {"errors": "coerce", "format": "ISO8601", "utc": True}
-    return _are_read(known, partial(pandas.to_datetime, **options))
+    return are_read(known, read)
 
 
 def are_durations(known: "pd.Series[Any]") -> bool:
@@ -70,7 +60,7 @@ def are_durations(known: "pd.Series[Any]") -> bool:
     return all(map(_is_duration, known))
 
 
-def _are_read(known: "pd.Series[Any]", read: Callable[[Any], Any]) -> bool:
+def are_read(known: "pd.Series[Any]", read: Callable[[Any], Any]) -> bool:
     """Tell whether values are read, but for those that say that one is missing."""
     for some in (known.head(100), known):
         unread = some[read(some).isna()]
@@ -84,37 +74,51 @@ def is_marker(value: Any) -> bool:
     return isinstance(value, str) and value.strip().lower() in _MARKERS
 
 
-def _may_be_date(value: str) -> bool:
-    return bool(_ISO_DATE.match(value)) or is_marker(value)
+def is_absent(value: Any) -> bool:
+    """Tell whether a value says that there is none, or is infinite or too large."""
+    return is_marker(value) or (_is_number(value) and not -LARGEST <= value <= LARGEST)
 
 
 def _is_duration(value: Any) -> bool:
     return isinstance(value, timedelta | np.timedelta64)
 
 
-def to_numbers(values: Any) -> Any:
-    """Return columns as floats; what is missing or infinite becomes NaN."""
+def to_numbers(values: Any, *, decimal_comma: bool = False) -> Any:
+    """Return columns as floats; what is missing or infinite becomes NaN.
+
+    Parameters
+    ----------
+    values : DataFrame, Series or array-like
+    decimal_comma : bool, default=False
+        Whether text such as "1.234,50" has its decimals after a comma.
+    """
     pandas = import_optional("pandas", "TablePreprocessor")
     frame = pandas.DataFrame(values)
-    columns = [_column_to_numbers(frame.iloc[:, i]) for i in range(frame.shape[1])]
+    spell_out = _spell_out_comma if decimal_comma else _spell_out
+    columns = [
+        _column_to_numbers(frame.iloc[:, i], spell_out) for i in range(frame.shape[1])
+    ]
     if not columns:
         return np.empty((len(frame), 0))
     numbers = np.column_stack(columns)
-    numbers[np.abs(numbers) > _LARGEST] = np.nan
+    numbers[np.abs(numbers) > LARGEST] = np.nan
     return numbers
 
 
-def _column_to_numbers(values: "pd.Series[Any]") -> Any:
+def _column_to_numbers(
+    values: "pd.Series[Any]", spell_out: Callable[[Any], Any]
+) -> Any:
     pandas = import_optional("pandas", "TablePreprocessor")
     if values.dtype.kind == "m":
         return values.dt.total_seconds().to_numpy(float, na_value=np.nan)
-    if not pandas.api.types.is_numeric_dtype(values.dtype):
-        read = values.astype(object).map(_read_number)
+    types = pandas.api.types
+    if not types.is_numeric_dtype(values.dtype) or types.is_complex_dtype(values.dtype):
+        read = values.astype(object).map(partial(_read_number, spell_out=spell_out))
         values = pandas.to_numeric(read, errors="coerce")
     return values.to_numpy(float, na_value=np.nan)
 
 
-def _read_number(value: Any) -> Any:
+def _read_number(value: Any, spell_out: Callable[[Any], Any]) -> Any:
     """Return a number, or what pandas is to read as one.
 
     Those are the seconds of a duration, and 1 or 0 for what a file calls a boolean.
@@ -124,9 +128,11 @@ def _read_number(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, str):
-        return _TRUTHS.get(value.strip().lower(), _spell_out(value))
+        return _TRUTHS.get(value.strip().lower(), spell_out(value))
+    if isinstance(value, bytes | np.bool_):
+        return value
     try:
-        return float(value) if isinstance(value, Real | Decimal) else value
+        return float(value) if isinstance(value, Real | Decimal) else np.nan
     except OverflowError:
         return np.nan
 
@@ -135,3 +141,11 @@ def _spell_out(value: Any) -> Any:
     """Return a number as it is written as one that pandas reads, all else as it is."""
     found = _WRITTEN.match(value.strip()) if isinstance(value, str) else None
     return found[1] + found[2].replace(",", "") if found else value
+
+
+def _spell_out_comma(value: Any) -> Any:
+    """Do so for one whose decimals follow a comma; of other values it makes nothing."""
+    if not isinstance(value, str):
+        return value if _is_number(value) else None
+    swapped = value.strip().translate(_POINTS_TO_COMMAS)
+    return _spell_out(swapped) if _WRITTEN.match(swapped) else None

@@ -26,12 +26,14 @@ from skkeras_tune.preprocessing.categories import (
 )
 from skkeras_tune.preprocessing.columns import (
     Column,
+    describe_other,
     is_frame,
     list_places,
     read_columns,
 )
 from skkeras_tune.preprocessing.dates import DateEncoder
-from skkeras_tune.preprocessing.kinds import NUMERIC, GivenKind
+from skkeras_tune.preprocessing.day_order import DayOrder
+from skkeras_tune.preprocessing.kinds import DATES, NUMERIC, GivenKind
 from skkeras_tune.preprocessing.numbers import SmoothScaler
 from skkeras_tune.preprocessing.readings import to_numbers
 from skkeras_tune.preprocessing.words import WordEncoder
@@ -49,8 +51,12 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
 
     - numbers, booleans and durations: missing values get the median and a column that
       says so; outliers are drawn in, see [1]_. Infinite numbers count as missing, and
-      so do blanks, "?", "NA" and the like among numbers or dates in text;
-    - dates: days, and places in the year, the week and, where there are times, the day;
+      so do blanks, "?", "NA" and the like among numbers or dates in text. Text such as
+      "$1,234.50" is read, and "1.234,50" in columns in which all is written so and
+      some cannot be read with the comma between thousands;
+    - dates: days, and places in the year, the week and, where there are times, the day.
+      Text is read in ISO's form, and such as 31/12/2020 or 12/31/2020 where some day of
+      the column is above 12, which tells the day from the month;
     - few categories: a column for each, with one for those that are rare or new; a
       missing value is a category;
     - many categories: the mean target of each, cross-fitted so that no row sees its own
@@ -76,10 +82,12 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
         hundredth of the rows, but from 2 to 10.
     kinds : dict, default=None
         What columns are, by their names, whatever their values say: "number", "number
-        in text", "boolean", "date", "duration", "few categories", "many categories",
+        in text", "number with decimal comma", "boolean", "date", "date, day first",
+        "date, month first", "duration", "few categories", "many categories",
         "categories" (few or many, by their number), "words", or "identifier" to leave
-        one out. In cross-validation it keeps a column from being one thing in some
-        folds and another in others; `tune` gives it.
+        one out. How the text of a "number" or a "date" is read, its values tell. In
+        cross-validation it keeps a column from being one thing in some folds and
+        another in others; `tune` gives it.
     random_state : int, default=0
         Decides the folds of cross-fitting.
 
@@ -219,11 +227,19 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples, n_numbers)
             Without missing values; scaled, encoded, or 0 and 1.
+
+        Raises
+        ------
+        ValueError
+            If X has other columns than in `fit`, or no rows.
+        TypeError
+            If X is no data frame.
         """
         check_is_fitted(self)
         _refuse_other_than_frame(X)
         validate_data(self, X, skip_check_array=True, reset=False)
         _refuse_other_order(X.columns, self.columns_)
+        _refuse_no_rows(X)
         numbers: NDArray[np.float64] = self.transformer_.transform(X)
         return numbers
 
@@ -278,7 +294,15 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
         )
         parts = [
             ("numbers", self._build_numbers(), list_places(columns, *NUMERIC)),
-            ("dates", _build_dates(), list_places(columns, "date")),
+            (
+                "decimals",
+                self._build_numbers(decimal_comma=True),
+                list_places(columns, "number with decimal comma"),
+            ),
+            *(
+                (order or "dates", _build_dates(order), list_places(columns, kind))
+                for kind, order in DATES.items()
+            ),
             ("few", build_one_hot(least), list_places(columns, "few categories")),
             ("many", many, list_places(columns, "many categories")),
             ("words", WordEncoder(), list_places(columns, "words")),
@@ -295,8 +319,12 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
             [part for part in parts if part[2]], sparse_threshold=0.0
         ).set_output(transform="default")
 
-    def _build_numbers(self) -> Pipeline:
-        read = FunctionTransformer(to_numbers, feature_names_out="one-to-one")
+    def _build_numbers(self, *, decimal_comma: bool = False) -> Pipeline:
+        read = FunctionTransformer(
+            to_numbers,
+            kw_args={"decimal_comma": decimal_comma},
+            feature_names_out="one-to-one",
+        )
         return make_pipeline(read, *build_number_steps())
 
     def _resolve_frequency(self, n_rows: int) -> int:
@@ -320,8 +348,8 @@ def build_number_steps() -> list[Any]:
     return [imputer, SmoothScaler()]
 
 
-def _build_dates() -> Pipeline:
-    return make_pipeline(DateEncoder(), *build_number_steps())
+def _build_dates(order: DayOrder | None) -> Pipeline:
+    return make_pipeline(DateEncoder(order), *build_number_steps())
 
 
 def _to_presence(values: "pd.DataFrame") -> NDArray[np.float64]:
@@ -332,20 +360,34 @@ def _to_presence(values: "pd.DataFrame") -> NDArray[np.float64]:
 def _refuse_other_than_frame(X: Any) -> None:
     if is_frame(X):
         return
+    found, way = describe_other(X)
+    remedy = "wrap it in pandas.DataFrame, or use SimpleImputer and a scaler"
     message = (
-        f"TablePreprocessor takes a data frame of pandas. Got {type(X).__name__} "
-        "instead: wrap it in pandas.DataFrame, or use SimpleImputer and a scaler."
+        f"TablePreprocessor takes a data frame of pandas. Got {found} instead: "
+        f"{f'pass {way}' if way else remedy}."
     )
     raise TypeError(message)
 
 
 def _refuse_other_order(names: "pd.Index[Any]", columns: list[Column]) -> None:
     """Refuse columns whose names are no strings, of which scikit-learn says nothing."""
+    pandas = import_optional("pandas", "TablePreprocessor")
     known = [column.name for column in columns]
-    if names.tolist() != known and not isinstance(known[0], str):
+    is_same = names.equals(pandas.Index(known, tupleize_cols=False))  # NaN is NaN
+    if not is_same and not isinstance(known[0], str):
         message = (
             "The columns of X must be those of fit, in their order: "
             f"{known[:5]!r} and so on. Got {names.tolist()[:5]!r}."
+        )
+        raise ValueError(message)
+
+
+def _refuse_no_rows(X: "pd.DataFrame") -> None:
+    """Say what scikit-learn says of arrays."""
+    if not len(X):
+        message = (
+            f"Found array with 0 sample(s) (shape={X.shape}) while a minimum of 1 is "
+            "required by TablePreprocessor."
         )
         raise ValueError(message)
 

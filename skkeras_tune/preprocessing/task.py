@@ -29,7 +29,7 @@ def holds_labels(y: Any) -> bool:
 
 
 def to_array(y: Any) -> NDArray[Any]:
-    """Return a target as an array of one or two axes.
+    """Return a target as an array of one or two axes; what is masked is None.
 
     Raises
     ------
@@ -38,6 +38,9 @@ def to_array(y: Any) -> NDArray[Any]:
     """
     if issparse(y):
         y = y.toarray()
+    if isinstance(y, np.ma.MaskedArray) and y.mask.any():
+        mask, y = y.mask, y.data.astype(object)
+        y[mask] = None
     try:
         array = np.asarray(y)
     except ValueError as error:

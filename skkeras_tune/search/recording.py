@@ -6,7 +6,7 @@ out-of-fold predictions at no more than the cost of predicting once more.
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.metrics import check_scoring
+from sklearn.model_selection import check_cv
+from sklearn.utils.metadata_routing import get_routing_for_object
 
 from skkeras_tune._compat.sklearn import safe_indexing, takes_sample_weight
 from skkeras_tune.nesting import list_networks
@@ -80,6 +82,33 @@ class RecordingScorer:
     def get_metadata_routing(self) -> Any:
         """Return what the scorer asks for."""
         return self.scorer.get_metadata_routing()  # type: ignore[attr-defined]
+
+
+class DrawnFolds:
+    """Folds that are drawn already, and ask for what their splitter asks for.
+
+    Parameters
+    ----------
+    splits : sequence of (train rows, test rows)
+    cv : int, splitter, iterable or None
+        What has drawn them.
+    """
+
+    def __init__(self, splits: Splits, cv: Any) -> None:
+        self.splits = splits
+        self.cv = cv
+
+    def split(self, X: Any = None, y: Any = None, groups: Any = None) -> Iterator[Any]:
+        """Yield the training and test rows of each fold."""
+        yield from self.splits
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Return the number of folds."""
+        return len(self.splits)
+
+    def get_metadata_routing(self) -> Any:
+        """Return what the splitter asks for, such as groups."""
+        return get_routing_for_object(check_cv(self.cv))
 
 
 def _name_file(estimator: Any, fold: str) -> str:
@@ -155,7 +184,7 @@ def fit_recorded(
     )
     folds = frozenset(_hash_rows(X, (test for _, test in splits)))
     recorder = RecordingScorer(scorer, read, folder, folds, error_score)
-    copy = clone(search).set_params(scoring=recorder, cv=list(splits))
+    copy = clone(search).set_params(scoring=recorder, cv=DrawnFolds(splits, search.cv))
     copy.fit(X, y, **fit_params)
     copy.set_params(scoring=search.scoring, cv=search.cv)
     copy.scorer_ = getattr(scorer, "_scorers", scorer)  # several by name

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from skkeras_tune.preprocessing.columns import is_frame
+from skkeras_tune.preprocessing.columns import describe_other, is_frame
+from skkeras_tune.preprocessing.readings import LARGEST
 
 _ALL_CONSTANT = "X has no column that a network could learn from: all are constant."
 
@@ -28,6 +29,7 @@ def validate_features(X: Any) -> Any:
     if is_frame(X):
         return X  # whose columns are read where their preparation is built
     _refuse_other_tables(X)
+    _refuse_masks(X)
     array = _read_numbers(X)
     _refuse_useless(array)
     return array
@@ -59,25 +61,35 @@ def _read_numbers(X: Any) -> NDArray[np.float64]:
 
 def _refuse_useless(array: NDArray[np.float64]) -> None:
     _refuse_no_values(array)
-    if np.isinf(array).any():
-        message = "X has infinite values. Replace them, by NaN for instance."
+    if (np.abs(array) > LARGEST).any():
+        message = (
+            f"X has infinite values, or larger ones than {LARGEST:g}. Replace them, by "
+            "NaN for instance."
+        )
         raise ValueError(message)
     if (array == array[:1]).all() or np.isnan(array).all():
         raise ValueError(_ALL_CONSTANT)
 
 
 def _refuse_other_tables(X: Any) -> None:
-    names = ("to_pandas", "compute", "collect")
-    way = next((name for name in names if hasattr(X, name)), None)
+    found, way = describe_other(X)
     if way is None and np.ndim(X):
         return
-    library = type(X).__module__.partition(".")[0]
-    whose = "" if library == "builtins" else f"{library}'s "
     message = (
         "X must be a data frame of pandas, an array or a sparse matrix. Got "
-        f"{whose}{type(X).__name__} instead" + (f": pass X.{way}()." if way else ".")
+        f"{found} instead" + (f": pass {way}." if way else ".")
     )
     raise TypeError(message)
+
+
+def _refuse_masks(X: Any) -> None:
+    """Refuse values that are hidden, which scikit-learn would bring to light."""
+    if isinstance(X, np.ma.MaskedArray) and X.mask.any():
+        message = (
+            f"X is an array of which {X.mask.sum()} values are masked. Pass "
+            "X.astype(float).filled(numpy.nan), so that they count as missing."
+        )
+        raise ValueError(message)
 
 
 def _check_sparse(X: Any) -> Any:

@@ -45,20 +45,22 @@ class Target:
         return self.y if self.classifies and self.y.ndim == 1 else None
 
 
-def read_target(y: Any, task: Task = "auto") -> Target:
+def read_target(y: Any, task: Task = "auto", *, is_built: bool = True) -> Target:
     """Check a target, and decide whether it is labels or numbers.
 
     Parameters
     ----------
     y : array-like or sparse matrix of shape (n_samples,) or (n_samples, n_outputs)
     task : {"auto", "classification", "regression"}, default="auto"
+    is_built : bool, default=True
+        Whether it is for a network that tune builds.
 
     Raises
     ------
     ValueError
         If values are missing or infinite, all are the same, numbers are too large or
-        too close to one another for a squared error, labels hardly repeat or are
-        numbers but not whole ones, or `task` does not fit.
+        too close to one another for a squared error, labels hardly repeat, stand in
+        several columns or are numbers but not whole ones, or `task` does not fit.
     TypeError
         If there is no target, or it holds other objects than labels or numbers.
     """
@@ -70,11 +72,12 @@ def read_target(y: Any, task: Task = "auto") -> Target:
     _refuse_objects(array)
     is_categorical = has_categories(y)
     classifies = are_labels(array, task, is_categorical=is_categorical)
-    if classifies and task == "auto":
-        _refuse_several_columns(array, is_categorical=is_categorical)
-        _refuse_text_of_no_classes(array)
     if classifies:
         _refuse_fractions(array)
+        if is_built:
+            _refuse_several_columns(array, is_categorical=is_categorical)
+        if task == "auto":
+            _refuse_text_of_no_classes(array)
     else:
         array = _to_floats(array)
     _refuse_constant(array, classifies)
@@ -150,10 +153,13 @@ def _refuse_several_columns(array: NDArray[Any], *, is_categorical: bool) -> Non
     """Refuse labels in several columns that cannot stand together."""
     if array.ndim == 1 or are_indicators(array):
         return
-    what = "categories" if is_categorical else "text"
+    is_text, remedy = array.dtype.kind in "OU", "pass one column"
+    what = "categories" if is_categorical else "text" if is_text else "labels"
+    if not is_text:
+        remedy += ", or task='regression' if they are numbers"
     message = (
         f"y has several columns of {what}, and only zeros and ones can stand together "
-        f"as labels. Got {array[0].tolist()!r} in the first row: pass one column."
+        f"as labels. Got {array[0].tolist()!r} in the first row: {remedy}."
     )
     raise ValueError(message)
 

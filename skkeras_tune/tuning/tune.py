@@ -64,7 +64,8 @@ def tune(
         values are labels; so are floats that are two whole numbers, such as 0.0 and
         1.0. All else are numbers, which the network learns standardised: integers of
         more values, and other floats, 0.0, 1.0 and 2.0 among them. Several columns of
-        zeros and ones are several labels.
+        zeros and ones are several labels, and other integers in several columns are
+        numbers: tune builds no network for several labels of more than two classes.
     estimator : estimator, default=None
         An estimator of your own, such as a pipeline that ends in a `KerasClassifier`.
     space : {"small", "default", "large"}, dict or list of dict, default="default"
@@ -139,9 +140,9 @@ def tune(
     ------
     ValueError
         If a parameter is out of range, `y` has missing values, is constant, is text
-        that hardly repeats, or holds numbers whose squared errors float64 cannot hold,
-        no column of X can be used, `scoring` or `cv` does not go with `y`, or every
-        candidate fails or has NaN for a score.
+        that hardly repeats, or holds labels in several columns or numbers whose squared
+        errors float64 cannot hold, no column of X can be used, `scoring` or `cv` does
+        not go with `y`, or every candidate fails or has NaN for a score.
     TypeError
         If X or `y` is of a type that cannot be used.
 
@@ -171,7 +172,7 @@ def tune(
     validate_arguments(locals())
     estimator = _find_estimator(estimator, search)
     is_built = estimator is None
-    target = read_target(y, _resolve_task(task, estimator))
+    target = read_target(y, _resolve_task(task, estimator), is_built=is_built)
     groups = read_groups(groups)
     if is_built:
         X = validate_features(X)
