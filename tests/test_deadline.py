@@ -160,6 +160,24 @@ def test_an_epoch_is_timed_by_a_few_steps(monkeypatch, longer, left):
         assert 0 < program.count_rows(enrol(*of_rows(N_TALL)), 0) < N_TALL
 
 
+def test_who_is_late_is_timed_by_one_step(monkeypatch):
+    """What is left of the time is for training."""
+    timed = []
+
+    def time_epoch(program, arguments, members, n_batches):
+        timed.append(n_batches)
+        return 5.0
+
+    monkeypatch.setattr(TimedProgram, "_time_epoch", time_epoch)
+    monkeypatch.setattr(timed_program, "_QUICK_SECONDS", 0.0)
+    with train_until(Deadline(time.monotonic() + 3.0)):
+        member = enrol(*of_rows(N_TALL))
+    program = TimedProgram(member.design, None, ProgramCache())
+    program.measure(None, [member])
+    assert timed == [1]
+    assert program.count_rows(member, 0) == N_TALL - (member.n_batches - 1) * BATCH
+
+
 def test_numpy_trains_where_compiling_takes_too_long(tall, programs):
     """A program that is not compiled in time trains nothing."""
     network = KerasRegressor(units=8, epochs=10**6, random_state=0)

@@ -110,6 +110,9 @@ class TimedProgram:
         if self.epoch_seconds or few >= n_batches or self._is_quick(n_batches):
             return
         shortest = self._time_epoch(arguments, members, 1)
+        if shortest > min(member.seconds_left for member in members if member):
+            self.epoch_seconds = n_batches * shortest  # no time to find out more
+            return
         longer = self._time_epoch(arguments, members, 1 + few)
         is_clear = longer > shortest
         step = (longer - shortest) / few if is_clear else longer / (1 + few)
