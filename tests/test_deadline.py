@@ -128,19 +128,32 @@ def test_members_in_turn_have_parts_of_an_epoch(monkeypatch):
     assert all(ended[m].is_cut for m in members)
 
 
-@pytest.mark.parametrize(
-    ("seconds", "n_turns", "part"),
-    [(12, 0, 1), (6, 0, 0.5), (-9, 0, 0), (44, 3, 1), (36, 3, 0.875), (20, 3, 0.375)],
-)
-def test_the_rows_that_a_deadline_leaves(seconds, n_turns, part):
+@pytest.mark.parametrize(("seconds", "part"), [(12, 1), (6, 0.5), (-9, 0)])
+def test_the_rows_that_a_deadline_leaves(seconds, part):
     """After 2 of an epoch's 10 seconds, for held-out rows, come its batches."""
     program = TimedProgram(None, None, None)
     program.epoch_seconds, program._fixed_seconds = 10.0, 2.0
-    plan, data = of_rows(8000, batch_size=10)
     with train_until(Deadline(time.monotonic() + seconds)):
-        member = enrol(plan, data)
+        member = enrol(*of_rows(8000, batch_size=10))
     expected = pytest.approx(8000 * part, abs=400) if part else 10
-    assert program.count_rows(member, n_turns) == expected
+    assert program.count_rows(member) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "n_turns", "expected"), [(900, 2, 840), (90, 2, 30), (90, 0, 90)]
+)
+def test_who_waits_has_time_too(seconds, n_turns, expected):
+    """What all expect to take is left to them, or else an equal part of the time."""
+    program = TimedProgram(None, None, None)
+    with train_until(Deadline(time.monotonic() + seconds)):
+        member = enrol(*of_rows(100))
+    program.limit(member, n_turns)
+    assert not member.is_limited  # while nobody knows how long an epoch takes
+    program.epoch_seconds = 30.0 / member.expect_epochs()
+    program.limit(member, n_turns)
+    program.epoch_seconds = 9.0
+    program.limit(member, n_turns)  # once is enough
+    assert member.seconds_left == pytest.approx(expected, abs=10)
 
 
 @pytest.mark.parametrize(("longer", "left"), [(3.0, 0.5), (1.0, 0.5), (0.5, 0.5)])
@@ -157,7 +170,7 @@ def test_an_epoch_is_timed_by_a_few_steps(monkeypatch, longer, left):
     program.measure(None, [member])
     assert program.epoch_seconds > longer
     with train_until(Deadline(time.monotonic() + left)):
-        assert 0 < program.count_rows(enrol(*of_rows(N_TALL)), 0) < N_TALL
+        assert 0 < program.count_rows(enrol(*of_rows(N_TALL))) < N_TALL
 
 
 def test_who_is_late_is_timed_by_one_step(monkeypatch):
@@ -175,7 +188,7 @@ def test_who_is_late_is_timed_by_one_step(monkeypatch):
     program = TimedProgram(member.design, None, ProgramCache())
     program.measure(None, [member])
     assert timed == [1]
-    assert program.count_rows(member, 0) == N_TALL - (member.n_batches - 1) * BATCH
+    assert program.count_rows(member) == N_TALL - (member.n_batches - 1) * BATCH
 
 
 def test_numpy_trains_where_compiling_takes_too_long(tall, programs):

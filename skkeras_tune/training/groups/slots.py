@@ -248,8 +248,7 @@ class Slots:
         if math.isinf(seconds):
             return self._n_epochs
         # Those to come may be slower: by halves the end is met more closely.
-        free = seconds - self._program.reserve(self._n_turns)
-        return self._program.count_epochs(free / 2)
+        return self._program.count_epochs(seconds / 2)
 
     def _call(self, run: dict[str, Any]) -> NDArray[Any]:
         """Train some epochs, and return their values."""
@@ -271,10 +270,13 @@ class Slots:
         _, run, *_ = arguments
         members = [slot and slot[1] for slot in self._slots]
         self._program.measure(arguments, members)
-        n_rows, n_turns = np.array(run["n_rows"]), self._n_turns
+        n_rows = np.array(run["n_rows"])
         for place, member in enumerate(members):
-            n_left = self._program.count_rows(member, n_turns) if member else 0
-            if member and n_left < member.n_rows:
+            if member is None or member.deadline is None:
+                continue
+            self._program.limit(member, self._n_turns)
+            n_left = self._program.count_rows(member)
+            if n_left < member.n_rows:
                 n_rows[place], member.is_cut = n_left, True
                 run["n_epochs"] = tf.constant(1)
         run["n_rows"] = tf.constant(n_rows)
@@ -343,8 +345,7 @@ class Slots:
             else:
                 is_done = slot[1].epochs_left == 0 or slot[1].has_stopped
                 has_ended = status[place] != RUNNING or is_done
-                is_late = slot[1].seconds_left <= self._program.reserve(self._n_turns)
-                slot[1].is_cut |= is_late and not has_ended
+                slot[1].is_cut |= slot[1].seconds_left <= 0 and not has_ended
                 if has_ended or slot[1].is_cut:
                     ended.append(place)
         for place, state in zip(ended, self._read_states(ended), strict=True):

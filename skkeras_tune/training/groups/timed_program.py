@@ -140,26 +140,25 @@ class TimedProgram:
         """Return how many epochs these seconds hold, at least one."""
         return max(1, int(seconds / (self.epoch_seconds or np.inf)))
 
-    def reserve(self, n_turns: int) -> float:
-        """Return the seconds of so many members in turn, an epoch each."""
-        return n_turns * self.epoch_seconds
+    def limit(self, member: Member, n_turns: int) -> None:
+        """Leave time for those who wait for a member's place, once epochs are timed.
 
-    def count_rows(self, member: Member, n_turns: int) -> int:
-        """Return the rows of a member's next epoch: those that its deadline leaves.
+        Each of them has what it is expected to take, or an equal part of what there is.
+        """
+        if member.is_limited or not self.epoch_seconds:
+            return
+        left = member.seconds_left
+        needed = n_turns * member.expect_epochs() * self.epoch_seconds
+        member.limit(max(left / (1 + n_turns), left - needed))
+
+    def count_rows(self, member: Member) -> int:
+        """Return the rows of a member's next epoch: those that there is time for.
 
         There is a batch at least. No epoch is cut that takes no longer than a call of a
         program is meant to, however late it is.
-
-        Parameters
-        ----------
-        member : Member
-        n_turns : int
-            How many wait for its place. If there is no time for an epoch of each, all
-            have equal parts of one.
         """
-        left = member.seconds_left
-        part = max(left - self.reserve(n_turns), left / (1 + n_turns), CALL_SECONDS)
-        if part >= self.epoch_seconds:
+        left = max(member.seconds_left, CALL_SECONDS)
+        if left >= self.epoch_seconds:
             return member.n_rows
-        free, needed = (s - self._fixed_seconds for s in (part, self.epoch_seconds))
+        free, needed = (s - self._fixed_seconds for s in (left, self.epoch_seconds))
         return member.count_rows(max(1, int(free / needed * member.n_batches)))

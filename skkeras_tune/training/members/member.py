@@ -4,6 +4,7 @@ Everything here is NumPy's, on the host, and of one member; `groups` stacks memb
 """
 
 import math
+import time
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import ExitStack
 from functools import cached_property
@@ -75,6 +76,7 @@ class Member:
         #: Whether nobody wants its result any more.
         self.is_cancelled = False
         self.deadline = current_deadline()
+        self._end: float | None = None
         #: Whether the deadline has ended its training.
         self.is_cut = False
         self.compiled = self._compile()
@@ -212,10 +214,20 @@ class Member:
 
     @property
     def seconds_left(self) -> float:
-        """Seconds until its deadline; none where nobody wants it any more."""
+        """Seconds that it may train; none where nobody wants it any more."""
         if is_given_up():  # where it trains alone
             return 0.0
-        return math.inf if self.deadline is None else self.deadline.seconds_left
+        left = math.inf if self.deadline is None else self.deadline.seconds_left
+        return left if self._end is None else min(left, self._end - time.monotonic())
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether it has been told how long it may train."""
+        return self._end is not None
+
+    def limit(self, seconds: float) -> None:
+        """Let it train so many seconds more at most."""
+        self._end = time.monotonic() + seconds
 
     @property
     def goes_by_epoch(self) -> bool:
