@@ -132,7 +132,7 @@ def test_members_in_turn_have_parts_of_an_epoch(monkeypatch):
 def test_the_rows_that_a_deadline_leaves(seconds, part):
     """After 2 of an epoch's 10 seconds, for held-out rows, come its batches."""
     program = TimedProgram(None, None, None)
-    program.epoch_seconds, program._fixed_seconds = 10.0, 2.0
+    program.epoch_seconds, program.fixed_seconds = 10.0, 2.0
     with train_until(Deadline(time.monotonic() + seconds)):
         member = enrol(*of_rows(8000, batch_size=10))
     expected = pytest.approx(8000 * part, abs=400) if part else 10

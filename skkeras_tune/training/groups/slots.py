@@ -345,7 +345,8 @@ class Slots:
             else:
                 is_done = slot[1].epochs_left == 0 or slot[1].has_stopped
                 has_ended = status[place] != RUNNING or is_done
-                slot[1].is_cut |= slot[1].seconds_left <= 0 and not has_ended
+                is_late = slot[1].seconds_left <= self._program.fixed_seconds
+                slot[1].is_cut |= is_late and not has_ended
                 if has_ended or slot[1].is_cut:
                     ended.append(place)
         for place, state in zip(ended, self._read_states(ended), strict=True):

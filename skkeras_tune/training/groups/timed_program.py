@@ -64,8 +64,8 @@ class TimedProgram:
         self.compile_seconds = self.train_seconds = 0.0
         #: Of a whole epoch; 0.0 while nobody knows.
         self.epoch_seconds = 0.0
-        # Of what an epoch takes whatever its steps: held-out rows, for the most part.
-        self._fixed_seconds = 0.0
+        #: Of these, what it takes whatever its steps: held-out rows, for the most part.
+        self.fixed_seconds = 0.0
 
     def prepare(self, arguments: Arguments) -> float:
         """Trace and compile, if nobody has, and return what that took."""
@@ -116,8 +116,8 @@ class TimedProgram:
         longer = self._time_epoch(arguments, members, 1 + few)
         is_clear = longer > shortest
         step = (longer - shortest) / few if is_clear else longer / (1 + few)
-        self._fixed_seconds = max(shortest - step, 0.0)
-        self.epoch_seconds = self._fixed_seconds + n_batches * step
+        self.fixed_seconds = max(shortest - step, 0.0)
+        self.epoch_seconds = self.fixed_seconds + n_batches * step
 
     def _is_quick(self, n_batches: int) -> bool:
         if not is_estimated(self._design):
@@ -160,5 +160,5 @@ class TimedProgram:
         left = max(member.seconds_left, CALL_SECONDS)
         if left >= self.epoch_seconds:
             return member.n_rows
-        free, needed = (s - self._fixed_seconds for s in (left, self.epoch_seconds))
+        free, needed = (s - self.fixed_seconds for s in (left, self.epoch_seconds))
         return member.count_rows(max(1, int(free / needed * member.n_batches)))
