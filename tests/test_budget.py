@@ -12,7 +12,7 @@ from sklearn.exceptions import FitFailedWarning
 from skkeras_tune import BayesSearchCV
 from skkeras_tune.search.budget import Budget, current_budget, spend
 from skkeras_tune.search.timed import GridSearchCV, RandomizedSearchCV
-from skkeras_tune.training.deadline import current_deadline
+from skkeras_tune.training.deadline import current_deadline, note_cut
 
 
 class Slow(ClassifierMixin, BaseEstimator):
@@ -103,6 +103,14 @@ def test_a_search_whose_candidates_all_fail(iris):
         pytest.raises(ValueError, match=r"All the 6 fits failed[\s\S]*out of paper"),
     ):
         search.fit(*iris)
+
+
+def test_a_candidate_that_was_cut_had_too_little_time():
+    """Though it ends a moment before the deadline, with its last whole batch."""
+    budget = Budget(600.0)
+    with budget.evaluate(1):
+        note_cut()
+    assert budget.is_too_short
 
 
 @pytest.mark.parametrize("kind", ["grid", "random", "bayes"])

@@ -13,6 +13,7 @@ from sklearn.model_selection import cross_validate
 
 from skkeras_tune import KerasClassifier, KerasRegressor, fused
 from skkeras_tune.training import TrainingData
+from skkeras_tune.training import deadline as deadline_module
 from skkeras_tune.training.deadline import (
     Deadline,
     current_deadline,
@@ -20,9 +21,11 @@ from skkeras_tune.training.deadline import (
     train_until,
 )
 from skkeras_tune.training.groups import timed_program
-from skkeras_tune.training.groups.slots import train_members
+from skkeras_tune.training.groups.group import Group
+from skkeras_tune.training.groups.slots import Slots, train_members
 from skkeras_tune.training.groups.timed_program import TimedProgram
 from skkeras_tune.training.programs.cache import ProgramCache
+from skkeras_tune.training.programs.program import RUNNING, STOPPED
 from tests.plans import ARCHITECTURE, PLAN, enrol
 
 
@@ -43,15 +46,21 @@ def now():
 def test_training_ends_at_its_deadline(engine, diabetes):
     """A training stops with the epoch in which its time is up."""
     with train_until(Deadline(time.monotonic())):
-        build_long(engine=engine).fit(*diabetes)  # compiles
+        build_long(engine=engine).fit(*diabetes)  # warms up
     with train_until(Deadline(time.monotonic() + 3)):
         network = build_long(engine=engine).fit(*diabetes)
     assert network.n_epochs_ == len(network.history_["loss"]) > 1
     assert np.isfinite(network.predict(diabetes[0])).all()
 
 
+@pytest.fixture
+def patient(monkeypatch):
+    """Let an epoch of some steps be over before Keras's loop is cut."""
+    monkeypatch.setattr(deadline_module, "_LEAST_SECONDS", 60.0)
+
+
 @pytest.mark.parametrize("engine", ["auto", "keras"])
-def test_a_late_training_still_gives_a_model(engine, diabetes, now):
+def test_a_late_training_still_gives_a_model(engine, diabetes, now, patient):
     """A training that begins too late has one epoch."""
     with train_until(now):
         network = build_long(engine=engine).fit(*diabetes)
@@ -112,12 +121,13 @@ def of_rows(n_rows, batch_size=BATCH):
     return replace(PLAN, network=network, batch_size=batch_size), data
 
 
+def expect_long(program, arguments, members):
+    """Take an epoch for one of 12,000 seconds."""
+    program.note(12_000.0, 1, members[0].n_batches)
+
+
 def test_members_in_turn_have_parts_of_an_epoch(monkeypatch):
     """Where there is no time for one of each, nobody who waits is left without."""
-
-    def expect_long(program, arguments, members):
-        program.epoch_seconds = 12_000.0
-
     monkeypatch.setattr(TimedProgram, "measure", expect_long)
     plan, data = of_rows(N_TALL)
     with train_until(Deadline(time.monotonic() + 6000.0)):
@@ -131,12 +141,15 @@ def test_members_in_turn_have_parts_of_an_epoch(monkeypatch):
 @pytest.mark.parametrize(("seconds", "part"), [(12, 1), (6, 0.5), (-9, 0)])
 def test_the_rows_that_a_deadline_leaves(seconds, part):
     """After 2 of an epoch's 10 seconds, for held-out rows, come its batches."""
-    program = TimedProgram(None, None, None)
-    program.epoch_seconds, program.fixed_seconds = 10.0, 2.0
-    with train_until(Deadline(time.monotonic() + seconds)):
-        member = enrol(*of_rows(8000, batch_size=10))
+    member = enrol(*of_rows(8000, batch_size=10))
+    program = TimedProgram(member.design, None, ProgramCache())
+    program.note(10.0, 1, member.n_batches)
+    program.fixed_seconds = 2.0
     expected = pytest.approx(8000 * part, abs=400) if part else 10
-    assert program.count_rows(member) == expected
+    assert program.count_rows(member, seconds) == expected
+    shorter = enrol(*of_rows(2000, batch_size=10))
+    if seconds > 4:  # what a quarter of the steps takes
+        assert program.count_rows(shorter, seconds) == 2000
 
 
 @pytest.mark.parametrize(
@@ -153,7 +166,46 @@ def test_who_waits_has_time_too(seconds, n_turns, expected):
     program.limit(member, n_turns)
     program.epoch_seconds = 9.0
     program.limit(member, n_turns)  # once is enough
-    assert member.seconds_left == pytest.approx(expected, abs=10)
+    assert member.count_seconds(in_turn=True) == pytest.approx(expected, abs=10)
+    assert member.count_seconds(in_turn=False) == pytest.approx(seconds, abs=10)
+
+
+def test_how_many_wait_for_a_slot():
+    """Five for four slots: one of them after another."""
+    slots = Slots(Group([enrol(*of_rows(100)) for _ in range(5)]), 4)
+    slots._slots = [None] * 4
+    assert [slots._count_turns(place) for place in range(4)] == [2, 1, 1, 1]
+
+
+def test_who_is_cut_does_not_train_again(tall, monkeypatch):
+    """It would take the time of those who wait, and from too few epochs."""
+    monkeypatch.setattr(TimedProgram, "measure", expect_long)
+    network = KerasRegressor(units=8, epochs=2, refit_full=True, random_state=0)
+    with train_until(Deadline(time.monotonic() + 6000.0)):
+        network.fit(*tall)
+    assert not hasattr(network, "refit_history_")
+
+
+def test_an_empty_slot_trains_nobody(now, monkeypatch):
+    """Others go on beside the slot of a member that has been cut."""
+    train, seen = TimedProgram.train, []
+
+    def note(program, arguments):
+        seen.append(arguments[-1]["status"].numpy().tolist())
+        return train(program, arguments)
+
+    monkeypatch.setattr(TimedProgram, "train", note)
+    plan, data = of_rows(100)
+    with train_until(now):
+        members = [enrol(plan, data)]
+    members.append(enrol(replace(plan, epochs=40), data))
+    slots = Slots(Group(members), 2)
+    monkeypatch.setattr(slots, "_choose_room", lambda: slots._group.join(2))
+    ended = dict(slots.run())
+    assert ended[members[0]].is_cut
+    assert len(ended[members[1]].history["loss"]) == 40
+    assert [STOPPED, RUNNING] in seen
+    assert seen.count([RUNNING, RUNNING]) == 1
 
 
 @pytest.mark.parametrize(("longer", "left"), [(3.0, 0.5), (1.0, 0.5), (0.5, 0.5)])
@@ -169,8 +221,7 @@ def test_an_epoch_is_timed_by_a_few_steps(monkeypatch, longer, left):
     program = TimedProgram(member.design, None, ProgramCache())
     program.measure(None, [member])
     assert program.epoch_seconds > longer
-    with train_until(Deadline(time.monotonic() + left)):
-        assert 0 < program.count_rows(enrol(*of_rows(N_TALL))) < N_TALL
+    assert 0 < program.count_rows(member, left) < N_TALL
 
 
 def test_who_is_late_is_timed_by_one_step(monkeypatch):
@@ -188,7 +239,7 @@ def test_who_is_late_is_timed_by_one_step(monkeypatch):
     program = TimedProgram(member.design, None, ProgramCache())
     program.measure(None, [member])
     assert timed == [1]
-    assert program.count_rows(member) == N_TALL - (member.n_batches - 1) * BATCH
+    assert program.count_rows(member, 3.0) == N_TALL - (member.n_batches - 1) * BATCH
 
 
 def test_numpy_trains_where_compiling_takes_too_long(tall, programs):
@@ -225,11 +276,12 @@ def test_the_best_epoch_so_far_is_kept(iris):
     assert network.best_epoch_ == int(np.argmin(losses)) + 1
 
 
-def test_chunks_change_nothing(iris, monkeypatch):
+@pytest.mark.parametrize("engine", ["auto", "compiled"])
+def test_chunks_change_nothing(iris, monkeypatch, engine):
     """A deadline that is not reached leaves no trace, nor does timing an epoch."""
     monkeypatch.setattr(timed_program, "_QUICK_SECONDS", 0.0)
     X, y = iris
-    network = KerasClassifier(epochs=9, random_state=0)
+    network = KerasClassifier(epochs=9, engine=engine, random_state=0)
     plain = network.fit(X, y).weights_
     with train_until(Deadline(time.monotonic() + 600)):
         timed = network.fit(X, y).weights_
@@ -298,7 +350,7 @@ def test_shares_of_the_time_left():
 
 
 @pytest.mark.parametrize("engine", ["compiled", "keras"])
-def test_what_a_deadline_has_cut_is_noted(engine, diabetes):
+def test_what_a_deadline_has_cut_is_noted(engine, diabetes, patient):
     """Who set a deadline can tell whether it ended what had hardly begun."""
     for epochs, patience, is_cut in ((1, 9, False), (5, 9, True), (5, 0, False)):
         network = KerasRegressor(

@@ -108,7 +108,8 @@ def fit_members(
     stages : Stages, default=None
         Where the trainings go on, and where they pause.
     refit : Refit, default=None
-        Left out where a deadline leaves no time for as much again.
+        Left out where a deadline has ended a training, or leaves no time for as much
+        again.
     """
     began = time.monotonic()
     if stages is not None:
@@ -120,7 +121,8 @@ def fit_members(
     if stages is not None:
         stages.pause(results)
     again: Sequence[TrainingResult | None] = [None] * len(results)
-    if refit is not None and leaves_time_for(time.monotonic() - began):
+    is_cut = any(result.is_cut for result in results)
+    if refit is not None and not is_cut and leaves_time_for(time.monotonic() - began):
         again = _train_again(
             list_refits(trainings, results, refit, callbacks), results, train
         )

@@ -99,7 +99,7 @@ class Budget:
         with train_until(deadline):
             yield
         if not self.costs:
-            self.is_too_short = deadline.has_passed
+            self.is_too_short = deadline.has_passed or deadline.has_cut
         now = time.monotonic()
         seconds, program_seconds = now - self._mark, deadline.program_seconds
         self.costs.append(seconds / n_candidates)

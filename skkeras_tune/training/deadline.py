@@ -142,7 +142,7 @@ class DeadlineStop(keras.callbacks.Callback):
         now = time.monotonic()
         if self._first_step is None:
             self._first_step = now
-        is_last = batch + 1 == self.params["steps"]
+        is_last = batch + self.model.steps_per_execution >= self.params["steps"]
         if not is_last and now - self._first_step > _LEAST_SECONDS:
             self._stop_late()
 

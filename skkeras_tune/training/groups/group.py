@@ -132,8 +132,10 @@ class Group:
         if not self._may_interpret or find_formulas(own) is None:
             return own
         wide = self.join(min(most_slots, math.ceil(len(waiting) / self.n_lanes)))
-        seconds = min(member.seconds_left for member in waiting)
-        if gets_farther_by_numpy(own, wide, lengths, seconds, programs):
+        seconds = max(member.count_seconds(in_turn=False) for member in waiting)
+        if gets_farther_by_numpy(
+            own, wide, lengths, seconds, programs, n_lanes=self.n_lanes
+        ):
             return interpret(wide)
         most = [member.n_steps for member in waiting]
         return choose_machine(own, wide, most, self._n_times)

@@ -159,6 +159,8 @@ def gets_farther_by_numpy(
     lengths: Sequence[int],
     seconds: float,
     programs: ProgramCache,
+    *,
+    n_lanes: int = 1,
 ) -> bool:
     """Tell whether NumPy trains more in a time in which a new program does not finish.
 
@@ -174,9 +176,11 @@ def gets_farther_by_numpy(
         Until the deadline.
     programs : ProgramCache
         Knows how quick the machine is.
+    n_lanes : int, default=1
+        How many such programs train them at a time.
     """
     left = seconds - _MARGIN * programs.longest_build_seconds
-    compiled = left / (programs.pace * estimate_room(own, lengths))
+    compiled = left / (programs.pace * estimate_room(own, lengths, n_lanes))
     by_numpy = seconds / (programs.pace * estimate_room(interpret(wide), lengths))
     return compiled < min(1.0, by_numpy)
 

@@ -236,15 +236,18 @@ class Slots:
         epochs = range(n_epochs, n_epochs + most)
         return self._orders.drawn_ahead(self.members, epochs)
 
-    @property
-    def _n_turns(self) -> int:
-        """How many members wait for each slot, about."""
-        n_places = self._group.n_lanes * max(len(self._slots), 1)
-        return math.ceil(self._group.n_waiting / n_places)
+    def _count_turns(self, place: int) -> int:
+        """Return how many members wait for a slot, about."""
+        n_others = max(self._group.n_waiting - place, 0)
+        return math.ceil(n_others / (self._group.n_lanes * len(self._slots)))
+
+    def _count_seconds(self, member: Member) -> float:
+        """Return how long a member may train."""
+        return member.count_seconds(in_turn=self._group.n_waiting > 0)
 
     def _count_epochs_in_time(self) -> int:
         """Return how many epochs end before the next deadline, at least one."""
-        seconds = min(member.seconds_left for member in self.members)
+        seconds = min(map(self._count_seconds, self.members))
         if math.isinf(seconds):
             return self._n_epochs
         # Those to come may be slower: by halves the end is met more closely.
@@ -274,8 +277,8 @@ class Slots:
         for place, member in enumerate(members):
             if member is None or member.deadline is None:
                 continue
-            self._program.limit(member, self._n_turns)
-            n_left = self._program.count_rows(member)
+            self._program.limit(member, self._count_turns(place))
+            n_left = self._program.count_rows(member, self._count_seconds(member))
             if n_left < member.n_rows:
                 n_rows[place], member.is_cut = n_left, True
                 run["n_epochs"] = tf.constant(1)
@@ -312,10 +315,14 @@ class Slots:
         slot, self._slots[place] = self._slots[place], None
         assert slot is not None
         slot[1].close()
-        status = self._state["status"].numpy()
-        status[place] = STOPPED
-        self._state["status"] = tf.constant(status)
+        self._stop([place])
         return slot[1]
+
+    def _stop(self, places: list[int]) -> None:
+        """Let the program pass over slots whose members have left."""
+        status = self._state["status"].numpy()
+        status[places] = STOPPED
+        self._state["status"] = tf.constant(status)
 
     def _list_epochs(self) -> list[int]:
         return [slot[1].epoch if slot else 0 for slot in self._slots]
@@ -345,11 +352,14 @@ class Slots:
             else:
                 is_done = slot[1].epochs_left == 0 or slot[1].has_stopped
                 has_ended = status[place] != RUNNING or is_done
-                is_late = slot[1].seconds_left <= self._program.fixed_seconds
+                is_late = self._count_seconds(slot[1]) <= self._program.fixed_seconds
                 slot[1].is_cut |= is_late and not has_ended
                 if has_ended or slot[1].is_cut:
                     ended.append(place)
-        for place, state in zip(ended, self._read_states(ended), strict=True):
+        states = self._read_states(ended)
+        if ended:
+            self._stop(ended)
+        for place, state in zip(ended, states, strict=True):
             slot, self._slots[place] = self._slots[place], None
             assert slot is not None
             yield slot[1], _end(slot[1], state, self._design)

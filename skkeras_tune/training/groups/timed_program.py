@@ -64,6 +64,7 @@ class TimedProgram:
         self.compile_seconds = self.train_seconds = 0.0
         #: Of a whole epoch; 0.0 while nobody knows.
         self.epoch_seconds = 0.0
+        self._n_batches = 1
         #: Of these, what it takes whatever its steps: held-out rows, for the most part.
         self.fixed_seconds = 0.0
 
@@ -90,7 +91,9 @@ class TimedProgram:
 
     def note(self, seconds: float, n_epochs: int, n_batches: int) -> None:
         """Take note of what so many whole epochs of so many batches have taken."""
-        self.epoch_seconds = seconds / n_epochs
+        if self.epoch_seconds:  # of which the same part is fixed now
+            self.fixed_seconds *= seconds / n_epochs / self.epoch_seconds
+        self.epoch_seconds, self._n_batches = seconds / n_epochs, n_batches
         if self._design.machine == "xla" and is_estimated(self._design):
             estimate = estimate_room(self._design, [n_epochs * n_batches])
             self._programs.record_training(seconds, estimate)
@@ -105,12 +108,13 @@ class TimedProgram:
         members : sequence of Member or None
             Who is in each slot.
         """
-        n_batches = max(member.n_batches for member in members if member)
+        there = [member for member in members if member]
+        n_batches = self._n_batches = max(member.n_batches for member in there)
         few = n_batches // _PART + 1
         if self.epoch_seconds or few >= n_batches or self._is_quick(n_batches):
             return
         shortest = self._time_epoch(arguments, members, 1)
-        if shortest > min(member.seconds_left for member in members if member):
+        if shortest > min(member.count_seconds(in_turn=False) for member in there):
             self.epoch_seconds = n_batches * shortest  # no time to find out more
             return
         longer = self._time_epoch(arguments, members, 1 + few)
@@ -147,18 +151,18 @@ class TimedProgram:
         """
         if member.is_limited or not self.epoch_seconds:
             return
-        left = member.seconds_left
+        left = member.count_seconds(in_turn=False)
         needed = n_turns * member.expect_epochs() * self.epoch_seconds
         member.limit(max(left / (1 + n_turns), left - needed))
 
-    def count_rows(self, member: Member) -> int:
+    def count_rows(self, member: Member, seconds: float) -> int:
         """Return the rows of a member's next epoch: those that there is time for.
 
         There is a batch at least. No epoch is cut that takes no longer than a call of a
         program is meant to, however late it is.
         """
-        left = max(member.seconds_left, CALL_SECONDS)
-        if left >= self.epoch_seconds:
+        free = max(seconds, CALL_SECONDS) - self.fixed_seconds
+        steps = self.epoch_seconds - self.fixed_seconds
+        if free * self._n_batches >= steps * member.n_batches:
             return member.n_rows
-        free, needed = (s - self.fixed_seconds for s in (left, self.epoch_seconds))
-        return member.count_rows(max(1, int(free / needed * member.n_batches)))
+        return member.count_rows(max(1, int(free / steps * self._n_batches)))

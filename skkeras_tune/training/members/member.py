@@ -212,21 +212,28 @@ class Member:
         """How many epochs it still trains at most."""
         return self.plan.epochs - self.done
 
-    @property
-    def seconds_left(self) -> float:
-        """Seconds that it may train; none where nobody wants it any more."""
+    def count_seconds(self, *, in_turn: bool) -> float:
+        """Return how long it may train; not at all where nobody wants it any more.
+
+        Parameters
+        ----------
+        in_turn : bool
+            Whether others wait, so that its own limit holds too.
+        """
         if is_given_up():  # where it trains alone
             return 0.0
         left = math.inf if self.deadline is None else self.deadline.seconds_left
-        return left if self._end is None else min(left, self._end - time.monotonic())
+        if self._end is None or not in_turn:
+            return left
+        return min(left, self._end - time.monotonic())
 
     @property
     def is_limited(self) -> bool:
-        """Whether it has been told how long it may train."""
+        """Whether it has been told how long it may train while others wait."""
         return self._end is not None
 
     def limit(self, seconds: float) -> None:
-        """Let it train so many seconds more at most."""
+        """Let it train so many seconds more at most, while others wait."""
         self._end = time.monotonic() + seconds
 
     @property
