@@ -93,6 +93,17 @@ def time_own(times: Times, i: int) -> None:
         for turn in ("first", "second"):
             part = f"{turn} fit of {FEW} steps, {words}"
             timed(times, part, lambda m=model: m.fit(X, y))
+    for normalization in (None, "batch"):
+        model = KerasRegressor(
+            units=UNITS + 1 + i,
+            n_hidden=4,
+            normalization=normalization,
+            epochs=1,
+            early_stopping=False,
+            engine="compiled",
+        )
+        part = f"first fit of {FEW} steps, four layers, normalization={normalization!r}"
+        timed(times, part, lambda m=model: m.fit(X, y))
     X, y = draw_rows(200)
     model = KerasRegressor(units=UNITS, epochs=3, early_stopping=False)
     timed(times, "a step run by NumPy", lambda: model.fit(X, y), share=600)

@@ -202,9 +202,7 @@ class _Normalized:
         """
         scales = [add_up(slope * self._normal, 1), add_up(slope, 1)]
         slope = slope * self._scale
-        if (
-            self._axis == 1
-        ):  # the sums are known but for the scale, the same in all rows
+        if self._axis == 1:  # all rows have the same scale, so the sums are known
             along, total = (expand(sums, 1) * self._scale for sums in scales)
         else:
             along = add_up(slope * self._normal, self._axis, keepdims=True)
