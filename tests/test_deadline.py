@@ -149,6 +149,15 @@ def test_the_rows_that_a_deadline_leaves(seconds, part):
     assert program.count_rows(member, seconds) == expected
 
 
+def test_what_is_known_is_not_measured_again():
+    """When the longest has ended, the time stays that of its steps."""
+    member, shorter = (enrol(*of_rows(n, batch_size=10)) for n in (8000, 2000))
+    program = TimedProgram(member.design, None, ProgramCache())
+    program.note(10.0, 1, member.n_batches)
+    program.measure(None, [shorter])
+    assert program.count_rows(shorter, 3.0) == 2000
+
+
 def test_a_shorter_member_needs_less_time():
     """What a step takes was found out by the longest member of a group."""
     member, shorter = (enrol(*of_rows(n, batch_size=10)) for n in (8000, 2000))

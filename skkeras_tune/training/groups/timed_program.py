@@ -108,10 +108,12 @@ class TimedProgram:
         members : sequence of Member or None
             Who is in each slot.
         """
+        if self.epoch_seconds:
+            return
         there = [member for member in members if member]
         n_batches = self._n_batches = max(member.n_batches for member in there)
         few = n_batches // _PART + 1
-        if self.epoch_seconds or few >= n_batches or self._is_quick(n_batches):
+        if few >= n_batches or self._is_quick(n_batches):
             return
         shortest = self._time_epoch(arguments, members, 1)
         if shortest > min(member.count_seconds(in_turn=False) for member in there):
