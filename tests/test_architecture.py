@@ -110,7 +110,8 @@ LAYERS = (
     {"training.members.model_member", "training.trainer"},
     {"training.groups.rescue"},
     {"training.groups.slots"},
-    {"training.groups.group", "training.groups.timed_program"},
+    {"training.groups.timed_program"},
+    {"training.groups.group"},
     {"training.groups.orders", "training.groups.pooling", "training.groups.room"},
     {"training.members.member", "training.members.model_design"},
     {

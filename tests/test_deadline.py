@@ -23,7 +23,7 @@ from skkeras_tune.training.deadline import (
 from skkeras_tune.training.groups import timed_program
 from skkeras_tune.training.groups.group import Group
 from skkeras_tune.training.groups.slots import Slots, train_members
-from skkeras_tune.training.groups.timed_program import TimedProgram
+from skkeras_tune.training.groups.timed_program import TimedProgram, count_turns
 from skkeras_tune.training.programs.cache import ProgramCache
 from skkeras_tune.training.programs.program import RUNNING, STOPPED
 from tests.plans import ARCHITECTURE, PLAN, enrol, note_trainings
@@ -187,9 +187,8 @@ def test_who_waits_has_time_too(seconds, n_turns, expected):
 
 def test_how_many_wait_for_a_slot():
     """Five for four slots: one of them after another."""
-    slots = Slots(Group([enrol(*of_rows(100)) for _ in range(5)]), 4)
-    slots._slots = [None] * 4
-    assert [slots._count_turns(place) for place in range(4)] == [2, 1, 1, 1]
+    group = Group([enrol(*of_rows(100)) for _ in range(5)])
+    assert [count_turns(group, place, 4) for place in range(4)] == [2, 1, 1, 1]
 
 
 def test_who_is_cut_does_not_train_again(tall, monkeypatch):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from skkeras_tune.training.groups.group import Group
 from skkeras_tune.training.groups.orders import Orders
 from skkeras_tune.training.groups.room import choose_smaller_room
-from skkeras_tune.training.groups.timed_program import Arguments, LaneRun, TimedProgram
+from skkeras_tune.training.groups.timed_program import LaneRun, TimedProgram
 from skkeras_tune.training.members.member import Member
 from skkeras_tune.training.members.member_state import repack_state
 from skkeras_tune.training.plan import TrainingResult
@@ -236,11 +236,6 @@ class Slots:
         epochs = range(n_epochs, n_epochs + most)
         return self._orders.drawn_ahead(self.members, epochs)
 
-    def _count_turns(self, place: int) -> int:
-        """Return how many members wait for a slot, about."""
-        n_others = max(self._group.n_waiting - place, 0)
-        return math.ceil(n_others / (self._group.n_lanes * len(self._slots)))
-
     def _count_seconds(self, member: Member) -> float:
         """Return how long a member may train."""
         return member.count_seconds(in_turn=self._group.n_waiting > 0)
@@ -261,28 +256,13 @@ class Slots:
         for deadline in in_time:
             deadline.note_program(compile_seconds)
         if in_time:
-            self._leave_out(arguments)
+            members = [slot and slot[1] for slot in self._slots]
+            self._program.leave_out(arguments, members, self._group)
         self._state, values, seconds = self._program.train(arguments)
         if not any(member.is_cut for member in self.members):
             n_batches = max(member.n_batches for member in self.members)
             self._program.note(seconds, self._count_new_epochs(), n_batches)
         return values
-
-    def _leave_out(self, arguments: Arguments) -> None:
-        """Leave the last rows of an epoch out that would not end in time."""
-        _, run, *_ = arguments
-        members = [slot and slot[1] for slot in self._slots]
-        self._program.measure(arguments, members)
-        n_rows = np.array(run["n_rows"])
-        for place, member in enumerate(members):
-            if member is None or member.deadline is None:
-                continue
-            self._program.limit(member, self._count_turns(place))
-            n_left = self._program.count_rows(member, self._count_seconds(member))
-            if n_left < member.n_rows:
-                n_rows[place], member.is_cut = n_left, True
-                run["n_epochs"] = tf.constant(1)
-        run["n_rows"] = tf.constant(n_rows)
 
     def _count_new_epochs(self) -> int:
         """Return how many epochs the last call has trained: no more when all stop."""

@@ -3,6 +3,7 @@
 Training is a pure function: a few steps can be timed and their outcome dropped.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from skkeras_tune.training.groups.group import Group
 from skkeras_tune.training.groups.room import estimate_room, is_estimated
 from skkeras_tune.training.members.member import Member
 from skkeras_tune.training.programs.cache import ProgramCache
@@ -146,6 +148,34 @@ class TimedProgram:
         """Return how many epochs these seconds hold, at least one."""
         return max(1, int(seconds / (self.epoch_seconds or np.inf)))
 
+    def leave_out(
+        self, arguments: Arguments, members: Sequence[Member | None], group: Group
+    ) -> None:
+        """Leave the last rows of an epoch out that would not end in time.
+
+        Parameters
+        ----------
+        arguments : tuple
+            Of a call that is to follow, whose `run` is changed.
+        members : sequence of Member or None
+            Who is in each slot; those whose rows are left out are marked as cut.
+        group : Group
+            Others wait in it.
+        """
+        _, run, *_ = arguments
+        self.measure(arguments, members)
+        n_rows = np.array(run["n_rows"])
+        for place, member in enumerate(members):
+            if member is None or member.deadline is None:
+                continue
+            self.limit(member, count_turns(group, place, len(members)))
+            seconds = member.count_seconds(in_turn=group.n_waiting > 0)
+            n_left = self.count_rows(member, seconds)
+            if n_left < member.n_rows:
+                n_rows[place], member.is_cut = n_left, True
+                run["n_epochs"] = tf.constant(1)
+        run["n_rows"] = tf.constant(n_rows)
+
     def limit(self, member: Member, n_turns: int) -> None:
         """Leave time for those who wait for a member's place, once epochs are timed.
 
@@ -168,3 +198,9 @@ class TimedProgram:
         if free * self._n_batches >= steps * member.n_batches:
             return member.n_rows
         return member.count_rows(max(1, int(free / steps * self._n_batches)))
+
+
+def count_turns(group: Group, place: int, n_slots: int) -> int:
+    """Return how many members of a group wait for a slot, about."""
+    n_others = max(group.n_waiting - place, 0)
+    return math.ceil(n_others / (group.n_lanes * n_slots))
