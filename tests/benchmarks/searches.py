@@ -153,11 +153,13 @@ def search_pictures(side: str, epochs: int) -> Figures:
         return {"score": float(search.fit(X, y).best_score_)}
 
 
-def search_hyperband(side: str, max_epochs: int, factor: int = 3) -> Figures:
+def search_hyperband(
+    side: str, max_epochs: int, factor: int = 3, seed: int = 0
+) -> Figures:
     """Search networks by Hyperband, 143 for 81 epochs, or train them all to the end.
 
     Both score the best epoch on a tenth of the rows, and no training is stopped before
-    its end.
+    its end. The seed draws the candidates.
     """
     from skkeras_tune import HyperbandSearchCV, KerasRegressor
     from skkeras_tune.search.brackets import list_brackets
@@ -171,7 +173,6 @@ def search_hyperband(side: str, max_epochs: int, factor: int = 3) -> Figures:
         "learning_rate": loguniform(3e-4, 3e-2),
         "l2": loguniform(1e-7, 1e-3),
     }
-    seed = 0
     if side == OURS:
         search = HyperbandSearchCV(
             estimator,
