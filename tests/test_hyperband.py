@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.stats import loguniform
+from scipy.stats import loguniform, rankdata
 from sklearn import config_context
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
@@ -130,8 +130,9 @@ def _name(params):
 
 
 def test_the_best_of_a_rung_go_on(searched):
-    """Whoever stands in the next rung has one of the best mean scores of the rung."""
+    """Whoever stands in the next rung has one of the best mean ranks of the rung."""
     results = searched[0].cv_results_
+    folds = np.stack([results[f"split{i}_test_score"] for i in range(2)], axis=1)
     for bracket, rungs in RUNGS.items():
         for rung in range(len(rungs) - 1):
             here, above = (
@@ -140,9 +141,9 @@ def test_the_best_of_a_rung_go_on(searched):
             )
             names = [_name(results["params"][row]) for row in here]
             going = {_name(results["params"][row]) for row in above}
-            scores = results["mean_test_score"][here]
-            worst = min(s for n, s in zip(names, scores, strict=True) if n in going)
-            assert sum(scores > worst) < len(above)
+            ranks = rankdata(folds[here], axis=0).mean(axis=1)
+            worst = min(r for n, r in zip(names, ranks, strict=True) if n in going)
+            assert sum(ranks > worst) < len(above)
             assert going <= set(names)
 
 

@@ -6,6 +6,8 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from skkeras_tune.search.brackets import Bracket
 from skkeras_tune.training.plan import Paused
@@ -106,18 +108,16 @@ def enter(
 
 def promote(
     contenders: Sequence[Contender],
-    scores: Sequence[float],
+    scores: NDArray[np.float64],
     paused: Sequence[tuple[Paused, ...]],
 ) -> list[Contender]:
     """Return who goes on, in each bracket the best of the rung.
-
-    Of equals, who was drawn first goes on. Nobody without a finite score does.
 
     Parameters
     ----------
     contenders : sequence of Contender
         Bracket after bracket.
-    scores : sequence of float
+    scores : ndarray of shape (n_contenders, n_folds)
         Higher is better; NaN for those that have failed.
     paused : sequence of tuples
         Where their trainings have paused, for each fold.
@@ -127,14 +127,39 @@ def promote(
         first = contenders[places[0]]
         if first.is_last:
             continue
-        finite = [place for place in places if np.isfinite(scores[place])]
-        best = sorted(finite, key=lambda place: -scores[place])
+        best = sort_by_ranks(scores[places])
         kept = best[: first.bracket.count(first.rung + 1, first.size)]
         going += [
             replace(contenders[p], paused=paused[p], rung=first.rung + 1)
-            for p in sorted(kept)
+            for p in (places[place] for place in sorted(kept))
         ]
     return going
+
+
+def sort_by_ranks(scores: NDArray[np.float64]) -> list[int]:
+    """Return the places of candidates, the best first: by their mean rank in the folds.
+
+    Their mean scores decide between equal ranks only. One fold in which a young network
+    is far off on a few rows (R2 has no lower bound) would decide about a mean score.
+    Of equals, who was drawn first is first. Nobody without finite scores is listed.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_candidates, n_folds)
+        Higher is better.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skkeras_tune.search.contest import sort_by_ranks
+    >>> sort_by_ranks(np.array([[0.5] * 5, [0.6] * 4 + [-9.0], [0.1] * 5]))
+    [1, 0, 2]
+    """
+    places = np.flatnonzero(np.isfinite(scores).all(axis=1))
+    finite = scores[places]
+    ranks, means = rankdata(finite, axis=0).mean(axis=1), finite.mean(axis=1)
+    best: list[int] = places[np.lexsort((-means, -ranks))].tolist()
+    return best
 
 
 def _group(contenders: Sequence[Contender]) -> Iterator[list[int]]:

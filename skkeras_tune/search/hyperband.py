@@ -29,7 +29,7 @@ from skkeras_tune.search.resource import (
     refuse_searched_epochs,
     resolve_resource,
 )
-from skkeras_tune.search.rungs import Pauses, RungTrainer, average_score
+from skkeras_tune.search.rungs import Pauses, RungTrainer, list_scores
 from skkeras_tune.search.tasks import (
     list_evaluations,
     open_fit,
@@ -57,8 +57,10 @@ class HyperbandSearchCV(BaseSearchCV):
     stopping. One that early stopping has ended does not train any more.
 
     A score is that of the best epoch so far, if the estimator stops early and restores
-    the best weights (as it does by default), and its mean over the folds decides who
-    goes on.
+    the best weights (as it does by default). Who goes on is decided by ranks: each
+    fold ranks the candidates of the rung, the best mean ranks go on, and mean scores
+    decide between equals. A fold in which a young network is far off on a few rows
+    thus has the say of one fold, not of all. With a single fold ranks and scores agree.
 
     Within :class:`~skkeras_tune.fused` the candidates of all brackets and folds train
     side by side.
@@ -364,7 +366,7 @@ class HyperbandSearchCV(BaseSearchCV):
         spread_error_score(records, self.error_score)
         if isinstance(records[0]["test_scores"], dict):
             self._check_refit_for_multimetric(records[0]["test_scores"])
-        scores = [average_score(row, self.refit) for row in rows]
+        scores = np.array([list_scores(row, self.refit) for row in rows])
         return rows, promote(contenders, scores, paused)
 
     def _run_rungs(

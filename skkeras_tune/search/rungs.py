@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from sklearn.utils.parallel import delayed
 
 from skkeras_tune.search.contest import Contender, Row
@@ -100,9 +99,9 @@ class RungTrainer:
         return rows, [tuple(paused for _, paused in parts) for parts in folds]
 
 
-def average_score(row: Row, metric: str) -> float:
-    """Return the mean score over the folds, or NaN if the fit failed in one."""
+def list_scores(row: Row, metric: str) -> list[float]:
+    """Return the score in each fold, or NaN for all if the fit failed in one."""
     if any(record["fit_error"] is not None for record in row.records):
-        return float("nan")
+        return [float("nan")] * len(row.records)
     scores = [record["test_scores"] for record in row.records]
-    return float(np.mean([s[metric] if isinstance(s, dict) else s for s in scores]))
+    return [float(s[metric] if isinstance(s, dict) else s) for s in scores]
