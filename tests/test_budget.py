@@ -113,6 +113,41 @@ def test_a_candidate_that_was_cut_had_too_little_time():
     assert budget.is_too_short
 
 
+def test_no_batch_takes_all_the_time():
+    """A third of the time to search in is the most, and its end is the end of all."""
+    budget = Budget(100.0)
+    with budget.evaluate(1):
+        assert current_deadline().seconds_left == pytest.approx(70 / 3, abs=0.1)
+    set_costs(budget, [1.0, 1.0], [0.0, 0.0])
+    with budget.evaluate(2):
+        assert current_deadline().seconds_left == pytest.approx(98 / 3, abs=0.1)
+    set_costs(budget, [1.0, 45.0], [0.0, 0.0])
+    budget._start -= 30.0
+    with budget.evaluate(1):
+        assert current_deadline().seconds_left == pytest.approx(10, abs=0.1)
+
+
+class CutIfSlow(Slow):
+    """Is ended early by the deadline at a rate of 0."""
+
+    def fit(self, X, y):
+        if self.rate == 0:
+            note_cut()
+        return super().fit(X, y)
+
+
+def test_others_are_tried_after_one_that_was_cut(iris):
+    """A search that begins with a candidate too slow for its time has more to say."""
+    search = GridSearchCV(CutIfSlow(), {"rate": [0, 1, 2]}, cv=2)
+    search._order = list
+    budget = Budget(600.0)
+    with spend(budget):
+        search.fit(*iris)
+    assert len(search.cv_results_["params"]) == 3
+    assert not budget.is_too_short
+    assert measure_reserve(budget) == pytest.approx(180)
+
+
 @pytest.mark.parametrize("kind", ["grid", "random", "bayes"])
 def test_too_little_time_is_enough_for_one(kind, iris):
     """One candidate is evaluated, whatever the time."""

@@ -19,6 +19,9 @@ _MOST_RESERVED, _FIRST_RESERVED = 0.6, 0.3
 _WARM_SHARE = 0.5
 # A model that trains by itself takes as long as two candidates that train with others.
 _LONE_FIT = 2.0
+# No batch takes more than this share of the time to search in: one with a network that
+# is too large for the budget leaves time for others.
+_BATCH_SHARE = 1 / 3
 # A batch holds at most so many times the candidates of the last one.
 _GROWTH = 2
 
@@ -56,8 +59,9 @@ class Budget:
         self.costs: list[float] = []
         self.program_costs: list[float] = []
         self.training_costs: list[float] = []
-        #: Whether not even one candidate was trained to its end.
+        #: Whether no batch so far was trained to its end.
         self.is_too_short = False
+        self._has_late_batch = False
 
     def end_search(self, n_candidates: int) -> Deadline:
         """Return when the last fit has to begin, with so many candidates to choose of.
@@ -73,6 +77,8 @@ class Budget:
             n_trained = max(n_trainings / max(self._n_folds - 1, 1), _LONE_FIT)
             expected = max(n_models, 2) * _expect(self.program_costs)
             expected += n_trained * _expect(self.training_costs)
+            if self._has_late_batch:  # how long it would have taken nobody knows
+                expected = max(expected, reserved)
             reserved = min(expected, _MOST_RESERVED * self.seconds)
         return Deadline(self._start + self.seconds - reserved)
 
@@ -88,6 +94,12 @@ class Budget:
         n_in_time = int(end.seconds_left / _expect(self.costs))
         return min(most, _GROWTH * self._last_size, n_in_time)
 
+    def _end_batch(self) -> Deadline:
+        """Return when the next batch has to end: with the search, or its share of it."""
+        end = self.end_search(self._n_candidates)
+        share = _BATCH_SHARE * (end.at - self._start)
+        return Deadline(min(end.at, time.monotonic() + share))
+
     @contextmanager
     def evaluate(self, n_candidates: int) -> Iterator[None]:
         """Train until the search has to end, and note the time since the last batch.
@@ -95,11 +107,12 @@ class Budget:
         Choosing the candidates is part of it, which takes a Bayesian search seconds.
         """
         self._n_candidates += n_candidates
-        deadline = self.end_search(self._n_candidates)
+        deadline = self._end_batch()
         with train_until(deadline):
             yield
-        if not self.costs:
-            self.is_too_short = deadline.has_passed or deadline.has_cut
+        is_late = deadline.has_passed or deadline.has_cut
+        self.is_too_short = is_late and (self.is_too_short or not self.costs)
+        self._has_late_batch |= is_late
         now = time.monotonic()
         seconds, program_seconds = now - self._mark, deadline.program_seconds
         self.costs.append(seconds / n_candidates)
