@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Literal
 
 import keras
@@ -120,6 +121,33 @@ def find_loss_class(loss: Any) -> type | None:
     squeezed = found.__name__.replace("_", "")  # KLDivergence has no camel's humps
     classes = [c for n, c in vars(keras.losses).items() if n.lower() == squeezed]
     return next((c for c in classes if isinstance(c, type)), None)
+
+
+def spell_loss(loss: Any) -> Any:
+    """Return a loss in the form that programs know, if it is one of Keras's own.
+
+    A function by its name, from which Keras takes the same function, and a class as the
+    instance that Keras makes of it; all else as it is.
+
+    Parameters
+    ----------
+    loss : str, keras.losses.Loss, callable or None
+        Of one output.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from skkeras_tune.losses import spell_loss
+    >>> spell_loss(keras.losses.huber), spell_loss("mse"), spell_loss(len)
+    ('huber', 'mse', <built-in function len>)
+    """
+    if isinstance(loss, type):
+        return loss() if is_kerass(loss) else loss
+    name = getattr(loss, "__name__", None)
+    if name is not None:
+        with suppress(ValueError):  # of a name that Keras does not know
+            return name if keras.losses.get(name) is loss else loss
+    return loss
 
 
 def adapt_targets(targets: NDArray[Any], loss: Any, units: int | None) -> Any:

@@ -596,6 +596,36 @@ def compiled_with(**options):
     return build
 
 
+@pytest.mark.parametrize(
+    "loss",
+    [
+        keras.losses.mean_squared_error,
+        keras.losses.MeanSquaredError,
+        [keras.losses.log_cosh],
+        [keras.losses.Huber],
+    ],
+)
+def test_losses_of_kerass_as_functions_and_classes(loss):
+    """However a loss of Keras's is spelt, a program trains by it."""
+    plan = plan_for(compiled_with(loss=loss), epochs=2)
+    here, there = (train(plan, DATA, engine=e) for e in ("compiled", "keras"))
+    assert here.engine == "compiled"
+    assert_allclose(here.history["loss"], there.history["loss"], rtol=1e-5)
+
+
+def far_off(y_true, y_pred):
+    """Return a loss of the user's."""
+    return keras.losses.mean_squared_error(y_true, y_pred + 1)
+
+
+@pytest.mark.parametrize("name", ["far_off", "mean_squared_error"])
+def test_a_loss_function_of_the_users(name, monkeypatch):
+    """It is trained by Keras, though it be called as one of Keras's own."""
+    monkeypatch.setattr(far_off, "__name__", name)
+    result = train(plan_for(compiled_with(loss=far_off), epochs=1), DATA, engine="auto")
+    assert "the loss <function" in result.reason
+
+
 def build_excluding():
     """Return a model whose biases do not decay."""
     optimizer = keras.optimizers.AdamW(0.1)

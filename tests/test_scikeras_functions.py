@@ -102,6 +102,33 @@ def test_compile_kwargs_hold_objects(two_classes):
     assert isinstance(options["metrics"][0], keras.metrics.AUC)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"loss": "mse", "metrics": ["accuracy", keras.metrics.AUC]},
+        {"loss": keras.losses.BinaryCrossentropy, "loss__label_smoothing": 0.1},
+        {"loss": keras.losses.binary_crossentropy, "optimizer": SGD},
+    ],
+)
+def test_what_compile_kwargs_compile_is_one_program(two_classes, options):
+    """The way of most scikeras scripts, with names and with Keras's own objects."""
+
+    def function(meta, compile_kwargs):
+        model = build_sigmoid(meta)
+        model.compile(**compile_kwargs)
+        return model
+
+    here, there = (
+        KerasClassifier(function, epochs=2, random_state=0, engine=engine, **options)
+        for engine in ("auto", "keras")
+    )
+    X, y = two_classes
+    assert here.fit(X, y).engine_ == "compiled", here.engine_reason_
+    loss = there.fit(X, y).history_["loss"]
+    assert_allclose(here.history_["loss"], loss, rtol=1e-5)
+
+
 def test_params_are_the_parameters(two_classes):
     """`params` holds what `get_params` returns, before any resolving.
 

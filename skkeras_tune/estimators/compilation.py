@@ -17,7 +17,13 @@ from skkeras_tune._compat.keras import fresh_names
 from skkeras_tune._scikeras import unflatten_params
 from skkeras_tune.estimators.metrics import build_metrics, judge_logits
 from skkeras_tune.frozen import freeze, thaw
-from skkeras_tune.losses import build_loss, find_loss_class, loss_family, takes_logits
+from skkeras_tune.losses import (
+    build_loss,
+    find_loss_class,
+    loss_family,
+    spell_loss,
+    takes_logits,
+)
 from skkeras_tune.routing import names_to_classes, naming_options, route_options
 from skkeras_tune.training.callbacks import detach
 from skkeras_tune.training.plan import Compilation
@@ -64,7 +70,7 @@ def resolve_compilation(
         metrics = judge_logits(metrics)
     return Compilation(
         optimizer=optimizer,
-        loss=freeze(loss),
+        loss=freeze(keras.tree.map_structure(spell_loss, loss)),
         metrics=freeze(metrics),
         options=freeze(options) if options else None,
     )

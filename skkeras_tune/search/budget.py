@@ -95,7 +95,7 @@ class Budget:
         return min(most, _GROWTH * self._last_size, n_in_time)
 
     def _end_batch(self) -> Deadline:
-        """Return when the next batch has to end: with the search, or its share of it."""
+        """Return when the next batch has to end: when the search has, or sooner."""
         end = self.end_search(self._n_candidates)
         share = _BATCH_SHARE * (end.at - self._start)
         return Deadline(min(end.at, time.monotonic() + share))

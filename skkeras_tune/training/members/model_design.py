@@ -14,6 +14,7 @@ from skkeras_tune._compat.keras import (
     read_compile_arguments,
 )
 from skkeras_tune.frozen import freeze
+from skkeras_tune.losses import spell_loss
 from skkeras_tune.training.batches import as_tuples, count_batches
 from skkeras_tune.training.members.compiled_plan import (
     CompiledPlan,
@@ -146,7 +147,7 @@ def read_compilation(model: keras.Model) -> Compilation:
     try:
         return Compilation(
             optimizer=freeze(model.optimizer),
-            loss=freeze(model.loss),
+            loss=freeze(keras.tree.map_structure(spell_loss, model.loss)),
             metrics=freeze(arguments["metrics"]),
             options=freeze(options) if options else None,
         )
