@@ -8,6 +8,8 @@ import pytest
 
 SCRIPT = """
 import multiprocessing
+import warnings
+import keras
 from sklearn.datasets import load_iris
 from skkeras_tune import KerasClassifier
 
@@ -20,9 +22,36 @@ def fit(engine):
     except RuntimeError as error:
         print(engine, error, flush=True)
 
+def build(meta):
+    layers = [keras.layers.Dense(3, "softmax")]
+    return keras.Sequential([keras.Input((4,)), *layers])
+
+def predict(name, **options):
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            shape = fitted[name].predict(X, **options).shape
+        print("predict", name, shape, [str(w.message) for w in caught], flush=True)
+    except RuntimeError as error:
+        print("predict", name, error, flush=True)
+
 fit("auto")
 for engine in ("auto", "compiled", "keras"):
     process = multiprocessing.get_context("fork").Process(target=fit, args=[engine])
+    process.start()
+    process.join()
+
+fitted = {
+    "small": KerasClassifier(epochs=2, random_state=0).fit(X, y),
+    "large": KerasClassifier(units=20_000, epochs=2, random_state=0).fit(X, y),
+    "own": KerasClassifier(build, epochs=2, random_state=0).fit(X, y),
+    "own again": KerasClassifier(build, epochs=2, random_state=0).fit(X, y),
+}
+for name in fitted:
+    process = multiprocessing.get_context("fork").Process(
+        target=predict,
+        args=[name],
+        kwargs={"verbose": 0} if name == "own again" else {},
+    )
     process.start()
     process.join()
 """
@@ -30,7 +59,7 @@ for engine in ("auto", "compiled", "keras"):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
-def test_a_fork_says_why_it_cannot_train():
+def test_a_fork_says_why_it_cannot_train_or_predict():
     """Where TensorFlow would wait for ever, there is an error; NumPy goes on."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", SCRIPT],
@@ -41,6 +70,11 @@ def test_a_fork_says_why_it_cannot_train():
     )
     first, forked, *refused = done.stdout.splitlines()
     assert first == forked == "auto 2"
-    for engine, line in zip(("compiled", "keras"), refused, strict=True):
+    for engine, line in zip(("compiled", "keras"), refused[:2], strict=True):
         assert line.startswith(f"{engine} This process was forked from one")
         assert "loky" in line
+    small, large, own, again = refused[2:]
+    assert small == "predict small (150,) []"
+    assert large == "predict large (150,) []"
+    assert own.startswith("predict own This process was forked from one")
+    assert again.startswith("predict own again This process was forked from one")

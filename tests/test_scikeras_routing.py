@@ -1,5 +1,7 @@
 """What scikeras's page "Advanced usage" says of routed parameters."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -8,10 +10,11 @@ from keras.losses import BinaryCrossentropy, CategoricalCrossentropy
 from keras.optimizers import SGD
 from numpy.testing import assert_allclose
 from packaging.version import Version
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.datasets import make_classification
+from sklearn.metrics import accuracy_score, r2_score
 
-from skkeras_tune import KerasClassifier
+from skkeras_tune import KerasClassifier, KerasRegressor
 from tests.scikeras_networks import build_sigmoid, compile_sigmoid, fit_sigmoid
 
 
@@ -274,3 +277,53 @@ def test_scorer_gets_its_options(two_classes):
     """`score` calls `scorer` with the options that are routed to it."""
     classifier = Thresholded(build_sigmoid, epochs=1, score__bonus=10.0)
     assert 10 <= classifier.fit(*two_classes).score(*two_classes) <= 11
+
+
+# --- Options that nothing takes
+
+
+def build_subclass(meta):
+    """Return a model whose `predict` takes an option more."""
+
+    class Tempered(keras.Model):
+        def predict(self, x, batch_size=None, verbose=0, temperature=1.0):
+            return super().predict(x, batch_size, verbose) ** temperature
+
+    inputs = keras.Input((meta["n_features_in_"],))
+    return Tempered(inputs, keras.layers.Dense(1, "sigmoid")(inputs))
+
+
+@pytest.mark.parametrize(
+    ("route", "known"),
+    [("predict", "'batch_size'.*'verbose'"), ("score", r"\['normalize'\]")],
+)
+@pytest.mark.parametrize("source", [None, build_sigmoid])
+def test_options_that_nothing_takes_after_a_fit(two_classes, route, known, source):
+    """They are named with their values and with what there is, before training."""
+    name = f"{route}__typo"
+    message = rf"KerasClassifier\.{route} got .* 'typo' with the value 3\. .*{known}"
+    classifier = KerasClassifier(source, loss="binary_crossentropy", epochs=1)
+    if source is None or route == "score":
+        with pytest.raises(TypeError, match=message):
+            clone(classifier).set_params(**{name: 3}).fit(*two_classes)
+    classifier.fit(*two_classes).set_params(**{name: 3})
+    with pytest.raises(TypeError, match=message):
+        classifier.score(*two_classes)
+
+
+def test_options_of_a_models_own_predict(two_classes):
+    """What a subclass of Keras's model takes is taken, all else refused."""
+    trained = fit_sigmoid(two_classes, model=build_subclass, predict__temperature=0.0)
+    assert (trained.predict_proba(two_classes[0])[:, 1] == 1).all()
+    with pytest.raises(TypeError, match="'typo' with the value 3"):
+        trained.predict(two_classes[0], typo=3)
+
+
+@pytest.mark.parametrize("kind", [KerasClassifier, KerasRegressor])
+def test_scorers_have_the_names_of_scikit_learns_functions(kind):
+    """An option that these gain should be taken too."""
+    function = accuracy_score if kind is KerasClassifier else r2_score
+    own, theirs = inspect.signature(kind.scorer), inspect.signature(function)
+    assert own.parameters.keys() == theirs.parameters.keys()
+    for name, parameter in theirs.parameters.items():
+        assert own.parameters[name].default == parameter.default

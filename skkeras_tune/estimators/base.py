@@ -35,6 +35,7 @@ from skkeras_tune.estimators.parameter_names import (
 )
 from skkeras_tune.estimators.parameters import (
     CONSTRAINTS,
+    refuse_later_options,
     resolve_store,
     validate_options,
 )
@@ -325,6 +326,7 @@ class KerasEstimator(CallbackSupportMixin, FittedEstimator):
         caller, source = type(self).__name__, self._model_source()
         params, own = self.get_params(deep=False), self._list_defaults()
         refuse_unused(params, own, self._given, source, caller)
+        refuse_later_options(params, source, self.scorer, caller)
         options = validate_options(params, given, self._parameter_constraints, caller)
         return Settings(
             caller=caller,

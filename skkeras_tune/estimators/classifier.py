@@ -367,21 +367,33 @@ class KerasClassifier(ClassifierMixin, LogProbabilitiesMixin, KerasEstimator):
         )
 
     @staticmethod
-    def scorer(y_true: ArrayLike, y_pred: ArrayLike, **options: Any) -> float:
+    def scorer(
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        normalize: bool = True,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
         """Return the accuracy; override it to score otherwise.
 
         Parameters
         ----------
         y_true, y_pred : array-like of shape (n_samples,) or (n_samples, n_outputs)
             True and predicted labels.
-        **options
-            Arguments of scikit-learn's function, such as `sample_weight`.
+        normalize : bool, default=True
+            Whether to return the share of the rows, not their number.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
 
         Returns
         -------
         float
             Higher is better.
         """
-        return float(accuracy_score(y_true, y_pred, **options))
+        return float(
+            accuracy_score(
+                y_true, y_pred, normalize=normalize, sample_weight=sample_weight
+            )
+        )
 
     score = KerasEstimator.score

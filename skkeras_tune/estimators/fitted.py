@@ -16,7 +16,10 @@ from skkeras_tune.estimators.averaging import (
     middle_epoch,
 )
 from skkeras_tune.estimators.members import FittedMember, predict_members
-from skkeras_tune.estimators.parameters import resolve_predict_options
+from skkeras_tune.estimators.parameters import (
+    refuse_score_options,
+    resolve_predict_options,
+)
 from skkeras_tune.estimators.rows import validate_features
 from skkeras_tune.routing import route_options
 
@@ -183,8 +186,14 @@ class FittedEstimator(BaseWrapper):
         -------
         float
             Higher is better.
+
+        Raises
+        ------
+        TypeError
+            If `scorer` does not take an option that is routed to it.
         """
         options = route_options(self.get_params(deep=False), "score")
+        refuse_score_options(options, self.scorer, type(self).__name__)
         predictions = self.predict(X)
         return float(
             self.scorer(y, predictions, sample_weight=sample_weight, **options)

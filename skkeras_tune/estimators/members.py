@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from skkeras_tune.estimators.parameters import refuse_predict_options
 from skkeras_tune.estimators.trained_model import TrainedModel
 from skkeras_tune.training import ModelState, Training, TrainingPlan, TrainingResult
 from skkeras_tune.training.batches import count_rows
@@ -102,10 +103,14 @@ def predict_members(
 
     Raises
     ------
+    TypeError
+        If Keras's `predict` does not take an option.
     ValueError
         If an output is NaN.
     """
     rest = {name: value for name, value in options.items() if name != "batch_size"}
+    if rest:  # which Keras's own `predict` takes
+        refuse_predict_options(rest, members[0].trained.model.predict, caller)
     batch_size = options.get("batch_size")
     if batch_size == -1:
         batch_size = count_rows(x)

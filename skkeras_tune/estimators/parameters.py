@@ -4,9 +4,10 @@ Constructor parameters, routed ones and arguments of `fit` come in; checked and 
 options go out.
 """
 
+import inspect
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -201,13 +202,7 @@ def resolve_fit_options(
     given = {name: value for name, value in given.items() if value is not None}
     # A regressor has no classes.
     known = FIT_OPTIONS - ({"class_weight"} - params.keys())
-    for name in [*routed, *given]:
-        if name not in known and not name.startswith("callbacks__"):
-            message = (
-                f"{caller}.fit got an unexpected argument {name!r}. "
-                f"It takes {sorted(known)}."
-            )
-            raise TypeError(message)
+    _refuse_unknown({**routed, **given}, known, f"{caller}.fit")
     plain = {name: params[name] for name in FIT_OPTIONS if name in params}
     options = {**plain, **routed, **given}
     options["callbacks"] = (
@@ -216,6 +211,83 @@ def resolve_fit_options(
         + build_callbacks(given.get("callbacks"), {})
     )
     return options
+
+
+def _refuse_unknown(options: Mapping[str, Any], known: Iterable[str], who: str) -> None:
+    for name, value in options.items():
+        if name not in known and not name.startswith("callbacks__"):
+            message = (
+                f"{who} got an unexpected argument {name!r} with the value {value!r}. "
+                f"It takes {sorted(known)}."
+            )
+            raise TypeError(message)
+
+
+def refuse_later_options(
+    params: Mapping[str, Any], model: Any, scorer: Callable[..., Any], caller: str
+) -> None:
+    """Refuse at once options that `predict` or `score` would refuse after a fit.
+
+    What a function's models take is known when there is one.
+
+    Parameters
+    ----------
+    params : dict
+        All parameters of the estimator.
+    model : callable, keras.Model or None
+        The user's own model.
+    scorer : callable
+        What `score` calls.
+    caller : str
+        Name of the estimator's class.
+
+    Raises
+    ------
+    TypeError
+        With the option, its value and those that there are.
+    """
+    if model is None or isinstance(model, keras.Model):
+        kind = keras.Model if model is None else model
+        refuse_predict_options(route_options(params, "predict"), kind.predict, caller)
+    refuse_score_options(route_options(params, "score"), scorer, caller)
+
+
+def refuse_predict_options(
+    options: Mapping[str, Any], predict: Callable[..., Any], caller: str
+) -> None:
+    """Refuse options that a model's `predict` does not take.
+
+    Raises
+    ------
+    TypeError
+        With the option, its value and those that there are.
+    """
+    _refuse_untaken(options, predict, {"self", "x"}, f"{caller}.predict")
+
+
+def refuse_score_options(
+    options: Mapping[str, Any], scorer: Callable[..., Any], caller: str
+) -> None:
+    """Refuse options that `scorer` does not take beside what `score` gives it.
+
+    Raises
+    ------
+    TypeError
+        With the option, its value and those that there are.
+    """
+    own = {"y_true", "y_pred", "sample_weight"}
+    _refuse_untaken(options, scorer, own, f"{caller}.score")
+
+
+def _refuse_untaken(
+    options: Mapping[str, Any], function: Callable[..., Any], own: set[str], who: str
+) -> None:
+    if not options:
+        return
+    parameters = inspect.signature(function).parameters
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    known = (parameters.keys() | (options.keys() if takes_any else set())) - own
+    _refuse_unknown(options, known, who)
 
 
 def resolve_predict_options(

@@ -291,21 +291,39 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
         return predictions
 
     @staticmethod
-    def scorer(y_true: ArrayLike, y_pred: ArrayLike, **options: Any) -> float:
+    def scorer(
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        multioutput: Any = "uniform_average",
+        force_finite: bool = True,
+    ) -> float:
         """Return R squared; override it to score otherwise.
 
         Parameters
         ----------
         y_true, y_pred : array-like of shape (n_samples,) or (n_samples, n_outputs)
             True and predicted numbers.
-        **options
-            Arguments of scikit-learn's function, such as `sample_weight`.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+        multioutput : str or array-like, default="uniform_average"
+            How the outputs are averaged, as in scikit-learn's `r2_score`.
+        force_finite : bool, default=True
+            Whether a constant `y_true` gives 1 or 0.
 
         Returns
         -------
         float
             Higher is better.
         """
-        return float(r2_score(y_true, y_pred, **options))
+        score = r2_score(
+            y_true,
+            y_pred,
+            sample_weight=sample_weight,
+            multioutput=multioutput,
+            force_finite=force_finite,
+        )
+        return float(score)
 
     score = KerasEstimator.score

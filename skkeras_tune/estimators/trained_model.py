@@ -18,6 +18,7 @@ from skkeras_tune.losses import to_probabilities
 from skkeras_tune.network import MLPArchitecture
 from skkeras_tune.training.arithmetic.blas import one_blas_thread
 from skkeras_tune.training.batches import count_rows, take_rows
+from skkeras_tune.training.forks import is_forked, refuse_fork
 from skkeras_tune.training.mlp.activations import takes_arrays
 from skkeras_tune.training.mlp.stacked_mlp import StackedMLP
 from skkeras_tune.training.models.model import (
@@ -127,10 +128,16 @@ class TrainedModel:
             Rows at a time; None bounds the memory by itself.
         options : dict
             Arguments for Keras's own `predict`, which is used when there are any.
+
+        Raises
+        ------
+        RuntimeError
+            If TensorFlow is to predict in a forked process, where it may wait for ever.
         """
         batch_size = batch_size or _choose_batch_rows(x)
         forward = None if options else self._find_forward()
         if forward is None:
+            refuse_fork()
             dense = take_rows(x, slice(None))
             outputs = self.model.predict(
                 dense, batch_size=batch_size, **{"verbose": 0, **options}
@@ -159,11 +166,13 @@ class TrainedModel:
                 if _suits_numpy(network):
                     arrays = [w[np.newaxis] for w in self._state.weights]
                     return partial(_predict_by_numpy, network, arrays)
+                refuse_fork()
                 weights = [tf.constant(w[np.newaxis]) for w in self._state.weights]
                 return lambda x: network.predict(weights, tf.constant(x[np.newaxis]))[0]
         model = self.model
         if type(model).predict_step is not keras.Model.predict_step:
             return None
+        refuse_fork()
         return lambda x: model(x, training=False)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -176,10 +185,14 @@ class TrainedModel:
 
 
 def _suits_numpy(network: StackedMLP) -> bool:
-    """Tell whether NumPy predicts sooner than TensorFlow, which starts more slowly."""
+    """Tell whether NumPy predicts sooner than TensorFlow, which starts more slowly.
+
+    In a forked process TensorFlow may never end.
+    """
     shape = network.architecture
     activations = shape.activation, shape.output_activation
-    return network.n_weights <= _FEW_WEIGHTS and all(map(takes_arrays, activations))
+    is_sooner = network.n_weights <= _FEW_WEIGHTS or is_forked()
+    return is_sooner and all(map(takes_arrays, activations))
 
 
 def _predict_by_numpy(

@@ -10,13 +10,22 @@ def _note_fork() -> None:
     _is_forked = tensorflow_has_started()
 
 
+_REMEDY = (
+    "joblib's backend 'loky' or the start method 'spawn' of multiprocessing, or fork "
+    "before anything is trained"
+)
 _is_forked = False
 if hasattr(os, "register_at_fork"):  # which Windows has not
     os.register_at_fork(after_in_child=_note_fork)
 
 
+def is_forked() -> bool:
+    """Tell whether TensorFlow's threads are missing here."""
+    return _is_forked
+
+
 def refuse_fork() -> None:
-    """Refuse to train in a process that was forked from one that TensorFlow runs in.
+    """Refuse to train, or call Keras, in a process forked from a TensorFlow process.
 
     The threads that it hands its work to (2.21 and before) are not there, and it waits
     for them for ever.
@@ -29,7 +38,6 @@ def refuse_fork() -> None:
     if _is_forked:
         message = (
             "This process was forked from one in which TensorFlow runs, and it would "
-            "wait there for ever. Use joblib's backend 'loky' or the start method "
-            "'spawn' of multiprocessing, or fork before anything is trained."
+            f"wait there for ever. Use {_REMEDY}."
         )
         raise RuntimeError(message)
