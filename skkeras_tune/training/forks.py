@@ -10,10 +10,6 @@ def _note_fork() -> None:
     _is_forked = tensorflow_has_started()
 
 
-_REMEDY = (
-    "joblib's backend 'loky' or the start method 'spawn' of multiprocessing, or fork "
-    "before anything is trained"
-)
 _is_forked = False
 if hasattr(os, "register_at_fork"):  # which Windows has not
     os.register_at_fork(after_in_child=_note_fork)
@@ -38,6 +34,7 @@ def refuse_fork() -> None:
     if _is_forked:
         message = (
             "This process was forked from one in which TensorFlow runs, and it would "
-            f"wait there for ever. Use {_REMEDY}."
+            "wait there for ever. Use joblib's backend 'loky' or the start method "
+            "'spawn' of multiprocessing, or fork before anything is trained."
         )
         raise RuntimeError(message)
