@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
 
 from skkeras_tune.training.programs import store as program_store
 
@@ -111,5 +112,31 @@ def test_programs_that_others_remove(tmp_path, monkeypatch):
     (tmp_path / "gone.pb").symlink_to("nowhere")
     (tmp_path / "stays.pb").mkdir()
     program_store._remove_oldest(tmp_path)
-    assert program_store.clear_program_store()
+    assert program_store.clear_program_store(
+        tf.errors.NotFoundError(None, None, "gone.pb")
+    )
     assert (tmp_path / "stays.pb").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "is_of_file"),
+    [
+        (tf.errors.OutOfRangeError, "Read less bytes than requested", True),
+        (tf.errors.DataLossError, "Can't parse /programs/a.pb", True),
+        (tf.errors.InternalError, "Failed to parse serialized result", True),
+        (tf.errors.NotFoundError, "/programs/a.pb; No such file", True),
+        (tf.errors.InvalidArgumentError, "Serialized HLO does not match", True),
+        (tf.errors.InvalidArgumentError, "Shapes must be equal", False),
+        (tf.errors.UnimplementedError, "XLA knows no such operation", False),
+        (tf.errors.ResourceExhaustedError, "No space left on device", True),
+    ],
+)
+def test_only_what_may_come_of_a_file_clears_the_folder(
+    tmp_path, monkeypatch, kind, message, is_of_file
+):
+    """Programs stay where XLA refuses a model."""
+    monkeypatch.setattr(program_store, "_open", tmp_path)
+    (tmp_path / "a.pb").write_bytes(b"program")
+    error = kind(None, None, message)
+    assert program_store.clear_program_store(error) is is_of_file
+    assert (tmp_path / "a.pb").exists() is not is_of_file

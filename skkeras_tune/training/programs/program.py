@@ -111,8 +111,8 @@ class Program:
         """Trace and compile; a broken file on disk is removed first."""
         try:
             self.train(data, run, numbers, state)
-        except tf.errors.OpError:
-            if not clear_program_store():
+        except tf.errors.OpError as error:
+            if not clear_program_store(error):
                 raise
             self._function = self._trace()
             self.train(data, run, numbers, state)

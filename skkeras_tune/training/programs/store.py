@@ -21,6 +21,10 @@ VARIABLE = "SKKERAS_TUNE_CACHE"
 _MAX_FILES = 1000
 # Without room for as much, no program would fit either.
 _ROOM_BYTES = 2**20
+# How XLA refuses a program; TensorFlow (2.21) also takes the one for a file that is
+# not of the program, and says so.
+_REFUSALS = tf.errors.InvalidArgumentError, tf.errors.UnimplementedError
+_OF_A_FILE = "Serialized"
 
 _lock = threading.Lock()
 _chosen: Path | None = None
@@ -84,12 +88,20 @@ def open_program_store() -> None:
                 _remove_oldest(folder)
 
 
-def clear_program_store() -> bool:
-    """Remove the programs of this machine from disk; tell whether any are kept there.
+def clear_program_store(error: tf.errors.OpError) -> bool:
+    """Remove the programs of this machine from disk, if an error may come from them.
 
-    For when a file is broken, or was removed while it was read.
+    A file may be broken, removed while it is read, or not fit onto the disk, for which
+    TensorFlow has errors of many kinds. What XLA does not take is no file's doing, and
+    leaves them where they are.
+
+    Returns
+    -------
+    is_clear : bool
+        Whether to try again.
     """
-    if _open is None:
+    is_refusal = isinstance(error, _REFUSALS) and _OF_A_FILE not in str(error)
+    if _open is None or is_refusal:
         return False
     _remove(_list_files(_open, "*.pb"))
     return True
