@@ -249,8 +249,6 @@ def test_options_of_keras_fit_out_of_range(iris, option):
 def test_class_weight_is_for_classes(diabetes):
     """The regressor's `fit` refuses `class_weight`, and does not say it takes it."""
     message = r"'class_weight' with the value 'balanced'. It takes (?!.*class_weight)"
-        r"argument 'class_weight' with the value 'balanced'. It takes (?!.*class_w)"
-    )
     with pytest.raises(TypeError, match=message):
         KerasRegressor(**QUICK).fit(*diabetes, class_weight="balanced")
 
