@@ -91,8 +91,8 @@ def tune(
         Seconds that the whole call may take. The search ends in time for the last fit,
         and a training that is not through by then, or after a third of the time to
         search in, ends with a part of an epoch. A budget too short for all that was
-        tried still gives a model, with a warning. Not with
-        "hyperband", whose brackets say in advance how many epochs are trained.
+        tried still gives a model, with a warning. Not with "hyperband", whose brackets
+        say in advance how many epochs are trained.
     executions_per_trial : int, default=1
         Each candidate is scored by so many repetitions of the folds, and their mean
         counts. ``cv_results_`` has a column for each fold of each repetition.
