@@ -5,7 +5,6 @@ one line of JSON; without arguments it prints the curves.
 """
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import numpy as np
 from sklearn.model_selection import GridSearchCV, ShuffleSplit
 
 from skkeras_tune import KerasRegressor, fused
+from tests.benchmarks.sides import peak_megabytes
 
 ROOT = Path(__file__).parents[2]
 EPOCHS, N_FEATURES = 5, 8
@@ -32,18 +32,14 @@ def search(n_fits: int, n_rows: int) -> dict[str, float]:
     )
     fold = ShuffleSplit(1, train_size=2 / 3, random_state=0)
     grid = {"random_state": list(range(n_fits))}
-    before = _peak_megabytes()
+    before = peak_megabytes()
     start = time.perf_counter()
     with fused():
         GridSearchCV(model, grid, cv=fold, refit=False, error_score="raise").fit(X, y)
     return {
         "seconds": time.perf_counter() - start,
-        "megabytes": _peak_megabytes() - before,
+        "megabytes": peak_megabytes() - before,
     }
-
-
-def _peak_megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def measure(n_fits: int, n_rows: int) -> dict[str, float]:

@@ -1,8 +1,13 @@
-"""What the parts of a fit cost: `python -m tests.benchmarks.parts`."""
+"""What the parts of a fit cost, in time and memory.
 
+`python -m tests.benchmarks.parts` prints both.
+"""
+
+import resource
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -109,8 +114,36 @@ def time_own(times: Times, i: int) -> None:
     timed(times, "a step run by NumPy", lambda: model.fit(X, y), share=600)
 
 
+def build_wide(units: int) -> keras.Model:
+    """Build a network of one hidden layer of so many units."""
+    layers = [keras.layers.Dense(units, "relu"), keras.layers.Dense(1)]
+    return keras.Sequential([keras.Input((N_FEATURES,)), *layers])
+
+
+def read_megabytes() -> float:
+    """Return the memory that this process has now, on Linux."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+def measure_program(model: Any, n_widths: int = 10) -> float:
+    """Return the megabytes that each new width of a network leaves behind."""
+    X, y = draw_rows(FEW)
+    widths = range(2 * UNITS, 2 * UNITS + 4 + n_widths)  # the first ones warm up
+    used = []
+    for units in widths:
+        KerasRegressor(
+            model, units=units, epochs=1, early_stopping=False, engine="compiled"
+        ).fit(X, y)
+        used.append(read_megabytes())
+    return (used[-1] - used[3]) / n_widths
+
+
 def print_parts() -> None:
     """Print what the parts cost."""
+    print("Megabytes for each new width, compiled:")
+    for name, network in (("built in", None), ("of a model function", build_wide)):
+        print(f"  {name}: {measure_program(network):.2g}")
     for name, parts in measure().items():
         print(f"\nThe parts of a fit with {name}, in milliseconds:")
         for part, milliseconds in parts.items():

@@ -1,5 +1,6 @@
 """The estimators and the data of the benchmarks, in the hands of each library."""
 
+import resource
 from typing import Any
 
 from numpy.typing import NDArray
@@ -12,6 +13,11 @@ Data = tuple[NDArray[Any], NDArray[Any]]
 
 #: The library whose ratio is printed; each piece of work names its rival.
 OURS = "skkeras_tune"
+
+
+def peak_megabytes() -> float:
+    """Return the most memory that this process has had so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def load_california() -> Data:

@@ -6,7 +6,6 @@ one line of JSON with the figures.
 
 import itertools
 import json
-import resource
 import sys
 import time
 import timeit
@@ -29,6 +28,7 @@ from tests.benchmarks.sides import (
     build_estimator,
     build_mlp_function,
     load_california,
+    peak_megabytes,
 )
 
 #: Rows and target to train on, and the same to test.
@@ -220,19 +220,15 @@ def repeat_fits(side: str, n_fits: int) -> Figures:
 
     for i in range(25):  # more than the shapes
         fit(i)
-    before = _peak_megabytes()
+    before = peak_megabytes()
     start = time.perf_counter()
     for i in range(n_fits):
         fit(i)
     seconds = time.perf_counter() - start
     return {
         "seconds": seconds,
-        "megabytes_per_fit": (_peak_megabytes() - before) / n_fits,
+        "megabytes_per_fit": (peak_megabytes() - before) / n_fits,
     }
-
-
-def _peak_megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def measure_matmul() -> float:

@@ -20,7 +20,7 @@ class ProgramCache:
     Parameters
     ----------
     capacity : int, default=64
-        Programs kept; one takes about 5 MB, of a model of the user's about 15.
+        Programs kept; one takes 2 MB or more, of a user's model 9.
     """
 
     def __init__(self, capacity: int = _CAPACITY) -> None:
